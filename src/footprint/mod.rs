@@ -1,0 +1,2 @@
+//! What a statement reads and writes.
+pub mod analysis;

@@ -1,0 +1,1 @@
+//! Tests of diesel-cache against real database servers.
