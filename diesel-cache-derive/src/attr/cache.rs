@@ -1,0 +1,167 @@
+//! The derive's own attributes: `#[cache(...)]`.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::ToTokens;
+use syn::ext::IdentExt;
+use syn::parse::ParseStream;
+use syn::{Attribute, LitStr, Path, parenthesized, token};
+
+use super::{Slot, at_end, attribute, end, equals, list, usage};
+use crate::errors::Errors;
+
+/// What may stand in `#[cache(...)]`.
+const ALLOWED: &str = "`ttl`, `never`, `depends_on`, `table`";
+
+/// `#[cache(...)]` as written on the struct.
+#[derive(Debug, Default)]
+pub(crate) struct Cache {
+    /// `ttl = "10m"`
+    pub(crate) ttl: Slot<LitStr>,
+    /// `never`
+    pub(crate) never: Slot<()>,
+    /// `depends_on(authors, crate::schema::tags, "audit")`
+    pub(crate) depends_on: Slot<Vec<Dependency>>,
+    /// `table = "real_sql_name"`
+    pub(crate) table: Slot<LitStr>,
+}
+
+/// One table of `depends_on(...)`.
+#[derive(Debug)]
+pub(crate) enum Dependency {
+    /// The module `table!` made: the compiler checks that it exists.
+    Module(Path),
+    /// The table's name in SQL.
+    Name(LitStr),
+}
+
+impl ToTokens for Dependency {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        match self {
+            Self::Module(path) => path.to_tokens(tokens),
+            Self::Name(name) => name.to_tokens(tokens),
+        }
+    }
+}
+
+impl Cache {
+    /// Reads the struct's attributes.
+    pub(crate) fn read(attrs: &[Attribute], errors: &mut Errors) -> Self {
+        let mut cache = Self::default();
+        for attr in attrs.iter().filter(|attr| is_cache(attr)) {
+            attribute(attr, errors, |input, errors| cache.item(input, errors));
+        }
+        cache
+    }
+
+    fn item(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
+        let name = input
+            .call(Ident::parse_any)
+            .map_err(|error| syn::Error::new(error.span(), format!("expected one of {ALLOWED}")))?;
+        match name.to_string().as_str() {
+            "ttl" => {
+                let value = string(&name, input, "ttl = \"10m\"");
+                self.ttl.fill(name, value, errors);
+            }
+            "table" => {
+                let value = string(&name, input, "table = \"posts\"");
+                self.table.fill(name, value, errors);
+            }
+            "never" => {
+                let value = flag(&name, input);
+                self.never.fill(name, value, errors);
+            }
+            "depends_on" => {
+                let value = dependencies(&name, input, errors);
+                self.depends_on.fill(name, value, errors);
+            }
+            _ => return Err(unknown(&name)),
+        }
+        Ok(())
+    }
+}
+
+/// Refuses `#[cache]` on a field.
+pub(crate) fn refuse_on_field(attrs: &[Attribute], errors: &mut Errors) {
+    for attr in attrs.iter().filter(|attr| is_cache(attr)) {
+        errors.at(
+            attr,
+            "`#[cache]` describes the whole model: move it above the struct",
+        );
+    }
+}
+
+fn is_cache(attr: &Attribute) -> bool {
+    attr.path().is_ident("cache")
+}
+
+/// `name`, alone.
+fn flag(name: &Ident, input: ParseStream<'_>) -> syn::Result<()> {
+    if at_end(input) {
+        Ok(())
+    } else {
+        Err(syn::Error::new_spanned(
+            name,
+            format!("`{name}` takes no value"),
+        ))
+    }
+}
+
+/// `name = "string"`.
+fn string(name: &Ident, input: ParseStream<'_>, example: &str) -> syn::Result<LitStr> {
+    equals(name, input, example)?;
+    let value = input.parse::<LitStr>().map_err(|error| {
+        syn::Error::new(error.span(), format!("expected a string: `{example}`"))
+    })?;
+    end(input)?;
+    Ok(value)
+}
+
+/// `name(module, path::to::module, "name in SQL")`.
+fn dependencies(
+    name: &Ident,
+    input: ParseStream<'_>,
+    errors: &mut Errors,
+) -> syn::Result<Vec<Dependency>> {
+    if !input.peek(token::Paren) {
+        return Err(usage(name, "depends_on(authors, crate::schema::tags)"));
+    }
+    let content;
+    parenthesized!(content in input);
+    if content.is_empty() {
+        return Err(syn::Error::new_spanned(
+            name,
+            "`depends_on()` names no table: list at least one or remove it",
+        ));
+    }
+    let mut tables = Vec::new();
+    list(&content, errors, |input, _| {
+        tables.push(dependency(input)?);
+        end(input)
+    });
+    end(input)?;
+    Ok(tables)
+}
+
+fn dependency(input: ParseStream<'_>) -> syn::Result<Dependency> {
+    if input.peek(LitStr) {
+        return input.parse().map(Dependency::Name);
+    }
+    input
+        .call(Path::parse_mod_style)
+        .map(Dependency::Module)
+        .map_err(|error| {
+            syn::Error::new(
+                error.span(),
+                "expected a table: `authors`, `crate::schema::authors` or \"authors\"",
+            )
+        })
+}
+
+fn unknown(name: &Ident) -> syn::Error {
+    let message = match name.to_string().as_str() {
+        "table_name" => "`table_name` is Diesel's: write `#[diesel(table_name = posts)]`".into(),
+        "primary_key" => "`primary_key` is Diesel's: write `#[diesel(primary_key(id))]`".into(),
+        _ => format!("unknown attribute `{name}`, expected one of {ALLOWED}"),
+    };
+    syn::Error::new_spanned(name, message)
+}

@@ -1,0 +1,78 @@
+//! Writes the impl.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::Path;
+use syn::spanned::Spanned;
+
+use crate::valid::{Model, Table};
+
+/// The impl of `CacheModel` for `model`.
+///
+/// All paths are absolute, so that nothing at the place of the derive changes
+/// what they mean; only the user's own tokens are resolved there.
+pub(crate) fn expand(model: &Model<'_>) -> TokenStream {
+    let Model {
+        ident,
+        where_clause,
+        module,
+        table,
+        primary_key,
+        never,
+        ..
+    } = model;
+    let table_type = table_type(module);
+    let ttl = ttl(model);
+    let depends_on = depends_on(&model.depends_on);
+    quote! {
+        #[automatically_derived]
+        impl ::diesel_cache::CacheModel for #ident #where_clause {
+            type Table = #table_type;
+            const TABLE: &'static ::core::primitive::str = #table;
+            const PRIMARY_KEY: &'static [&'static ::core::primitive::str] = &[
+                #(<#module::columns::#primary_key as ::diesel::Column>::NAME),*
+            ];
+            const TTL: ::core::option::Option<::core::time::Duration> = #ttl;
+            const NEVER: ::core::primitive::bool = #never;
+            const DEPENDS_ON: &'static [&'static ::core::primitive::str] = #depends_on;
+        }
+    }
+}
+
+/// The type `table!` makes in `module`, at the module's own place for messages.
+fn table_type(module: &Path) -> TokenStream {
+    quote_spanned!(module.span()=> #module::table)
+}
+
+fn ttl(model: &Model<'_>) -> TokenStream {
+    match model.ttl {
+        Some(ttl) => {
+            let (secs, nanos) = (ttl.as_secs(), ttl.subsec_nanos());
+            quote!(::core::option::Option::Some(
+                ::core::time::Duration::new(#secs, #nanos)
+            ))
+        }
+        None => quote!(::core::option::Option::None),
+    }
+}
+
+/// The names; those given as modules go through a function that only a table can call.
+fn depends_on(tables: &[Table]) -> TokenStream {
+    let names = tables.iter().map(|Table { name, module }| match module {
+        Some(module) => {
+            let table_type = table_type(module);
+            quote!(name_of::<#table_type>(#name))
+        }
+        None => quote!(#name),
+    });
+    let check = tables.iter().any(|table| table.module.is_some()).then(|| {
+        quote! {
+            const fn name_of<T: ::diesel::Table>(
+                name: &'static ::core::primitive::str,
+            ) -> &'static ::core::primitive::str {
+                name
+            }
+        }
+    });
+    quote!({ #check &[#(#names),*] })
+}

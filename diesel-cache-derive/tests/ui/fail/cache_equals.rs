@@ -1,0 +1,9 @@
+use diesel_cache::CacheInvalidate;
+
+#[derive(CacheInvalidate)]
+#[cache = "10m"]
+struct Post {
+    id: i32,
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use diesel_cache::CacheInvalidate;
+
+#[derive(CacheInvalidate)]
+enum Post {
+    Draft,
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use diesel_cache::CacheInvalidate;
+
+#[derive(CacheInvalidate)]
+struct Post<T> {
+    id: i32,
+    body: T,
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use diesel_cache::CacheInvalidate;
+
+#[derive(CacheInvalidate)]
+struct Post;
+
+fn main() {}
