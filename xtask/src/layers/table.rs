@@ -1,0 +1,62 @@
+//! Which module is in which layer. ARCHITECTURE.md says why.
+
+/// The rule that `src/` must follow.
+#[derive(Debug)]
+pub(super) struct Table {
+    /// Each layer and its modules: the first segment of their paths.
+    pub(super) layers: &'static [(u8, &'static [&'static str])],
+    /// The modules that may name Diesel.
+    pub(super) diesel: &'static [&'static str],
+    /// How many lines of code a file may have.
+    pub(super) max_lines: usize,
+}
+
+pub(super) const TABLE: Table = Table {
+    layers: &[
+        (5, &["lib", "prelude"]),
+        (4, &["query", "model", "connection"]),
+        (3, &["cache", "explain"]),
+        (2, &["lookup", "fill", "flight", "invalidate"]),
+        (1, &["backend", "codec", "signal", "metrics", "stats"]),
+        (
+            0,
+            &[
+                "statement",
+                "key",
+                "footprint",
+                "catalogue",
+                "resolve",
+                "tag",
+                "token",
+                "entry",
+                "config",
+                "clock",
+                "error",
+                "bypass",
+                "outcome",
+                "dialect",
+                "protocol",
+                "database",
+            ],
+        ),
+    ],
+    // Never `key` or `footprint`: they are pure, and testable from strings.
+    diesel: &[
+        "lib",
+        "prelude",
+        "query",
+        "model",
+        "connection",
+        "statement",
+        "error",
+    ],
+    max_lines: 500,
+};
+
+impl Table {
+    /// The layer of `module`.
+    pub(super) fn layer(&self, module: &str) -> Option<u8> {
+        let found = self.layers.iter().find(|(_, m)| m.contains(&module));
+        found.map(|(layer, _)| *layer)
+    }
+}
