@@ -226,12 +226,15 @@ impl fmt::Display for Manifest {
             row(f, name, count)?;
             writeln!(f)?;
         }
-        for failure in &self.failures {
-            writeln!(f, "\nFAILED   {failure}")?;
-        }
         let problems = self.all_problems();
+        if !self.is_good() {
+            writeln!(f)?;
+        }
+        for failure in &self.failures {
+            writeln!(f, "FAILED   {failure}")?;
+        }
         for problem in &problems {
-            writeln!(f, "\nPROBLEM  {problem}")?;
+            writeln!(f, "PROBLEM  {problem}")?;
         }
         let total = self.total();
         // A run that is wrong in another way must not end in "0 failed".

@@ -32,6 +32,8 @@ pub(crate) struct Output {
     pub(crate) binaries: Vec<Binary>,
     /// Between `running N tests` and the list of failures or the summary.
     in_tests: bool,
+    /// Between the list of failures and the summary.
+    in_failures: bool,
 }
 
 impl Output {
@@ -41,6 +43,7 @@ impl Output {
         let line = line.trim_end();
         if let Some(binary) = header(line.trim_start()) {
             self.in_tests = false;
+            self.in_failures = false;
             self.binaries.push(binary);
             return;
         }
@@ -49,11 +52,16 @@ impl Output {
         };
         if line.starts_with("running ") && (line.ends_with(" tests") || line.ends_with(" test")) {
             self.in_tests = true;
+            self.in_failures = false;
             binary.complete = false;
         } else if line == "failures:" {
             // From here on, captured output: it may look like anything.
             self.in_tests = false;
+            self.in_failures = true;
         } else if let Some(summary) = line.strip_prefix("test result: ") {
+            if self.in_failures && !summary.starts_with("FAILED") {
+                return;
+            }
             if let Some((counts, filtered)) = read_summary(summary) {
                 for (sum, count) in binary.summed.iter_mut().zip(counts) {
                     *sum += count;
@@ -61,6 +69,7 @@ impl Output {
                 binary.filtered += filtered;
                 binary.complete = true;
                 self.in_tests = false;
+                self.in_failures = false;
             }
         } else if self.in_tests {
             binary.tests.extend(read_test(line, binary.doc));
@@ -191,6 +200,8 @@ failures:
 
 ---- sqlite::views stdout ----
 test not::a::test ... ok
+test result: ok. 9 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s
+running 3 tests of another program
 
 failures:
     sqlite::views
