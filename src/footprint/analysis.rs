@@ -45,6 +45,8 @@ pub struct Access {
     /// Every name that stands where a relation can stand, CTE names included
     /// (a CTE may shadow a table of the same name that it reads).
     pub relations: BTreeSet<Name>,
+    /// Those of `relations` that a CTE of the statement defines.
+    pub ctes: BTreeSet<Name>,
     /// Functions whose result depends on their arguments alone. Listed because a
     /// user-defined function may shadow them.
     pub pure_functions: BTreeSet<Name>,
@@ -165,4 +167,26 @@ pub enum Session {
     ResetAll,
     /// Anything else: what it changes is not known.
     Unrecognised,
+}
+
+impl Analysis {
+    /// What the text reads, if it is one statement and that statement is a read.
+    #[must_use]
+    pub fn is_single_read(&self) -> Option<&Access> {
+        match &*self.steps {
+            [Step::Read(access)] => Some(access),
+            _ => None,
+        }
+    }
+
+    /// Whether nothing in the text can have written a row or changed the schema, the
+    /// session or the transaction.
+    #[must_use]
+    pub fn is_inert(&self) -> bool {
+        self.steps.iter().all(|step| match step {
+            Step::Read(access) => access.unknown_functions.is_empty(),
+            Step::Harmless => true,
+            _ => false,
+        })
+    }
 }
