@@ -38,7 +38,9 @@ struct Row {
 /// Runs the benches; `args` go to criterion.
 pub(crate) fn command(args: &[String]) -> Result<ExitCode> {
     let began = SystemTime::now();
-    let mut command = workspace::cargo(&["bench", "--package", "diesel-cache", "--benches", "--"]);
+    // Not `--benches`: that has the library's own harness, which knows none of `args`.
+    let mut command =
+        workspace::cargo(&["bench", "--package", "diesel-cache", "--bench", "*", "--"]);
     command.args(args);
     let ended = process::run(command)?;
     if !ended.success() {

@@ -16,7 +16,7 @@ pub(super) const TABLE: Table = Table {
         (5, &["lib", "prelude"]),
         (4, &["query", "model", "connection"]),
         (3, &["cache", "explain"]),
-        (2, &["lookup", "fill", "flight", "invalidate"]),
+        (2, &["core", "lookup", "fill", "flight", "invalidate"]),
         (1, &["backend", "codec", "signal", "metrics", "stats"]),
         (
             0,
@@ -37,6 +37,7 @@ pub(super) const TABLE: Table = Table {
                 "dialect",
                 "protocol",
                 "database",
+                "database_state",
             ],
         ),
     ],
