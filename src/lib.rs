@@ -1,8 +1,47 @@
 //! diesel-cache.
+pub mod backend;
+pub mod bypass;
+mod cache;
+pub mod catalogue;
+mod config;
+mod connection;
+mod core;
+pub mod database;
+mod database_state;
 pub mod dialect;
+pub mod entry;
+pub mod error;
+mod flight;
 pub mod footprint;
+mod invalidate;
+pub mod key;
 pub mod model;
+pub mod outcome;
+pub mod protocol;
+mod query;
+pub mod resolve;
+mod signal;
+pub mod statement;
+pub mod stats;
+pub mod tag;
+pub mod token;
 
+pub use crate::cache::{Builder, Cache};
+#[cfg(feature = "r2d2")]
+pub use crate::connection::Customizer;
+pub use crate::error::Error;
 pub use crate::model::CacheModel;
+pub use crate::query::{CacheableQuery, Cached, CachedDsl, CachedRows, DatabaseRows, Shared};
+pub use crate::outcome::{Outcome, Report};
+pub use crate::bypass::Bypass;
+pub use crate::signal::{PostDelete, PostSave, ReceiverId};
+pub use crate::stats::{Source, Stats};
+pub use crate::statement::CacheDatabase;
 #[cfg(feature = "derive")]
 pub use diesel_cache_derive::CacheInvalidate;
+
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::key::RowForm;
+    pub use crate::query::Typed;
+}

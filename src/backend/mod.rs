@@ -1,0 +1,106 @@
+//! Where entries and tokens live.
+
+use std::fmt::Debug;
+
+use crate::entry::Entry;
+use crate::error::BackendError;
+use crate::key::Key;
+use crate::protocol::{Fetched, Lift};
+use crate::tag::Tag;
+use crate::token::WriterId;
+
+#[cfg(feature = "memory")]
+mod memory;
+#[cfg(feature = "memory")]
+pub use self::memory::MemoryBackend;
+
+/// A store of entries and tokens.
+///
+/// A backend decides nothing: it fetches, and the protocol judges. What it must
+/// keep, for the cache to be right:
+///
+/// - a tag that some writer has quarantined, and not lifted, is never reported clean;
+/// - once [`lift`](Self::lift) with [`Lift::Renew`] or [`renew`](Self::renew) has
+///   returned, no token of that tag that was reported before is reported again;
+/// - a token, once lost, does not come back; whatever it forgets, it forgets for good,
+///   and if it may have forgotten a quarantine, its gate is closed.
+///
+/// Methods are called from many threads, must not panic and must not block without bound.
+pub trait CacheBackend: Debug + Send + Sync + 'static {
+    /// The entry under `key`, the state of each of `tags`, and the gate.
+    ///
+    /// # Errors
+    /// If the store cannot be asked; the read then goes to the database.
+    fn fetch(&self, key: &Key, tags: &[Tag]) -> Result<Fetched, BackendError>;
+
+    /// Like [`fetch`](Self::fetch) without an entry, but gives every missing tag a fresh token.
+    ///
+    /// # Errors
+    /// If the store cannot be asked; the read then goes to the database.
+    fn establish(&self, tags: &[Tag]) -> Result<Fetched, BackendError>;
+
+    /// Stores an entry, replacing what was there.
+    ///
+    /// # Errors
+    /// If the store cannot be asked.
+    fn put(&self, key: Key, entry: Entry) -> Result<Put, BackendError>;
+
+    /// Puts `tags` under the quarantine of `writer`, until it lifts them.
+    ///
+    /// # Errors
+    /// If the store cannot be asked.
+    fn quarantine(&self, writer: WriterId, tags: &[Tag]) -> Result<(), BackendError>;
+
+    /// Ends the quarantine of `tags` by `writer`; a tag it does not hold is renewed.
+    ///
+    /// # Errors
+    /// If the store cannot be asked; the quarantine then stands.
+    fn lift(&self, writer: WriterId, tags: &[Tag], how: Lift) -> Result<(), BackendError>;
+
+    /// Gives `tags` new tokens; their quarantines stand.
+    ///
+    /// # Errors
+    /// If the store cannot be asked.
+    fn renew(&self, tags: &[Tag]) -> Result<(), BackendError>;
+
+    /// Forgets one entry.
+    ///
+    /// # Errors
+    /// If the store cannot be asked.
+    fn remove(&self, key: &Key) -> Result<(), BackendError>;
+
+    /// Forgets all entries. Quarantines stand.
+    ///
+    /// # Errors
+    /// If the store cannot be asked.
+    fn clear(&self) -> Result<(), BackendError>;
+
+    /// What it holds now.
+    fn usage(&self) -> Usage;
+}
+
+/// What became of a [`put`](CacheBackend::put).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Put {
+    /// It is stored.
+    Stored,
+    /// Its tokens are no longer current: it would never be served.
+    Outdated,
+    /// It is larger than the store takes.
+    TooLarge,
+}
+
+/// What a backend holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Usage {
+    /// Entries.
+    pub entries: u64,
+    /// Their weight in bytes.
+    pub bytes: u64,
+    /// Tags it knows the state of.
+    pub tags: u64,
+    /// Entries it dropped to make room.
+    pub evictions: u64,
+}

@@ -1,0 +1,332 @@
+//! What a database's catalogue says about its relations, and what follows from it
+//! for the tables that a statement reads and writes.
+//!
+//! Relations are known by their bare name. Where several schemas have one of the
+//! same name, they count as one that has the properties of all.
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::bypass::Bypass;
+use crate::footprint::{Access, Analysis, Name, Step, Target, WriteKind};
+
+/// The relations and functions of a database.
+#[derive(Debug, Clone, Default)]
+pub struct Catalogue {
+    relations: HashMap<Name, Relation>,
+    functions: HashMap<Name, FunctionKind>,
+}
+
+/// A relation, or several of one name.
+#[derive(Debug, Clone, Default)]
+pub struct Relation {
+    /// The definitions of the views of this name.
+    pub views: Vec<Analysis>,
+    /// Whether its rows may change without a statement that names it: a foreign or
+    /// virtual table, or a view whose definition is not understood.
+    pub uncacheable: bool,
+    /// Whether row-level security decides who sees what.
+    pub row_security: bool,
+    /// Whether it has triggers or rules, which may write anything.
+    pub triggers: bool,
+    /// Whether a write to it cannot be rolled back (`MyISAM`, `MEMORY`).
+    pub non_transactional: bool,
+    /// The tables whose foreign keys refer to it.
+    pub children: Vec<Child>,
+    /// The tables that share rows with it: partitions, inheritance.
+    pub family: BTreeSet<Name>,
+}
+
+/// A table that refers to another by a foreign key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Child {
+    /// The referring table.
+    pub table: Name,
+    /// Whether deleting the referenced row changes the referring one.
+    pub on_delete: bool,
+    /// Whether updating the referenced key changes the referring row.
+    pub on_update: bool,
+    /// The referenced columns; empty when they are not known.
+    pub columns: BTreeSet<Name>,
+}
+
+/// What a user-defined function may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FunctionKind {
+    /// The database keeps it from writing (`STABLE` or `IMMUTABLE` on PostgreSQL).
+    ReadOnly,
+    /// It may write.
+    MayWrite,
+}
+
+/// What a statement reads, once views are taken apart.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reads {
+    /// The relations, bare.
+    pub tables: BTreeSet<Name>,
+    /// Whether row-level security decides who sees what.
+    pub row_security: bool,
+}
+
+/// What a statement, or a transaction, writes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Writes {
+    /// Anything in a database that is not known.
+    pub root: bool,
+    /// Anything in the database.
+    pub database: bool,
+    /// The schema.
+    pub schema: bool,
+    /// The tables.
+    pub tables: BTreeSet<Name>,
+    /// Whether some of it cannot be rolled back.
+    pub non_transactional: bool,
+}
+
+impl Writes {
+    /// A write that may have changed anything in its database.
+    #[must_use]
+    pub fn everything() -> Self {
+        Self {
+            database: true,
+            ..Self::default()
+        }
+    }
+
+    /// A write to one table.
+    #[must_use]
+    pub fn table(name: &str) -> Self {
+        Self {
+            tables: BTreeSet::from([Name::from(name)]),
+            ..Self::default()
+        }
+    }
+
+    /// Whether nothing is written.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        !self.root && !self.database && !self.schema && self.tables.is_empty()
+    }
+
+    /// Adds what another statement writes.
+    pub fn merge(&mut self, other: &Self) {
+        self.root |= other.root;
+        self.database |= other.database;
+        self.schema |= other.schema;
+        self.non_transactional |= other.non_transactional;
+        self.tables.extend(other.tables.iter().cloned());
+    }
+
+    /// Whether it touches anything that `reads` depends on.
+    #[must_use]
+    pub fn touches(&self, reads: &Reads) -> bool {
+        self.root
+            || self.database
+            || self.schema
+            || self.tables.iter().any(|table| reads.tables.contains(table))
+    }
+}
+
+impl Catalogue {
+    /// The relation of that name, made if there is none.
+    pub fn relation(&mut self, name: &str) -> &mut Relation {
+        self.relations
+            .entry(name.to_lowercase().into_boxed_str())
+            .or_default()
+    }
+
+    /// Adds a user-defined function. Of several with one name, the worst counts.
+    pub fn add_function(&mut self, name: &str, kind: FunctionKind) {
+        let known = self
+            .functions
+            .entry(name.to_lowercase().into_boxed_str())
+            .or_insert(kind);
+        if kind == FunctionKind::MayWrite {
+            *known = kind;
+        }
+    }
+
+    /// Makes two tables one family: a write to either may be read through the other.
+    pub fn join_families(&mut self, one: &str, other: &str) {
+        let (one, other) = (one.to_lowercase(), other.to_lowercase());
+        let mut family: BTreeSet<Name> = BTreeSet::from([one.clone().into(), other.clone().into()]);
+        family.extend(self.relation(&one).family.iter().cloned());
+        family.extend(self.relation(&other).family.iter().cloned());
+        for member in &family {
+            self.relation(member).family.clone_from(&family);
+        }
+    }
+
+    /// What a read depends on, or why it must not be cached.
+    ///
+    /// # Errors
+    /// The reason to bypass the cache.
+    pub fn reads(&self, access: &Access, pure: &BTreeSet<Name>) -> Result<Reads, Bypass> {
+        let mut reads = Reads::default();
+        self.collect(access, pure, &mut reads)?;
+        Ok(reads)
+    }
+
+    fn collect(
+        &self,
+        access: &Access,
+        pure: &BTreeSet<Name>,
+        reads: &mut Reads,
+    ) -> Result<(), Bypass> {
+        if let Some(refusal) = access.refusal {
+            return Err(refusal.into());
+        }
+        // rule: unknown-function-is-not-cached
+        if access.unknown_functions.iter().any(|f| !pure.contains(f)) {
+            return Err(Bypass::UnknownFunction);
+        }
+        // rule: user-function-shadows-a-known-one
+        if access
+            .pure_functions
+            .iter()
+            .any(|f| self.functions.contains_key(f) && !pure.contains(f))
+        {
+            return Err(Bypass::UnknownFunction);
+        }
+        for name in &access.relations {
+            let Some(relation) = self.relations.get(name) else {
+                if access.ctes.contains(name) {
+                    reads.tables.insert(name.clone());
+                    continue;
+                }
+                return Err(Bypass::UnknownRelation);
+            };
+            if relation.uncacheable {
+                return Err(Bypass::Uncacheable);
+            }
+            reads.row_security |= relation.row_security;
+            if !reads.tables.insert(name.clone()) {
+                continue;
+            }
+            // rule: a-view-reads-its-base-tables
+            for view in &relation.views {
+                match view.is_single_read() {
+                    Some(definition) => self.collect(definition, pure, reads)?,
+                    None => return Err(Bypass::Uncacheable),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What a statement writes.
+    #[must_use]
+    pub fn writes(&self, analysis: &Analysis, pure: &BTreeSet<Name>) -> Writes {
+        let mut writes = Writes::default();
+        for step in &analysis.steps {
+            match step {
+                Step::Read(access) => self.functions_write(access, pure, &mut writes),
+                Step::Write(write) => {
+                    self.functions_write(&write.access, pure, &mut writes);
+                    for target in &write.targets {
+                        self.write_target(target, &mut writes);
+                    }
+                }
+                // rule: ddl-changes-the-schema
+                Step::Ddl => writes.schema = true,
+                // rule: an-unknown-statement-writes-everything
+                Step::Unknown => {
+                    writes.database = true;
+                    writes.schema = true;
+                }
+                Step::CreateTemporary(_)
+                | Step::Control(_)
+                | Step::Session(_)
+                | Step::Harmless => {}
+            }
+        }
+        writes
+    }
+
+    /// Unknown functions may write, unless the database says that they cannot.
+    fn functions_write(&self, access: &Access, pure: &BTreeSet<Name>, writes: &mut Writes) {
+        // rule: unknown-function-may-write
+        let harmless = |f: &Name| {
+            pure.contains(f) || self.functions.get(f) == Some(&FunctionKind::ReadOnly)
+        };
+        let shadowed = |f: &Name| self.functions.get(f) == Some(&FunctionKind::MayWrite);
+        if access.unknown_functions.iter().any(|f| !harmless(f))
+            || access.pure_functions.iter().any(|f| shadowed(f) && !pure.contains(f))
+        {
+            writes.database = true;
+        }
+    }
+
+    fn write_target(&self, target: &Target, writes: &mut Writes) {
+        let mut seen = BTreeSet::new();
+        let mut open = vec![(target.relation.clone(), target.kind.clone())];
+        while let Some((name, kind)) = open.pop() {
+            writes.tables.insert(name.clone());
+            if !seen.insert((name.clone(), kind_rank(&kind))) {
+                continue;
+            }
+            let Some(relation) = self.relations.get(&name) else {
+                // A target the catalogue does not know may have triggers and references.
+                writes.database = true;
+                continue;
+            };
+            // rule: a-trigger-may-write-anything
+            if relation.triggers || relation.uncacheable {
+                writes.database = true;
+            }
+            writes.non_transactional |= relation.non_transactional;
+            // rule: partitions-share-their-rows
+            for member in &relation.family {
+                open.push((member.clone(), kind.clone()));
+            }
+            // rule: a-write-to-a-view-writes-its-base-tables
+            for view in &relation.views {
+                match view.is_single_read() {
+                    Some(definition) => {
+                        for base in &definition.relations {
+                            open.push((base.clone(), WriteKind::Replace));
+                        }
+                    }
+                    None => writes.database = true,
+                }
+            }
+            for child in &relation.children {
+                if let Some(kind) = cascade(&kind, child) {
+                    open.push((child.table.clone(), kind));
+                }
+            }
+        }
+    }
+}
+
+/// How a write to the referenced table writes the referring one, if it does.
+// rule: cascades-write-the-child-tables
+fn cascade(kind: &WriteKind, child: &Child) -> Option<WriteKind> {
+    let hits_key = |columns: &Option<BTreeSet<Name>>| match columns {
+        Some(columns) if !child.columns.is_empty() => !columns.is_disjoint(&child.columns),
+        _ => true,
+    };
+    match kind {
+        WriteKind::Insert => None,
+        WriteKind::Truncate { cascade: true } => Some(WriteKind::Truncate { cascade: true }),
+        WriteKind::Truncate { cascade: false } | WriteKind::Delete => {
+            child.on_delete.then_some(WriteKind::Replace)
+        }
+        WriteKind::Update { columns } => {
+            (child.on_update && hits_key(columns)).then_some(WriteKind::Update { columns: None })
+        }
+        WriteKind::Replace => (child.on_delete || child.on_update).then_some(WriteKind::Replace),
+    }
+}
+
+/// A number per kind, so that the closure visits each table once per kind.
+fn kind_rank(kind: &WriteKind) -> u8 {
+    match kind {
+        WriteKind::Insert => 0,
+        WriteKind::Update { columns: Some(_) } => 1,
+        WriteKind::Update { columns: None } => 2,
+        WriteKind::Replace => 3,
+        WriteKind::Delete => 4,
+        WriteKind::Truncate { cascade: false } => 5,
+        WriteKind::Truncate { cascade: true } => 6,
+    }
+}

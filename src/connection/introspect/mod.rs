@@ -1,0 +1,145 @@
+//! What a connection is asked about its database, its session and its catalogue.
+
+use diesel::connection::LoadConnection;
+use diesel::result::QueryResult;
+use diesel::row::{Field, Row};
+use std::collections::BTreeSet;
+
+use crate::catalogue::Catalogue;
+use crate::database::DatabaseId;
+use crate::dialect::Dialect;
+use crate::footprint::{Isolation, Name};
+use crate::statement::{CacheDatabase, Question};
+
+mod mysql;
+mod postgres;
+mod sqlite;
+
+/// A row of texts.
+type Texts = Vec<Option<String>>;
+
+/// What a session says of itself.
+#[derive(Debug)]
+pub(crate) struct SessionInfo {
+    pub(crate) database: DatabaseId,
+    /// How the database names the session in its list of sessions.
+    pub(crate) session: Option<String>,
+    /// A digest of all settings that may change what a query returns.
+    pub(crate) settings: [u8; 32],
+    pub(crate) isolation: Isolation,
+    pub(crate) standby: bool,
+    /// Whether the connection sees further databases.
+    pub(crate) attached: bool,
+    /// Temporary relations, as far as they can be listed.
+    pub(crate) temporary: BTreeSet<Name>,
+}
+
+/// Asks a connection about its session.
+///
+/// # Errors
+/// If the database refuses.
+pub(crate) fn session<C>(
+    conn: &mut C,
+    dialect: Dialect,
+    name: Option<&str>,
+) -> QueryResult<SessionInfo>
+where
+    C: LoadConnection,
+    C::Backend: CacheDatabase,
+{
+    match dialect {
+        Dialect::Postgres => postgres::session(conn, name),
+        Dialect::Mysql => mysql::session(conn, name),
+        Dialect::Sqlite => sqlite::session(conn, name),
+    }
+}
+
+/// Reads the catalogue.
+///
+/// # Errors
+/// If the database refuses.
+pub(crate) fn catalogue<C>(conn: &mut C, dialect: Dialect) -> QueryResult<Catalogue>
+where
+    C: LoadConnection,
+    C::Backend: CacheDatabase,
+{
+    match dialect {
+        Dialect::Postgres => postgres::catalogue(conn),
+        Dialect::Mysql => mysql::catalogue(conn),
+        Dialect::Sqlite => sqlite::catalogue(conn),
+    }
+}
+
+/// Whether the database says that the session has ended, and so whatever it was doing.
+///
+/// # Errors
+/// If the database refuses.
+pub(crate) fn has_ended<C>(conn: &mut C, dialect: Dialect, session: &str) -> QueryResult<bool>
+where
+    C: LoadConnection,
+    C::Backend: CacheDatabase,
+{
+    match dialect {
+        Dialect::Postgres => postgres::has_ended(conn, session),
+        Dialect::Mysql => mysql::has_ended(conn, session),
+        Dialect::Sqlite => Ok(true),
+    }
+}
+
+/// Runs a query and reads every value as text.
+fn texts<C>(conn: &mut C, sql: &str) -> QueryResult<Vec<Texts>>
+where
+    C: LoadConnection,
+    C::Backend: CacheDatabase,
+{
+    let rows = conn.load(Question(sql))?;
+    let mut texts = Vec::new();
+    for row in rows {
+        let row = row?;
+        let mut values = Vec::with_capacity(row.field_count());
+        for index in 0..row.field_count() {
+            let field = Row::get(&row, index);
+            values.push(
+                field
+                    .as_ref()
+                    .and_then(Field::value)
+                    .and_then(C::Backend::text),
+            );
+        }
+        texts.push(values);
+    }
+    Ok(texts)
+}
+
+fn cell(row: &Texts, index: usize) -> &str {
+    row.get(index).and_then(Option::as_deref).unwrap_or_default()
+}
+
+fn flag(row: &Texts, index: usize) -> bool {
+    cell(row, index) == "1"
+}
+
+/// A digest of rows, each part with its length before it.
+fn digest(rows: &[Texts]) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    for value in rows.iter().flatten() {
+        let value = value.as_deref();
+        hasher.update(&[u8::from(value.is_some())]);
+        hasher.update(&(value.unwrap_or_default().len() as u64).to_le_bytes());
+        hasher.update(value.unwrap_or_default().as_bytes());
+    }
+    *hasher.finalize().as_bytes()
+}
+
+/// A set of names written with commas.
+fn names(list: &str) -> BTreeSet<Name> {
+    list.split(',')
+        .filter(|name| !name.is_empty())
+        .map(|name| name.to_lowercase().into())
+        .collect()
+}
+
+/// Whether a session's name can stand in a query: a number, as both servers give.
+fn is_number(session: &str) -> bool {
+    !session.is_empty() && session.bytes().all(|byte| byte.is_ascii_digit())
+}

@@ -1,0 +1,137 @@
+//! MySQL's and MariaDB's answers.
+
+use diesel::connection::LoadConnection;
+use diesel::result::QueryResult;
+use std::collections::BTreeSet;
+
+use super::{SessionInfo, cell, digest, flag, is_number, names, texts};
+use crate::catalogue::{Catalogue, Child, FunctionKind};
+use crate::database::DatabaseId;
+use crate::dialect::Dialect;
+use crate::footprint::{self, Isolation};
+use crate::statement::CacheDatabase;
+
+// A query may name tables of any schema of the server, so the server is the database.
+const SESSION: &str = "\
+    SELECT CONCAT_WS(' ', @@hostname, @@port, @@datadir, @@server_id), \
+           CAST(CONNECTION_ID() AS CHAR), CAST(@@read_only AS CHAR)";
+
+const SETTINGS: &str = "\
+    SELECT CURRENT_USER(), USER(), DATABASE(), @@sql_mode, @@time_zone, \
+           @@character_set_client, @@character_set_connection, @@character_set_results, \
+           @@collation_connection, @@collation_database, @@lc_time_names, \
+           CAST(@@div_precision_increment AS CHAR), CAST(@@group_concat_max_len AS CHAR), \
+           CAST(@@sql_select_limit AS CHAR), CAST(@@max_sort_length AS CHAR), \
+           CAST(@@sql_auto_is_null AS CHAR), CAST(@@default_week_format AS CHAR), \
+           CAST(@@sql_big_selects AS CHAR), CAST(@@old_mode AS CHAR)";
+
+const OURS: &str = "NOT IN ('mysql', 'information_schema', 'performance_schema', 'sys')";
+
+pub(super) fn session<C>(conn: &mut C, name: Option<&str>) -> QueryResult<SessionInfo>
+where
+    C: LoadConnection,
+    C::Backend: CacheDatabase,
+{
+    let rows = texts(conn, SESSION)?;
+    let row = rows.first().ok_or(diesel::result::Error::NotFound)?;
+    // `old_mode` is MariaDB's alone.
+    let settings = match texts(conn, SETTINGS) {
+        Ok(settings) => settings,
+        Err(_) => texts(conn, &SETTINGS.replace(", CAST(@@old_mode AS CHAR)", ""))?,
+    };
+    // The variable was renamed between versions; each server knows one of the names.
+    let isolation = match texts(conn, "SELECT @@transaction_isolation") {
+        Ok(rows) => rows,
+        Err(_) => texts(conn, "SELECT @@tx_isolation")?,
+    };
+    let isolation = isolation.first().map_or("", |row| cell(row, 0)).to_owned();
+    let identity = name.unwrap_or_else(|| cell(row, 0));
+    Ok(SessionInfo {
+        database: DatabaseId::named(format!("mysql {identity}").as_bytes()),
+        session: Some(cell(row, 1).to_owned()),
+        settings: digest(&settings),
+        isolation: match isolation.as_str() {
+            "READ-COMMITTED" => Isolation::ReadCommitted,
+            "READ-UNCOMMITTED" => Isolation::ReadUncommitted,
+            _ => Isolation::Snapshot,
+        },
+        standby: flag(row, 2),
+        attached: false,
+        temporary: BTreeSet::new(),
+    })
+}
+
+pub(super) fn catalogue<C>(conn: &mut C) -> QueryResult<Catalogue>
+where
+    C: LoadConnection,
+    C::Backend: CacheDatabase,
+{
+    let mut catalogue = Catalogue::default();
+    let relations = format!(
+        "SELECT table_name, table_type, engine FROM information_schema.tables \
+          WHERE table_schema {OURS}"
+    );
+    for row in texts(conn, &relations)? {
+        let relation = catalogue.relation(cell(&row, 0));
+        let engine = cell(&row, 2).to_lowercase();
+        let is_view = cell(&row, 1).contains("VIEW");
+        relation.non_transactional |= !is_view && engine != "innodb";
+        relation.uncacheable |=
+            matches!(engine.as_str(), "federated" | "connect" | "spider" | "csv" | "sequence")
+                || cell(&row, 1).contains("SYSTEM");
+    }
+    let views = format!(
+        "SELECT table_name, view_definition FROM information_schema.views \
+          WHERE table_schema {OURS}"
+    );
+    for row in texts(conn, &views)? {
+        // Without the privilege to see it, the definition is empty: no single read.
+        let definition = footprint::analyze(cell(&row, 1), Dialect::Mysql);
+        catalogue.relation(cell(&row, 0)).views.push(definition);
+    }
+    let references = "\
+        SELECT r.referenced_table_name, r.table_name, r.delete_rule, r.update_rule, \
+               (SELECT GROUP_CONCAT(u.referenced_column_name) \
+                  FROM information_schema.key_column_usage u \
+                 WHERE u.constraint_schema = r.constraint_schema \
+                   AND u.constraint_name = r.constraint_name \
+                   AND u.table_name = r.table_name) \
+          FROM information_schema.referential_constraints r";
+    for row in texts(conn, references)? {
+        let acts = |rule: &str| !matches!(rule, "RESTRICT" | "NO ACTION");
+        catalogue.relation(cell(&row, 0)).children.push(Child {
+            table: cell(&row, 1).to_lowercase().into(),
+            on_delete: acts(cell(&row, 2)),
+            on_update: acts(cell(&row, 3)),
+            columns: names(cell(&row, 4)),
+        });
+    }
+    let triggers = format!(
+        "SELECT DISTINCT event_object_table FROM information_schema.triggers \
+          WHERE event_object_schema {OURS}"
+    );
+    for row in texts(conn, &triggers)? {
+        catalogue.relation(cell(&row, 0)).triggers = true;
+    }
+    let functions = format!(
+        "SELECT DISTINCT routine_name FROM information_schema.routines \
+          WHERE routine_type = 'FUNCTION' AND routine_schema {OURS}"
+    );
+    for row in texts(conn, &functions)? {
+        catalogue.add_function(cell(&row, 0), FunctionKind::MayWrite);
+    }
+    Ok(catalogue)
+}
+
+pub(super) fn has_ended<C>(conn: &mut C, session: &str) -> QueryResult<bool>
+where
+    C: LoadConnection,
+    C::Backend: CacheDatabase,
+{
+    if !is_number(session) {
+        return Ok(false);
+    }
+    // A session of the same user is always listed; without PROCESS, only those are.
+    let sql = format!("SELECT '1' FROM information_schema.processlist WHERE id = {session}");
+    Ok(texts(conn, &sql)?.is_empty())
+}

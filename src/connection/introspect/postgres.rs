@@ -1,0 +1,150 @@
+//! PostgreSQL's answers.
+
+use diesel::connection::LoadConnection;
+use diesel::result::QueryResult;
+
+use super::{SessionInfo, Texts, cell, digest, flag, is_number, names, texts};
+use crate::catalogue::{Catalogue, Child, FunctionKind};
+use crate::database::DatabaseId;
+use crate::dialect::Dialect;
+use crate::footprint::{self, Isolation};
+use crate::statement::CacheDatabase;
+
+// The server's start tells clones of one system identifier apart, and the incarnations
+// of a server that was restarted, which may have lost commits.
+const SESSION: &str = "\
+    SELECT (SELECT system_identifier::text FROM pg_control_system()), \
+           pg_postmaster_start_time()::text, \
+           (SELECT oid::text FROM pg_database WHERE datname = current_database()), \
+           pg_backend_pid()::text, \
+           current_setting('default_transaction_isolation'), \
+           pg_is_in_recovery()::int::text, \
+           current_user::text, session_user::text, \
+           current_schemas(true)::text, \
+           (SELECT string_agg(relname::text, ',') FROM pg_class \
+             WHERE relnamespace = pg_my_temp_schema() AND relkind IN ('r', 'v', 'p', 'm', 'f'))";
+
+// Names and values, without those that differ by nature and never change a result.
+const SETTINGS: &str = "\
+    SELECT name, setting FROM pg_settings \
+     WHERE context IN ('user', 'superuser', 'superuser-backend', 'backend') \
+       AND name NOT IN ('application_name', 'transaction_isolation', \
+                        'transaction_read_only', 'transaction_deferrable') \
+     ORDER BY name";
+
+const OURS: &str = "n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') \
+                    AND n.nspname NOT LIKE 'pg\\_temp%' AND n.nspname NOT LIKE 'pg\\_toast%'";
+
+pub(super) fn session<C>(conn: &mut C, name: Option<&str>) -> QueryResult<SessionInfo>
+where
+    C: LoadConnection,
+    C::Backend: CacheDatabase,
+{
+    let rows = texts(conn, SESSION)?;
+    let row = rows.first().ok_or(diesel::result::Error::NotFound)?;
+    let mut settings = texts(conn, SETTINGS)?;
+    settings.push(row[6..9].to_vec());
+    let identity = match name {
+        Some(name) => name.to_owned(),
+        None => format!("{} {} {}", cell(row, 0), cell(row, 1), cell(row, 2)),
+    };
+    Ok(SessionInfo {
+        database: DatabaseId::named(format!("postgres {identity}").as_bytes()),
+        session: Some(cell(row, 3).to_owned()),
+        settings: digest(&settings),
+        isolation: match cell(row, 4) {
+            "read committed" => Isolation::ReadCommitted,
+            "read uncommitted" => Isolation::ReadUncommitted,
+            _ => Isolation::Snapshot,
+        },
+        standby: flag(row, 5),
+        attached: false,
+        temporary: names(cell(row, 9)),
+    })
+}
+
+pub(super) fn catalogue<C>(conn: &mut C) -> QueryResult<Catalogue>
+where
+    C: LoadConnection,
+    C::Backend: CacheDatabase,
+{
+    let mut catalogue = Catalogue::default();
+    let relations = format!(
+        "SELECT c.relname::text, c.relkind::text, c.relrowsecurity::int::text, \
+                (EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal) \
+                 OR EXISTS (SELECT FROM pg_rewrite w WHERE w.ev_class = c.oid \
+                            AND w.rulename <> '_RETURN'))::int::text, \
+                CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) END \
+           FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+          WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND {OURS}"
+    );
+    for row in texts(conn, &relations)? {
+        let relation = catalogue.relation(cell(&row, 0));
+        relation.uncacheable |= cell(&row, 1) == "f";
+        relation.row_security |= flag(&row, 2);
+        relation.triggers |= flag(&row, 3);
+        if cell(&row, 1) == "v" {
+            relation
+                .views
+                .push(footprint::analyze(cell(&row, 4), Dialect::Postgres));
+        }
+    }
+    for row in references(conn)? {
+        catalogue.relation(cell(&row, 0)).children.push(Child {
+            table: cell(&row, 1).to_lowercase().into(),
+            on_delete: matches!(cell(&row, 2), "c" | "n" | "d"),
+            on_update: matches!(cell(&row, 3), "c" | "n" | "d"),
+            columns: names(cell(&row, 4)),
+        });
+    }
+    let families = "SELECT p.relname::text, c.relname::text FROM pg_inherits i \
+                      JOIN pg_class p ON p.oid = i.inhparent \
+                      JOIN pg_class c ON c.oid = i.inhrelid \
+                     WHERE p.relkind IN ('r', 'p', 'f') AND c.relkind IN ('r', 'p', 'f')";
+    for row in texts(conn, families)? {
+        catalogue.join_families(cell(&row, 0), cell(&row, 1));
+    }
+    let functions = format!(
+        "SELECT p.proname::text, bool_or(p.provolatile = 'v')::int::text \
+           FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace \
+          WHERE {OURS} GROUP BY p.proname"
+    );
+    for row in texts(conn, &functions)? {
+        let kind = if flag(&row, 1) {
+            FunctionKind::MayWrite
+        } else {
+            FunctionKind::ReadOnly
+        };
+        catalogue.add_function(cell(&row, 0), kind);
+    }
+    Ok(catalogue)
+}
+
+fn references<C>(conn: &mut C) -> QueryResult<Vec<Texts>>
+where
+    C: LoadConnection,
+    C::Backend: CacheDatabase,
+{
+    texts(
+        conn,
+        "SELECT p.relname::text, c.relname::text, k.confdeltype::text, k.confupdtype::text, \
+                (SELECT string_agg(a.attname::text, ',') FROM pg_attribute a \
+                  WHERE a.attrelid = k.confrelid AND a.attnum = ANY (k.confkey)) \
+           FROM pg_constraint k \
+           JOIN pg_class p ON p.oid = k.confrelid \
+           JOIN pg_class c ON c.oid = k.conrelid \
+          WHERE k.contype = 'f'",
+    )
+}
+
+pub(super) fn has_ended<C>(conn: &mut C, session: &str) -> QueryResult<bool>
+where
+    C: LoadConnection,
+    C::Backend: CacheDatabase,
+{
+    if !is_number(session) {
+        return Ok(false);
+    }
+    let sql = format!("SELECT 1::text FROM pg_stat_activity WHERE pid = {session}");
+    Ok(texts(conn, &sql)?.is_empty())
+}

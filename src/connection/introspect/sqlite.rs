@@ -1,0 +1,116 @@
+//! SQLite's answers.
+
+use diesel::connection::LoadConnection;
+use diesel::result::QueryResult;
+
+use super::{SessionInfo, cell, digest, names, texts};
+use crate::catalogue::{Catalogue, Child};
+use crate::database::DatabaseId;
+use crate::dialect::Dialect;
+use crate::footprint::{self, Isolation};
+use crate::statement::CacheDatabase;
+
+pub(super) fn session<C>(conn: &mut C, name: Option<&str>) -> QueryResult<SessionInfo>
+where
+    C: LoadConnection,
+    C::Backend: CacheDatabase,
+{
+    let databases = texts(conn, "SELECT name, file FROM pragma_database_list")?;
+    let attached = databases
+        .iter()
+        .any(|row| !matches!(cell(row, 0), "main" | "temp"));
+    let file = databases
+        .iter()
+        .find(|row| cell(row, 0) == "main")
+        .map_or("", |row| cell(row, 1));
+    let temporary = texts(conn, "SELECT lower(name) FROM sqlite_temp_master")?;
+    let temporary: Vec<&str> = temporary.iter().map(|row| cell(row, 0)).collect();
+    let dirty = texts(conn, "SELECT read_uncommitted FROM pragma_read_uncommitted")?;
+    let dirty = dirty.first().is_some_and(|row| cell(row, 0) == "1");
+    Ok(SessionInfo {
+        database: identity(file, name),
+        session: None,
+        settings: digest(&[]),
+        isolation: if dirty {
+            Isolation::ReadUncommitted
+        } else {
+            Isolation::Snapshot
+        },
+        standby: false,
+        attached,
+        temporary: names(&temporary.join(",")),
+    })
+}
+
+/// A file is what its device and inode say it is, under any path. Databases in memory
+/// have no name: each connection may have its own, or share one.
+fn identity(file: &str, name: Option<&str>) -> DatabaseId {
+    if let Some(name) = name {
+        return DatabaseId::named(format!("sqlite {name}").as_bytes());
+    }
+    if file.is_empty() {
+        return DatabaseId::private(b"sqlite in memory");
+    }
+    match file_id(file) {
+        Some(id) => DatabaseId::named(format!("sqlite {id}").as_bytes()),
+        None => DatabaseId::private(b"sqlite in memory"),
+    }
+}
+
+#[cfg(unix)]
+fn file_id(file: &str) -> Option<String> {
+    use std::os::unix::fs::MetadataExt;
+    let metadata = std::fs::metadata(file).ok()?;
+    // An inode is used again after a file is deleted; the time of its birth tells them apart.
+    let born = metadata.created().ok();
+    Some(format!("{} {} {born:?}", metadata.dev(), metadata.ino()))
+}
+
+#[cfg(not(unix))]
+fn file_id(file: &str) -> Option<String> {
+    std::fs::canonicalize(file)
+        .ok()
+        .map(|path| path.to_string_lossy().into_owned())
+}
+
+pub(super) fn catalogue<C>(conn: &mut C) -> QueryResult<Catalogue>
+where
+    C: LoadConnection,
+    C::Backend: CacheDatabase,
+{
+    let mut catalogue = Catalogue::default();
+    for row in texts(conn, "SELECT type, name, tbl_name, sql FROM sqlite_master")? {
+        match cell(&row, 0) {
+            "table" => {
+                let relation = catalogue.relation(cell(&row, 1));
+                relation.uncacheable |= is_virtual(cell(&row, 3));
+            }
+            "view" => {
+                let definition = footprint::view_definition(cell(&row, 3), Dialect::Sqlite);
+                catalogue.relation(cell(&row, 1)).views.push(definition);
+            }
+            "trigger" => catalogue.relation(cell(&row, 2)).triggers = true,
+            _ => {}
+        }
+    }
+    let references = "\
+        SELECT f.\"table\", m.name, f.on_delete, f.on_update, coalesce(f.\"to\", '') \
+          FROM sqlite_master m, pragma_foreign_key_list(m.name) f WHERE m.type = 'table'";
+    for row in texts(conn, references)? {
+        let acts = |rule: &str| !matches!(rule, "RESTRICT" | "NO ACTION");
+        // A composite key has a row per column, so an update of any of them counts.
+        catalogue.relation(cell(&row, 0)).children.push(Child {
+            table: cell(&row, 1).to_lowercase().into(),
+            on_delete: acts(cell(&row, 2)),
+            on_update: acts(cell(&row, 3)),
+            columns: names(cell(&row, 4)),
+        });
+    }
+    Ok(catalogue)
+}
+
+fn is_virtual(sql: &str) -> bool {
+    let mut words = sql.split_whitespace();
+    words.next().is_some_and(|word| word.eq_ignore_ascii_case("create"))
+        && words.next().is_some_and(|word| word.eq_ignore_ascii_case("virtual"))
+}

@@ -1,0 +1,166 @@
+//! The session's state, as far as it may change what the same SQL returns.
+//!
+//! It starts from a digest of what the database itself says, and follows every
+//! `SET` from there. What it cannot follow makes it stale: the database is asked
+//! again before the next cached read.
+
+use std::collections::BTreeMap;
+
+use crate::dialect::Dialect;
+use crate::footprint::{Name, Session};
+
+/// The session's state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Scope {
+    base: [u8; 32],
+    session: BTreeMap<Name, Box<str>>,
+    local: BTreeMap<Name, Box<str>>,
+    digest: [u8; 32],
+    stale: bool,
+}
+
+impl Scope {
+    /// The state that the database described.
+    pub(crate) fn known(base: [u8; 32]) -> Self {
+        Self {
+            base,
+            session: BTreeMap::new(),
+            local: BTreeMap::new(),
+            digest: base,
+            stale: false,
+        }
+    }
+
+    /// A state that the database must be asked for.
+    pub(crate) fn unknown() -> Self {
+        let mut scope = Self::known([0; 32]);
+        scope.stale = true;
+        scope
+    }
+
+    /// A digest of the state, or `None` if the database must be asked.
+    pub(crate) fn digest(&self) -> Option<&[u8; 32]> {
+        (!self.stale).then_some(&self.digest)
+    }
+
+    /// Follows a statement that changed the session.
+    pub(crate) fn apply(&mut self, change: &Session, dialect: Option<Dialect>) {
+        match change {
+            // A partial value leaves a part of the old one in force.
+            Session::Set { name, .. } if **name == *"datestyle" => self.stale = true,
+            Session::Set { local, name, value } => {
+                if **name == *"session_authorization" {
+                    self.session.remove("role");
+                    self.local.remove("role");
+                }
+                // rule: set-local-ends-with-the-transaction
+                if *local && dialect == Some(Dialect::Postgres) {
+                    self.local.insert(name.clone(), value.clone());
+                } else {
+                    self.local.remove(name);
+                    self.session.insert(name.clone(), value.clone());
+                }
+                self.refresh();
+            }
+            // What a variable is reset to is not visible here.
+            Session::Reset(_) | Session::ResetAll | Session::Unrecognised => self.stale = true,
+        }
+    }
+
+    /// Marks the state as one that the database must be asked for.
+    pub(crate) fn forget(&mut self) {
+        self.stale = true;
+    }
+
+    /// The transaction committed: what was set for it alone is undone.
+    pub(crate) fn end_transaction(&mut self) {
+        if !self.local.is_empty() {
+            self.local.clear();
+            self.refresh();
+        }
+    }
+
+    fn refresh(&mut self) {
+        if self.session.is_empty() && self.local.is_empty() {
+            self.digest = self.base;
+            return;
+        }
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&self.base);
+        let mut effective: BTreeMap<&str, &str> = BTreeMap::new();
+        for (name, value) in self.session.iter().chain(&self.local) {
+            effective.insert(name, value);
+        }
+        for (name, value) in effective {
+            for part in [name, value] {
+                hasher.update(&(part.len() as u64).to_le_bytes());
+                hasher.update(part.as_bytes());
+            }
+        }
+        self.digest = *hasher.finalize().as_bytes();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(name: &str, value: &str) -> Session {
+        Session::Set {
+            local: false,
+            name: name.into(),
+            value: value.into(),
+        }
+    }
+
+    fn set_local(name: &str, value: &str) -> Session {
+        Session::Set {
+            local: true,
+            name: name.into(),
+            value: value.into(),
+        }
+    }
+
+    fn after(changes: &[Session]) -> Scope {
+        let mut scope = Scope::known([7; 32]);
+        for change in changes {
+            scope.apply(change, Some(Dialect::Postgres));
+        }
+        scope
+    }
+
+    #[test]
+    fn the_last_value_counts_and_each_value_has_its_own_digest() {
+        let a = after(&[set("search_path", "a")]);
+        let b = after(&[set("search_path", "b")]);
+        let again = after(&[set("search_path", "b"), set("search_path", "a")]);
+        assert_ne!(a.digest(), b.digest());
+        assert_eq!(a.digest(), again.digest());
+        assert_ne!(a.digest(), after(&[]).digest());
+    }
+
+    #[test]
+    fn a_local_value_ends_with_the_transaction() {
+        let mut scope = after(&[set("role", "a"), set_local("role", "b")]);
+        assert_eq!(scope.digest(), after(&[set("role", "b")]).digest());
+        scope.end_transaction();
+        assert_eq!(scope.digest(), after(&[set("role", "a")]).digest());
+    }
+
+    #[test]
+    fn what_cannot_be_followed_is_stale() {
+        for change in [
+            Session::Reset("role".into()),
+            Session::ResetAll,
+            Session::Unrecognised,
+            set("datestyle", "ISO"),
+        ] {
+            assert_eq!(after(&[change]).digest(), None);
+        }
+        let authorised = after(&[set("role", "a"), set("session_authorization", "b")]);
+        assert_eq!(
+            authorised.digest(),
+            after(&[set("session_authorization", "b")]).digest()
+        );
+    }
+}

@@ -1,0 +1,360 @@
+//! The tracker: this crate's instrumentation on a connection.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use diesel::connection::{Instrumentation, InstrumentationEvent};
+use diesel::result::{DatabaseErrorKind, Error};
+
+use crate::bypass::Bypass;
+use crate::cache::Cache;
+use crate::catalogue::{Reads, Writes};
+use crate::connection::introspect::SessionInfo;
+use crate::connection::scope::Scope;
+use crate::connection::transaction::{Fill, Returned, Transaction, Verdict};
+use crate::database_state::Database;
+use crate::dialect::Dialect;
+use crate::footprint::{self, Analysis, Name, Step};
+use crate::invalidate::Guard;
+use crate::resolve::{Resolved, write_tags};
+use crate::stats::Source;
+
+/// Follows what a connection does, and hands every write to the cache.
+pub(crate) struct Tracker {
+    cache: Cache,
+    next: Option<Box<dyn Instrumentation>>,
+    database: Option<Arc<Database>>,
+    session: Option<Arc<str>>,
+    transaction: Transaction,
+    standby: bool,
+    attached: bool,
+    temporary: BTreeSet<Name>,
+    /// Whether a temporary relation may have been made that is not listed.
+    temporary_unknown: bool,
+    in_flight: Vec<InFlight>,
+    /// Quarantines whose statement may still be at work on the server.
+    doubts: Vec<Guard>,
+    /// Whether the statements are this crate's own questions.
+    quiet: bool,
+}
+
+/// A statement between its start and its finish.
+struct InFlight {
+    resolved: Arc<Resolved>,
+    guard: Option<Guard>,
+    /// Whether it is Diesel's question for a custom type, asked inside of another statement.
+    nested: bool,
+}
+
+impl Tracker {
+    pub(crate) fn new(cache: Cache, next: Option<Box<dyn Instrumentation>>) -> Self {
+        Self {
+            cache,
+            next,
+            database: None,
+            session: None,
+            transaction: Transaction::new(None),
+            standby: false,
+            attached: false,
+            temporary: BTreeSet::new(),
+            temporary_unknown: false,
+            in_flight: Vec::new(),
+            doubts: Vec::new(),
+            quiet: false,
+        }
+    }
+
+    pub(crate) fn cache(&self) -> &Cache {
+        &self.cache
+    }
+
+    pub(crate) fn database(&self) -> Option<&Arc<Database>> {
+        self.database.as_ref()
+    }
+
+    /// Keeps this crate's own questions from the state machine and from the user's instrumentation.
+    pub(crate) fn set_quiet(&mut self, quiet: bool) {
+        self.quiet = quiet;
+    }
+
+    /// Whether the session must be asked about before a read may use the cache.
+    pub(crate) fn must_ask(&self) -> bool {
+        self.database.is_none()
+            || self.transaction.scope.digest().is_none()
+            || (self.temporary_unknown && self.dialect() == Some(Dialect::Postgres))
+    }
+
+    /// Whether a question to the database can do no harm now.
+    pub(crate) fn may_ask(&self) -> bool {
+        self.transaction.is_autocommit() && self.in_flight.is_empty()
+    }
+
+    fn dialect(&self) -> Option<Dialect> {
+        self.database.as_ref().map(|database| database.dialect)
+    }
+
+    /// What the database said of the session.
+    pub(crate) fn identify(&mut self, dialect: Dialect, info: SessionInfo) {
+        let database = self.cache.database(info.database, dialect);
+        // The same database in memory keeps its name when it is asked again.
+        if self.database.as_ref().is_none_or(|known| known.id.tags != database.id.tags) {
+            self.database = Some(database);
+        }
+        self.session = info.session.map(Arc::from);
+        self.standby = info.standby;
+        self.attached = info.attached;
+        if dialect == Dialect::Postgres {
+            self.temporary = info.temporary;
+            self.temporary_unknown = false;
+        } else {
+            self.temporary.extend(info.temporary);
+        }
+        self.transaction
+            .identify(dialect, info.isolation, Scope::known(info.settings));
+    }
+
+    /// The digest of the session's state.
+    pub(crate) fn scope(&self) -> Option<[u8; 32]> {
+        self.transaction.scope.digest().copied()
+    }
+
+    /// Whether a read of `reads` may use the cache now.
+    pub(crate) fn admits(&self, reads: &Reads) -> Result<Fill, Bypass> {
+        let read_committed_ok = self.cache.core().config.read_committed_ok;
+        let fill = self.transaction.admits(reads, read_committed_ok)?;
+        // rule: standbys-bypass
+        if self.standby {
+            return Err(Bypass::Standby);
+        }
+        // rule: attached-databases-bypass
+        if self.attached {
+            return Err(Bypass::AttachedDatabase);
+        }
+        // rule: temporary-relations-bypass
+        if self.temporary_unknown
+            || reads.tables.iter().any(|table| self.temporary.contains(table))
+        {
+            return Err(Bypass::Uncacheable);
+        }
+        Ok(fill)
+    }
+
+    fn resolve(&self, text: &str) -> Arc<Resolved> {
+        match &self.database {
+            Some(database) => {
+                let sql = footprint::strip_binds(text, database.dialect);
+                match database.latest() {
+                    Some(resolver) => resolver.resolve(sql),
+                    None => Arc::new(unresolved(footprint::analyze(sql, database.dialect))),
+                }
+            }
+            None => Arc::new(unidentified(text)),
+        }
+    }
+
+    fn start(&mut self, text: &str) {
+        let resolved = self.resolve(text);
+        // rule: attached-databases-write-everywhere
+        let elsewhere = self.attached && !resolved.writes.is_empty();
+        for step in &resolved.analysis.steps {
+            match step {
+                Step::CreateTemporary(name) => {
+                    self.temporary.insert(name.clone());
+                }
+                // rule: an-unknown-statement-may-create-temporaries
+                Step::Unknown => self.temporary_unknown = true,
+                _ => {}
+            }
+        }
+        let mut quarantine = self.transaction.start(&resolved);
+        quarantine.root |= elsewhere;
+        self.note_schema_change(&resolved.writes);
+        self.note_schema_change(&quarantine);
+        let guard = (!quarantine.is_empty()).then(|| self.quarantine(&quarantine));
+        self.in_flight.push(InFlight {
+            nested: !self.in_flight.is_empty() && is_type_lookup(text),
+            resolved,
+            guard,
+        });
+    }
+
+    fn finish(&mut self, error: Option<&Error>) {
+        let Some(finished) = self.in_flight.pop() else {
+            return;
+        };
+        if finished.nested {
+            return;
+        }
+        // rule: a-start-without-a-finish-may-have-committed
+        for unfinished in std::mem::take(&mut self.in_flight) {
+            self.transaction.finish(&unfinished.resolved, Returned::Unknown);
+            self.doubts.extend(unfinished.guard);
+        }
+        let returned = self.returned(error);
+        let (verdict, also) = self.transaction.finish(&finished.resolved, returned);
+        self.note_schema_change(&finished.resolved.writes);
+        self.note_schema_change(&also);
+        // The session has answered: what it was asked before is over.
+        if returned != Returned::Unknown {
+            for doubt in std::mem::take(&mut self.doubts) {
+                doubt.renew(Source::Unknown);
+            }
+        }
+        let source = if finished.resolved.writes.is_empty() {
+            Source::Transaction
+        } else {
+            Source::Statement
+        };
+        if let Some(guard) = finished.guard {
+            match verdict {
+                Verdict::Renew => guard.renew(source),
+                Verdict::Restore => guard.restore(),
+                Verdict::Doubt => self.doubts.push(guard),
+            }
+        } else if !also.is_empty() {
+            let tags = self.tags(&also);
+            self.cache.core().renew(&tags, source);
+        }
+    }
+
+    /// Reads must not go by a catalogue that is about to change, or has just changed.
+    fn note_schema_change(&self, writes: &Writes) {
+        if let Some(database) = &self.database
+            && (writes.schema || writes.root)
+        {
+            database.schema_changed();
+        }
+    }
+
+    fn tags(&self, writes: &Writes) -> Vec<crate::tag::Tag> {
+        write_tags(writes, self.database.as_ref().map(|database| database.id.tags))
+    }
+
+    fn quarantine(&self, writes: &Writes) -> Guard {
+        self.cache.core().quarantine(
+            self.tags(writes),
+            self.database.as_ref().map(|database| database.id.tags),
+            self.session.clone(),
+        )
+    }
+
+    fn returned(&self, error: Option<&Error>) -> Returned {
+        match error {
+            None => Returned::Done,
+            // SQLite runs in this process: what has returned is over.
+            Some(_) if self.dialect() == Some(Dialect::Sqlite) => Returned::Refused,
+            // rule: only-these-errors-are-the-servers-own
+            Some(Error::DatabaseError(
+                DatabaseErrorKind::UniqueViolation
+                | DatabaseErrorKind::ForeignKeyViolation
+                | DatabaseErrorKind::NotNullViolation
+                | DatabaseErrorKind::CheckViolation
+                | DatabaseErrorKind::RestrictViolation
+                | DatabaseErrorKind::ExclusionViolation
+                | DatabaseErrorKind::SerializationFailure
+                | DatabaseErrorKind::ReadOnlyTransaction,
+                _,
+            )) => Returned::Refused,
+            Some(_) => Returned::Unknown,
+        }
+    }
+}
+
+impl Instrumentation for Tracker {
+    fn on_connection_event(&mut self, event: InstrumentationEvent<'_>) {
+        match &event {
+            InstrumentationEvent::StartQuery { query, .. } if !self.quiet => {
+                self.start(&query.to_string());
+            }
+            InstrumentationEvent::FinishQuery { error, .. } if !self.quiet => {
+                self.finish(*error);
+            }
+            _ => {}
+        }
+        if !self.quiet
+            && let Some(next) = &mut self.next
+        {
+            next.on_connection_event(event);
+        }
+    }
+}
+
+impl Drop for Tracker {
+    // rule: a-dropped-connection-counts-as-committed
+    fn drop(&mut self) {
+        let mut pending = self.transaction.pending();
+        for unfinished in std::mem::take(&mut self.in_flight) {
+            pending.merge(&unfinished.resolved.writes);
+            self.doubts.extend(unfinished.guard);
+        }
+        let tags = self.tags(&pending);
+        self.cache.core().renew(&tags, Source::Unknown);
+        if self.dialect() == Some(Dialect::Sqlite) {
+            // Nothing of it is at work any longer: SQLite runs in this process.
+            for doubt in std::mem::take(&mut self.doubts) {
+                doubt.renew(Source::Unknown);
+            }
+        }
+        // On a server the statement may still be at work: the guards leave their quarantine behind.
+    }
+}
+
+/// Diesel's question for the number of a custom type, sent while another statement is prepared.
+fn is_type_lookup(text: &str) -> bool {
+    text.starts_with("SELECT \"pg_type\".\"oid\", \"pg_type\".\"typarray\" FROM")
+}
+
+/// What a statement does before the catalogue has been read: any write may write anything.
+fn unresolved(analysis: Analysis) -> Resolved {
+    let writes = if reads_only(&analysis) {
+        Writes::default()
+    } else {
+        Writes {
+            schema: true,
+            ..Writes::everything()
+        }
+    };
+    Resolved {
+        analysis: Arc::new(analysis),
+        read: Err(Bypass::Unidentified),
+        writes,
+    }
+}
+
+/// What a statement does before the database is known, and with it the dialect.
+fn unidentified(text: &str) -> Resolved {
+    let dialects = [Dialect::Postgres, Dialect::Mysql, Dialect::Sqlite];
+    let [analysis, others @ ..] = dialects.map(|dialect| footprint::analyze(text, dialect));
+    let harmless = reads_only(&analysis)
+        && others
+            .iter()
+            .all(|other| reads_only(other) && controls(other) == controls(&analysis));
+    Resolved {
+        read: Err(Bypass::Unidentified),
+        writes: Writes {
+            root: !harmless,
+            ..Writes::default()
+        },
+        analysis: Arc::new(analysis),
+    }
+}
+
+/// Whether the text writes nothing, whatever the catalogue says.
+fn reads_only(analysis: &Analysis) -> bool {
+    analysis.steps.iter().all(|step| match step {
+        Step::Read(access) => {
+            // A function may be redefined by the user, even one that is known.
+            access.unknown_functions.is_empty() && access.pure_functions.is_empty()
+        }
+        Step::Control(_) | Step::Session(_) | Step::Harmless => true,
+        Step::Write(_) | Step::Ddl | Step::CreateTemporary(_) | Step::Unknown => false,
+    })
+}
+
+fn controls(analysis: &Analysis) -> Vec<&Step> {
+    analysis
+        .steps
+        .iter()
+        .filter(|step| matches!(step, Step::Control(_)))
+        .collect()
+}

@@ -1,0 +1,449 @@
+//! What the connection's transaction has written, driven by the text of its statements.
+//!
+//! Diesel's own events do not tell of raw `BEGIN` and `COMMIT`, and fire no event
+//! after a panic, so the text alone drives this machine. It is told of a statement
+//! before it is sent ([`start`](Transaction::start)) and after it returned
+//! ([`finish`](Transaction::finish)), and answers what must be quarantined and
+//! what has become of it.
+
+use crate::bypass::Bypass;
+use crate::catalogue::{Reads, Writes};
+use crate::connection::scope::Scope;
+use crate::dialect::Dialect;
+use crate::footprint::{Analysis, Control, Isolation, Name, Step, WriteKind};
+use crate::resolve::Resolved;
+
+/// How sure it is whether a transaction is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Certainty {
+    /// Sure.
+    Known,
+    /// The database may have ended the transaction by itself, or begun one that was
+    /// not noticed: until the next boundary, every statement may commit, and none may.
+    Tainted,
+    /// A control statement was not understood: every statement may commit anything.
+    Lost,
+}
+
+/// One `BEGIN` or `SAVEPOINT`, with what was written since.
+#[derive(Debug, Clone)]
+struct Frame {
+    name: Name,
+    writes: Writes,
+    scope: Scope,
+}
+
+/// How a statement returned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Returned {
+    /// Without an error.
+    Done,
+    /// With an error that the server itself gave.
+    Refused,
+    /// With an error that may have been on the way: the server may still be at work.
+    Unknown,
+}
+
+/// What has become of what a statement put under quarantine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It committed, or may have, and is over.
+    Renew,
+    /// It wrote nothing, for certain.
+    Restore,
+    /// It may yet commit.
+    Doubt,
+}
+
+/// The state of a connection's transaction.
+#[derive(Debug, Clone)]
+pub(crate) struct Transaction {
+    dialect: Option<Dialect>,
+    frames: Vec<Frame>,
+    certainty: Certainty,
+    failed: bool,
+    session_isolation: Isolation,
+    next_isolation: Option<Isolation>,
+    isolation: Isolation,
+    pub(crate) scope: Scope,
+}
+
+impl Transaction {
+    pub(crate) fn new(dialect: Option<Dialect>) -> Self {
+        Self {
+            dialect,
+            frames: Vec::new(),
+            certainty: Certainty::Known,
+            failed: false,
+            session_isolation: Isolation::Snapshot,
+            next_isolation: None,
+            isolation: Isolation::Snapshot,
+            scope: Scope::unknown(),
+        }
+    }
+
+    /// What the database said of the session.
+    pub(crate) fn identify(&mut self, dialect: Dialect, isolation: Isolation, scope: Scope) {
+        self.dialect = Some(dialect);
+        self.session_isolation = isolation;
+        self.scope = scope;
+    }
+
+    /// Whether a statement would run outside of any transaction, for certain.
+    pub(crate) fn is_autocommit(&self) -> bool {
+        self.certainty == Certainty::Known && self.frames.is_empty()
+    }
+
+    /// Whether a read of `reads` may look into the cache now, and, if so, whether it may store.
+    pub(crate) fn admits(&self, reads: &Reads, read_committed_ok: bool) -> Result<Fill, Bypass> {
+        // rule: an-unknown-transaction-bypasses
+        if self.certainty != Certainty::Known {
+            return Err(Bypass::UnknownTransaction);
+        }
+        // rule: dirty-reads-bypass
+        if self.session_isolation == Isolation::ReadUncommitted
+            || (!self.frames.is_empty() && self.isolation == Isolation::ReadUncommitted)
+        {
+            return Err(Bypass::Isolation);
+        }
+        if self.frames.is_empty() {
+            return Ok(Fill::Allowed);
+        }
+        if self.failed {
+            return Err(Bypass::FailedTransaction);
+        }
+        // rule: own-writes-bypass
+        if self.frames.iter().any(|frame| frame.writes.touches(reads)) {
+            return Err(Bypass::OwnWrites);
+        }
+        // rule: an-older-snapshot-bypasses
+        if self.isolation == Isolation::Snapshot {
+            return if read_committed_ok {
+                Ok(Fill::Forbidden)
+            } else {
+                Err(Bypass::Isolation)
+            };
+        }
+        Ok(Fill::Allowed)
+    }
+
+    /// Everything the open transaction has written.
+    pub(crate) fn pending(&self) -> Writes {
+        let mut pending = Writes::default();
+        for frame in &self.frames {
+            pending.merge(&frame.writes);
+        }
+        pending
+    }
+
+    /// A statement is about to be sent. Returns what must be under quarantine before it is.
+    pub(crate) fn start(&mut self, resolved: &Resolved) -> Writes {
+        let analysis = &resolved.analysis;
+        // rule: unrecognised-control-loses-track
+        if analysis.steps.contains(&Step::Control(Control::Unrecognised)) {
+            self.certainty = Certainty::Lost;
+        }
+        let mut quarantine = Writes::default();
+        if self.certainty == Certainty::Lost {
+            quarantine.merge(&Writes::everything());
+            quarantine.merge(&resolved.writes);
+            quarantine.merge(&self.pending());
+            return quarantine;
+        }
+        let open = !self.frames.is_empty();
+        let several = analysis.steps.len() > 1;
+        // rule: quarantine-before-commit
+        if self.may_commit(analysis) {
+            quarantine.merge(&self.pending());
+        }
+        // rule: a-batch-may-commit-on-the-way
+        let batch_boundary = several && analysis.steps.iter().any(|s| matches!(s, Step::Control(_)));
+        if self.is_autocommit()
+            || self.certainty == Certainty::Tainted
+            || batch_boundary
+            || self.commits_implicitly(analysis)
+            || resolved.writes.non_transactional
+        {
+            quarantine.merge(&resolved.writes);
+        }
+        // rule: a-tainted-write-is-kept-for-the-boundary
+        if !resolved.writes.is_empty() && (open || self.certainty == Certainty::Tainted) {
+            self.frame_to_write().merge(&resolved.writes);
+        }
+        quarantine
+    }
+
+    /// The statement returned. Says what has become of what [`start`](Self::start)
+    /// returned, and what else may have committed.
+    pub(crate) fn finish(&mut self, resolved: &Resolved, returned: Returned) -> (Verdict, Writes) {
+        if self.certainty == Certainty::Lost {
+            let verdict = match returned {
+                Returned::Unknown => Verdict::Doubt,
+                Returned::Done | Returned::Refused => Verdict::Renew,
+            };
+            self.follow_session(&resolved.analysis);
+            return (verdict, Writes::default());
+        }
+        if returned == Returned::Done {
+            (Verdict::Renew, self.done(resolved))
+        } else {
+            (self.refused(resolved, returned), Writes::default())
+        }
+    }
+
+    fn done(&mut self, resolved: &Resolved) -> Writes {
+        let mut also = Writes::default();
+        let implicit = self.commits_implicitly(&resolved.analysis);
+        let steps = &resolved.analysis.steps;
+        for step in steps {
+            match step {
+                Step::Control(control) => also.merge(&self.control(control)),
+                Step::Session(change) => self.scope.apply(change, self.dialect),
+                Step::Unknown => self.scope.forget(),
+                Step::Read(access) if !access.unknown_functions.is_empty() => self.scope.forget(),
+                Step::Write(write) if !write.access.unknown_functions.is_empty() => {
+                    self.scope.forget();
+                }
+                _ => {}
+            }
+        }
+        // A batch that leaves a transaction open wrote at least in part inside it.
+        if steps.len() > 1 && !self.frames.is_empty() && !resolved.writes.is_empty() {
+            self.frame_to_write().merge(&resolved.writes);
+        }
+        if implicit && !self.frames.is_empty() {
+            also.merge(&self.pending());
+            self.certainty = Certainty::Tainted;
+        }
+        also
+    }
+
+    fn refused(&mut self, resolved: &Resolved, returned: Returned) -> Verdict {
+        let steps = &resolved.analysis.steps;
+        let doubt = match returned {
+            Returned::Unknown => Verdict::Doubt,
+            Returned::Done | Returned::Refused => Verdict::Renew,
+        };
+        let controls = steps.iter().any(|step| matches!(step, Step::Control(_)));
+        if steps.iter().any(|step| matches!(step, Step::Session(_) | Step::Unknown)) {
+            self.scope.forget();
+        }
+        if let [Step::Control(Control::Commit)] = steps.as_slice() {
+            // rule: a-refused-commit-is-definite-on-postgres
+            if self.dialect == Some(Dialect::Postgres)
+                && returned == Returned::Refused
+                && self.certainty == Certainty::Known
+            {
+                self.roll_back_all();
+                return Verdict::Restore;
+            }
+            // rule: a-failed-commit-may-have-committed
+            self.certainty = Certainty::Tainted;
+            return doubt;
+        }
+        if controls {
+            self.certainty = Certainty::Tainted;
+        } else if !self.frames.is_empty() {
+            // rule: an-error-may-end-the-transaction
+            if self.dialect == Some(Dialect::Postgres) {
+                self.failed = true;
+            } else {
+                self.certainty = Certainty::Tainted;
+            }
+        }
+        doubt
+    }
+
+    /// Follows one control statement that succeeded. Returns what it may have committed
+    /// besides what was under quarantine.
+    fn control(&mut self, control: &Control) -> Writes {
+        match control {
+            Control::Begin(isolation) => {
+                let pending = self.pending();
+                let nested = !self.frames.is_empty() && self.certainty == Certainty::Known;
+                self.certainty = Certainty::Known;
+                // PostgreSQL warns, and goes on in the transaction that is open.
+                if nested && self.dialect == Some(Dialect::Postgres) {
+                    return Writes::default();
+                }
+                self.frames.clear();
+                self.failed = false;
+                self.isolation = isolation
+                    .or(self.next_isolation.take())
+                    .unwrap_or(self.session_isolation);
+                self.push("");
+                pending
+            }
+            Control::Commit | Control::AutocommitOn => {
+                let pending = self.pending();
+                self.frames.clear();
+                self.certainty = Certainty::Known;
+                self.failed = false;
+                self.scope.end_transaction();
+                pending
+            }
+            Control::Rollback => {
+                // rule: a-tainted-rollback-is-not-definite
+                let pending = if self.certainty == Certainty::Tainted {
+                    self.pending()
+                } else {
+                    Writes::default()
+                };
+                self.roll_back_all();
+                pending
+            }
+            Control::Savepoint(name) => {
+                // On SQLite the outermost savepoint is a transaction.
+                if self.frames.is_empty() {
+                    if self.dialect == Some(Dialect::Sqlite) {
+                        self.isolation = self.session_isolation;
+                        self.push(name);
+                    }
+                } else {
+                    self.push(name);
+                }
+                Writes::default()
+            }
+            Control::Release(name) => self.release(name),
+            Control::RollbackTo(name) => {
+                self.roll_back_to(name);
+                Writes::default()
+            }
+            Control::SetIsolation(isolation) => {
+                if self.frames.is_empty() {
+                    self.next_isolation = Some(*isolation);
+                } else {
+                    self.isolation = *isolation;
+                }
+                Writes::default()
+            }
+            Control::SetSessionIsolation(isolation) => {
+                self.session_isolation = *isolation;
+                Writes::default()
+            }
+            Control::Unrecognised => Writes::default(),
+        }
+    }
+
+    fn release(&mut self, name: &str) -> Writes {
+        match self.find(name) {
+            Some(0) => {
+                let pending = self.pending();
+                self.frames.clear();
+                self.certainty = Certainty::Known;
+                self.scope.end_transaction();
+                pending
+            }
+            Some(at) => {
+                for frame in self.frames.split_off(at) {
+                    self.frame_to_write().merge(&frame.writes);
+                }
+                Writes::default()
+            }
+            None => {
+                self.certainty = Certainty::Tainted;
+                Writes::default()
+            }
+        }
+    }
+
+    fn roll_back_to(&mut self, name: &str) {
+        let Some(at) = self.find(name) else {
+            self.certainty = Certainty::Tainted;
+            return;
+        };
+        if self.certainty == Certainty::Tainted {
+            return;
+        }
+        self.frames.truncate(at + 1);
+        self.failed = false;
+        if let Some(frame) = self.frames.last_mut() {
+            // rule: a-rolled-back-savepoint-wrote-nothing
+            if !frame.writes.non_transactional {
+                frame.writes = Writes::default();
+            }
+            if self.dialect == Some(Dialect::Postgres) {
+                self.scope = frame.scope.clone();
+            }
+        }
+    }
+
+    fn roll_back_all(&mut self) {
+        // rule: a-rollback-undoes-set-on-postgres
+        if self.dialect == Some(Dialect::Postgres)
+            && let Some(frame) = self.frames.first()
+        {
+            self.scope = frame.scope.clone();
+        }
+        self.frames.clear();
+        self.failed = false;
+        self.certainty = Certainty::Known;
+    }
+
+    fn push(&mut self, name: &str) {
+        self.frames.push(Frame {
+            name: name.into(),
+            writes: Writes::default(),
+            scope: self.scope.clone(),
+        });
+    }
+
+    fn find(&self, name: &str) -> Option<usize> {
+        self.frames.iter().rposition(|frame| &*frame.name == name)
+    }
+
+    fn frame_to_write(&mut self) -> &mut Writes {
+        if self.frames.is_empty() {
+            self.push("");
+        }
+        let last = self.frames.len() - 1;
+        &mut self.frames[last].writes
+    }
+
+    /// Whether the text may commit what is pending.
+    fn may_commit(&self, analysis: &Analysis) -> bool {
+        if self.frames.is_empty() {
+            return false;
+        }
+        self.commits_implicitly(analysis)
+            || analysis.steps.iter().any(|step| match step {
+                Step::Control(Control::Commit | Control::AutocommitOn) => true,
+                Step::Control(Control::Begin(_)) => {
+                    self.certainty == Certainty::Tainted || self.dialect != Some(Dialect::Postgres)
+                }
+                Step::Control(Control::Release(name)) => self.find(name) == Some(0),
+                _ => false,
+            })
+    }
+
+    /// Whether MySQL commits the open transaction because of the text.
+    // rule: ddl-commits-implicitly-on-mysql
+    fn commits_implicitly(&self, analysis: &Analysis) -> bool {
+        if self.dialect == Some(Dialect::Postgres) || self.dialect == Some(Dialect::Sqlite) {
+            return false;
+        }
+        analysis.steps.iter().any(|step| match step {
+            Step::Ddl | Step::Harmless | Step::Unknown => true,
+            Step::Write(write) => write
+                .targets
+                .iter()
+                .any(|target| matches!(target.kind, WriteKind::Truncate { .. })),
+            _ => false,
+        })
+    }
+
+    fn follow_session(&mut self, analysis: &Analysis) {
+        if analysis.steps.iter().any(|s| matches!(s, Step::Session(_) | Step::Unknown)) {
+            self.scope.forget();
+        }
+    }
+}
+
+/// Whether a read that misses may store what it finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fill {
+    /// It may.
+    Allowed,
+    /// It may not: its snapshot may be older than what the cache has captured.
+    Forbidden,
+}

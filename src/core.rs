@@ -1,0 +1,126 @@
+//! The cache beneath its handle: the backend, the counters and the protocol's driver.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::backend::{CacheBackend, Put};
+use crate::bypass::Bypass;
+use crate::config::Config;
+use crate::database::TagSpace;
+use crate::entry::{Entry, Vector};
+use crate::error::BackendError;
+use crate::flight::Flights;
+use crate::invalidate::Orphan;
+use crate::key::Key;
+use crate::protocol::{Judgement, judge};
+use crate::stats::{Counters, count};
+use crate::tag::Tag;
+
+/// What both reads and writes go through.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) backend: Arc<dyn CacheBackend>,
+    pub(crate) counters: Counters,
+    pub(crate) config: Config,
+    pub(crate) flights: Flights,
+    pub(crate) orphans: Mutex<Vec<Orphan>>,
+}
+
+/// What a lookup found.
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// A valid entry.
+    Hit(Entry),
+    /// Nothing valid; a result may be stored for this vector.
+    Miss(Vector),
+    /// The cache cannot be used now.
+    Bypass(Bypass),
+}
+
+impl Core {
+    pub(crate) fn new(backend: Arc<dyn CacheBackend>, config: Config) -> Arc<Self> {
+        Arc::new(Self {
+            backend,
+            counters: Counters::default(),
+            config,
+            flights: Flights::default(),
+            orphans: Mutex::default(),
+        })
+    }
+
+    /// Looks for a valid entry. The tokens of a miss are captured here, and so before
+    /// the caller reads the database.
+    pub(crate) fn lookup(&self, key: &Key, tags: &[Tag], refresh: bool) -> Found {
+        let fetched = match self.backend.fetch(key, tags) {
+            Ok(fetched) => fetched,
+            Err(error) => return self.failed(&error),
+        };
+        let judgement = match judge(fetched, tags) {
+            Judgement::Establish => match self.backend.establish(tags) {
+                Ok(fetched) => judge(fetched, tags),
+                Err(error) => return self.failed(&error),
+            },
+            judgement => judgement,
+        };
+        match judgement {
+            Judgement::Hit(entry) if refresh => Found::Miss(entry.vector),
+            Judgement::Hit(entry) if entry.expires_at <= Instant::now() => {
+                count(&self.counters.expirations);
+                Found::Miss(entry.vector)
+            }
+            Judgement::Hit(entry) => Found::Hit(entry),
+            Judgement::Miss(vector) => Found::Miss(vector),
+            Judgement::Quarantined => Found::Bypass(Bypass::Quarantined),
+            // A tag that is missing again was renewed in between: a writer is at work.
+            Judgement::Establish => Found::Bypass(Bypass::Quarantined),
+            Judgement::Closed => Found::Bypass(Bypass::Closed),
+        }
+    }
+
+    fn failed(&self, error: &BackendError) -> Found {
+        count(&self.counters.backend_errors);
+        log::warn!("{error}");
+        Found::Bypass(Bypass::Backend)
+    }
+
+    /// Stores a result. Returns whether it is stored.
+    pub(crate) fn store(&self, key: Key, entry: Entry) -> bool {
+        if entry.weight as u64 > self.config.max_entry_bytes {
+            count(&self.counters.rejected_too_large);
+            return false;
+        }
+        match self.backend.put(key, entry) {
+            Ok(Put::Stored) => {
+                count(&self.counters.puts);
+                true
+            }
+            Ok(Put::Outdated) => {
+                count(&self.counters.rejected_outdated);
+                false
+            }
+            Ok(Put::TooLarge) => {
+                count(&self.counters.rejected_too_large);
+                false
+            }
+            Err(error) => {
+                self.failed(&error);
+                false
+            }
+        }
+    }
+
+    /// When an entry that is stored now and lives for `ttl` is too old, jitter included.
+    pub(crate) fn expiry(&self, ttl: Duration) -> Instant {
+        let swing: f64 = rand::random_range(-1.0..=1.0);
+        Instant::now() + ttl.mul_f64(1.0 + self.config.jitter * swing)
+    }
+
+    /// Whether quarantines of unknown outcome wait for evidence from that database.
+    pub(crate) fn has_orphans(&self, space: TagSpace) -> bool {
+        self.orphans
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .any(|orphan| orphan.space == Some(space))
+    }
+}

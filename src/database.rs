@@ -1,0 +1,72 @@
+//! Which database a connection talks to.
+//!
+//! A URL has aliases, so the identity is asked of the database itself. It has two
+//! halves: the *key space*, in which no two databases may meet, and the *tag
+//! space*, in which every connection to one database must meet. They differ for
+//! in-memory SQLite databases: each connection has its own keys, since it may have
+//! its own database, and all of them share their tags, since they may share it.
+
+use std::fmt;
+
+/// The half of a database's identity that goes into keys.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct KeySpace(pub [u8; 16]);
+
+/// The half of a database's identity that goes into tags.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TagSpace(pub [u8; 16]);
+
+/// A database's identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct DatabaseId {
+    /// In which no two databases may meet.
+    pub keys: KeySpace,
+    /// In which every connection to one database must meet.
+    pub tags: TagSpace,
+}
+
+fn digest(name: &[u8]) -> [u8; 16] {
+    let mut first = [0; 16];
+    first.copy_from_slice(&blake3::hash(name).as_bytes()[..16]);
+    first
+}
+
+impl TagSpace {
+    /// The tag space of that name.
+    #[must_use]
+    pub fn of(name: &[u8]) -> Self {
+        Self(digest(name))
+    }
+}
+
+impl DatabaseId {
+    /// A database that every connection can name alike.
+    #[must_use]
+    pub fn named(name: &[u8]) -> Self {
+        Self {
+            keys: KeySpace(digest(name)),
+            tags: TagSpace(digest(name)),
+        }
+    }
+
+    /// A database that only this connection may see, or may not: `:memory:`.
+    #[must_use]
+    pub fn private(tags: &[u8]) -> Self {
+        Self {
+            keys: KeySpace(rand::random()),
+            tags: TagSpace(digest(tags)),
+        }
+    }
+}
+
+impl fmt::Debug for KeySpace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeySpace({:032x})", u128::from_be_bytes(self.0))
+    }
+}
+
+impl fmt::Debug for TagSpace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TagSpace({:032x})", u128::from_be_bytes(self.0))
+    }
+}

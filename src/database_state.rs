@@ -1,0 +1,110 @@
+//! What a cache knows about one database: its catalogue, as long as it is current.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use crate::catalogue::Catalogue;
+use crate::database::DatabaseId;
+use crate::dialect::Dialect;
+use crate::footprint::Name;
+use crate::resolve::{Resolver, Settings};
+
+/// How often a catalogue is read again because a query names what it does not know.
+const REREAD_EVERY: Duration = Duration::from_secs(1);
+
+/// One database and its catalogue.
+#[derive(Debug)]
+pub(crate) struct Database {
+    pub(crate) id: DatabaseId,
+    pub(crate) dialect: Dialect,
+    /// Grows with every change of the schema that was seen.
+    generation: AtomicU64,
+    loaded: RwLock<Option<Loaded>>,
+}
+
+#[derive(Debug, Clone)]
+struct Loaded {
+    generation: u64,
+    at: Instant,
+    resolver: Arc<Resolver>,
+}
+
+impl Database {
+    pub(crate) fn new(id: DatabaseId, dialect: Dialect) -> Self {
+        Self {
+            id,
+            dialect,
+            generation: AtomicU64::new(0),
+            loaded: RwLock::new(None),
+        }
+    }
+
+    /// The schema's generation. Ask before the catalogue is read.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::SeqCst)
+    }
+
+    /// The schema has changed, or is about to.
+    pub(crate) fn schema_changed(&self) {
+        self.generation.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// The catalogue as it was when the schema had that generation.
+    pub(crate) fn load(
+        &self,
+        generation: u64,
+        catalogue: Catalogue,
+        settings: Arc<Settings>,
+        pure: Arc<BTreeSet<Name>>,
+    ) {
+        let resolver = Resolver::new(
+            self.dialect,
+            self.id.tags,
+            Arc::new(catalogue),
+            settings,
+            pure,
+        );
+        *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = Some(Loaded {
+            generation,
+            at: Instant::now(),
+            resolver: Arc::new(resolver),
+        });
+    }
+
+    /// Whether the catalogue is old enough to be read again on suspicion.
+    pub(crate) fn is_due(&self) -> bool {
+        let loaded = self.loaded.read().unwrap_or_else(PoisonError::into_inner);
+        loaded.as_ref().is_none_or(|loaded| loaded.at.elapsed() >= REREAD_EVERY)
+    }
+
+    /// The models have changed.
+    pub(crate) fn configure(&self, settings: &Arc<Settings>, pure: &Arc<BTreeSet<Name>>) {
+        let mut loaded = self.loaded.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(loaded) = loaded.as_mut() {
+            loaded.resolver = Arc::new(Resolver::new(
+                self.dialect,
+                self.id.tags,
+                Arc::clone(loaded.resolver.catalogue()),
+                Arc::clone(settings),
+                Arc::clone(pure),
+            ));
+        }
+    }
+
+    /// What resolves statements, if the catalogue it goes by is current.
+    pub(crate) fn current(&self) -> Option<Arc<Resolver>> {
+        let loaded = self.loaded.read().unwrap_or_else(PoisonError::into_inner);
+        loaded
+            .as_ref()
+            .filter(|loaded| loaded.generation == self.generation())
+            .map(|loaded| Arc::clone(&loaded.resolver))
+    }
+
+    /// What resolves statements, current or not.
+    pub(crate) fn latest(&self) -> Option<Arc<Resolver>> {
+        let loaded = self.loaded.read().unwrap_or_else(PoisonError::into_inner);
+        loaded.as_ref().map(|loaded| Arc::clone(&loaded.resolver))
+    }
+}

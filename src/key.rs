@@ -1,0 +1,135 @@
+//! Keys: what makes two cached reads the same question.
+
+use std::fmt;
+
+use crate::database::KeySpace;
+use crate::dialect::Dialect;
+
+/// Everything that may change the answer: the database, the dialect, the session's
+/// state, the caller's scope, the row type, the SQL and every bind.
+///
+/// The bytes themselves are the key, each part with its length before it, so that
+/// no two questions share one.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Key(Vec<u8>);
+
+/// The parts of a [`Key`].
+#[derive(Debug, Clone, Copy)]
+pub struct KeyParts<'a> {
+    /// The cache's namespace.
+    pub namespace: &'a str,
+    /// The database.
+    pub database: KeySpace,
+    /// The dialect.
+    pub dialect: Dialect,
+    /// A digest of the session's state.
+    pub session: &'a [u8; 32],
+    /// What the caller gave to `.scope()`.
+    pub scope: Option<&'a [u8]>,
+    /// How the rows are stored, and the name of their type.
+    pub rows: (RowForm, &'a str),
+    /// The SQL text.
+    pub sql: &'a str,
+    /// The binds, each with its type, as `statement` encodes them.
+    pub binds: &'a [u8],
+}
+
+/// How the rows of an entry are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RowForm {
+    /// As values of the row type.
+    Typed,
+    /// As the database sent them.
+    Raw,
+}
+
+impl Key {
+    /// Joins the parts.
+    #[must_use]
+    pub fn new(parts: &KeyParts<'_>) -> Self {
+        let (form, row_type) = parts.rows;
+        let scope = parts.scope.unwrap_or_default();
+        let mut bytes = Vec::with_capacity(
+            128 + scope.len()
+                + parts.namespace.len()
+                + row_type.len()
+                + parts.sql.len()
+                + parts.binds.len(),
+        );
+        bytes.extend_from_slice(&parts.database.0);
+        bytes.push(parts.dialect as u8);
+        bytes.push(form as u8);
+        bytes.push(u8::from(parts.scope.is_some()));
+        bytes.extend_from_slice(parts.session);
+        for part in [
+            parts.namespace.as_bytes(),
+            scope,
+            row_type.as_bytes(),
+            parts.sql.as_bytes(),
+            parts.binds,
+        ] {
+            bytes.extend_from_slice(&(part.len() as u64).to_le_bytes());
+            bytes.extend_from_slice(part);
+        }
+        Self(bytes)
+    }
+
+    /// The key's bytes. They hold bind values: never log them.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+// The bytes hold bind values, which must not reach a log.
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key({})", &blake3::hash(&self.0).to_hex()[..16])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts<'a>() -> KeyParts<'a> {
+        KeyParts {
+            namespace: "n",
+            database: KeySpace([1; 16]),
+            dialect: Dialect::Sqlite,
+            session: &[0; 32],
+            scope: None,
+            rows: (RowForm::Typed, "T"),
+            sql: "SELECT 1",
+            binds: b"b",
+        }
+    }
+
+    #[test]
+    fn every_part_separates() {
+        let base = parts();
+        let others = [
+            KeyParts { namespace: "m", ..base },
+            KeyParts { database: KeySpace([2; 16]), ..base },
+            KeyParts { dialect: Dialect::Mysql, ..base },
+            KeyParts { session: &[1; 32], ..base },
+            KeyParts { scope: Some(b""), ..base },
+            KeyParts { scope: Some(b"x"), ..base },
+            KeyParts { rows: (RowForm::Raw, "T"), ..base },
+            KeyParts { rows: (RowForm::Typed, "U"), ..base },
+            KeyParts { sql: "SELECT 2", ..base },
+            KeyParts { binds: b"c", ..base },
+            KeyParts { sql: "SELECT 1b", binds: b"", ..base },
+        ];
+        for other in others {
+            assert_ne!(Key::new(&base), Key::new(&other), "{other:?}");
+        }
+        assert_eq!(Key::new(&base), Key::new(&parts()));
+    }
+
+    #[test]
+    fn debug_shows_no_bind() {
+        let key = Key::new(&KeyParts { binds: b"secret", ..parts() });
+        assert!(!format!("{key:?}").contains("secret"));
+    }
+}

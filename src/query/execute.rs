@@ -1,0 +1,239 @@
+//! The way of a cached read.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use diesel::connection::LoadConnection;
+use diesel::expression::QueryMetadata;
+use diesel::query_builder::{Query, QueryFragment, QueryId};
+use diesel::result::QueryResult;
+
+use crate::bypass::Bypass;
+use crate::cache::Cache;
+use crate::connection::{self, Fill};
+use crate::core::Found;
+use crate::entry::{Entry, Vector};
+use crate::flight::Role;
+use crate::key::{Key, KeyParts, RowForm};
+use crate::outcome::Outcome;
+use crate::query::Options;
+use crate::resolve::ReadFootprint;
+use crate::statement::CacheDatabase;
+use crate::stats::count;
+
+/// What a read needs to look into the cache.
+struct Plan {
+    cache: Cache,
+    key: Key,
+    footprint: ReadFootprint,
+    fill: Fill,
+}
+
+/// A row as the connection hands it out.
+type RowOf<'c, 'q, Conn> = <Conn as LoadConnection>::Row<'c, 'q>;
+
+/// Runs a cached read.
+///
+/// `push` adds one row to what is stored, `weight` tells what it weighs, `rows` is
+/// how it is stored and of which type.
+///
+/// # Errors
+/// What the database returns; never because of the cache.
+pub(super) fn execute<'query, Q, Conn, S>(
+    query: Q,
+    options: Options,
+    conn: &mut Conn,
+    rows: (RowForm, &'static str),
+    push: impl Fn(&mut S, &RowOf<'_, 'query, Conn>) -> QueryResult<()>,
+    weight: impl Fn(&S) -> usize,
+) -> QueryResult<Arc<S>>
+where
+    Conn: LoadConnection,
+    Conn::Backend: CacheDatabase + QueryMetadata<Q::SqlType>,
+    Q: Query + QueryFragment<Conn::Backend> + QueryId + 'query,
+    S: Default + Any + Send + Sync,
+{
+    let ask = |query: Q, conn: &mut Conn| -> QueryResult<Arc<S>> {
+        let mut stored = S::default();
+        for row in conn.load(query)? {
+            push(&mut stored, &row?)?;
+        }
+        Ok(Arc::new(stored))
+    };
+    let report = |cache: Option<&Cache>, outcome: Outcome| {
+        if let Some(cache) = cache {
+            let counters = &cache.core().counters;
+            match outcome {
+                Outcome::Hit => count(&counters.hits),
+                Outcome::Miss { .. } => count(&counters.misses),
+                Outcome::Bypass(reason) => counters.bypass(reason),
+            }
+        }
+        if let Some(report) = &options.report {
+            report.set(outcome);
+        }
+    };
+
+    let plan = match plan(&query, &options, conn, rows) {
+        Ok(plan) => plan,
+        Err(reason) => {
+            let cache = connection::tracker(conn).map(|tracker| tracker.cache().clone());
+            if cache.is_none() {
+                connection::warn_unattached();
+            }
+            report(cache.as_ref(), Outcome::Bypass(reason));
+            return ask(query, conn);
+        }
+    };
+    let Plan { cache, key, footprint, fill } = plan;
+    let core = cache.core();
+    let mut found = core.lookup(&key, &footprint.tags, options.refresh);
+    if matches!(found, Found::Bypass(Bypass::Quarantined)) {
+        // A writer's outcome may be unknown: this read's connection may bring evidence.
+        connection::resolve_orphans(conn);
+        found = core.lookup(&key, &footprint.tags, options.refresh);
+    }
+    // rule: a-plan-must-outlive-its-lookup
+    // The footprint came from a catalogue, and the tokens from later: had the schema
+    // changed in between, the footprint would be that of another schema.
+    if !is_current(conn) {
+        report(Some(&cache), Outcome::Bypass(Bypass::Unidentified));
+        return ask(query, conn);
+    }
+    let vector = match found {
+        Found::Hit(entry) => match entry.rows.downcast::<S>() {
+            Ok(stored) => {
+                report(Some(&cache), Outcome::Hit);
+                return Ok(stored);
+            }
+            // Another type of the same name: not ours to read.
+            Err(_) => entry.vector,
+        },
+        Found::Miss(vector) => vector,
+        Found::Bypass(reason) => {
+            report(Some(&cache), Outcome::Bypass(reason));
+            return ask(query, conn);
+        }
+    };
+    if fill == Fill::Forbidden {
+        report(Some(&cache), Outcome::Bypass(Bypass::Isolation));
+        return ask(query, conn);
+    }
+
+    // rule: no-flight-inside-a-transaction
+    let flight = (core.config.single_flight && !options.refresh && may_wait(conn))
+        .then(|| core.flights.join(&key, &vector, core.config.patience))
+        .flatten();
+    let leader = match flight {
+        Some(Role::Follower(Some(entry))) => {
+            if let Ok(stored) = entry.rows.downcast::<S>() {
+                count(&core.counters.joined);
+                report(Some(&cache), Outcome::Miss { stored: true, joined: true });
+                return Ok(stored);
+            }
+            None
+        }
+        Some(Role::Leader(leader)) => Some(leader),
+        Some(Role::Follower(None)) | None => None,
+    };
+    let stored = ask(query, conn)?;
+    let entry = entry(&cache, &footprint, &options, vector, &stored, weight(&stored));
+    if let Some(leader) = leader {
+        leader.land(entry.clone());
+    }
+    let kept = core.store(key, entry);
+    report(Some(&cache), Outcome::Miss { stored: kept, joined: false });
+    Ok(stored)
+}
+
+fn entry<S: Any + Send + Sync>(
+    cache: &Cache,
+    footprint: &ReadFootprint,
+    options: &Options,
+    vector: Vector,
+    stored: &Arc<S>,
+    weight: usize,
+) -> Entry {
+    let core = cache.core();
+    let ttl = options.ttl.or(footprint.ttl).unwrap_or(core.config.ttl);
+    Entry {
+        tags: Arc::clone(&footprint.tags),
+        vector,
+        rows: Arc::clone(stored) as Arc<dyn Any + Send + Sync>,
+        weight,
+        expires_at: core.expiry(ttl),
+    }
+}
+
+/// Whether the catalogue that the plan went by is still current.
+fn is_current<Conn: LoadConnection>(conn: &mut Conn) -> bool {
+    connection::tracker(conn)
+        .and_then(|tracker| tracker.database())
+        .is_some_and(|database| database.current().is_some())
+}
+
+/// Whether the thread may wait for another's read: it holds no transaction open.
+fn may_wait<Conn: LoadConnection>(conn: &mut Conn) -> bool {
+    connection::tracker(conn).is_some_and(|tracker| tracker.may_ask())
+}
+
+fn plan<Q, Conn>(
+    query: &Q,
+    options: &Options,
+    conn: &mut Conn,
+    rows: (RowForm, &'static str),
+) -> Result<Plan, Bypass>
+where
+    Conn: LoadConnection,
+    Conn::Backend: CacheDatabase,
+    Q: QueryFragment<Conn::Backend>,
+{
+    let cache = connection::tracker(conn)
+        .ok_or(Bypass::Unattached)?
+        .cache()
+        .clone();
+    if !cache.is_enabled() {
+        return Err(Bypass::Disabled);
+    }
+    if options.no_cache {
+        return Err(Bypass::NoCache);
+    }
+    connection::make_known(conn)?;
+    let tracker = connection::tracker(conn).ok_or(Bypass::Unattached)?;
+    let database = Arc::clone(tracker.database().ok_or(Bypass::Unidentified)?);
+    let statement =
+        Conn::Backend::describe(query, database.dialect).map_err(|_| Bypass::Undescribed)?;
+    let mut resolver = database.current().ok_or(Bypass::Unidentified)?;
+    let mut resolved = resolver.resolve(&statement.sql);
+    if matches!(resolved.read, Err(Bypass::UnknownRelation)) && connection::reread_catalogue(conn) {
+        resolver = database.current().ok_or(Bypass::Unidentified)?;
+        resolved = resolver.resolve(&statement.sql);
+    }
+    let mut footprint = resolved.read.clone()?;
+    if !options.depends_on.is_empty() {
+        footprint = resolver.footprint(footprint.reads, &options.depends_on)?;
+    }
+    // rule: row-level-security-needs-a-scope
+    if footprint.reads.row_security && options.scope.is_none() {
+        return Err(Bypass::RowSecurity);
+    }
+    let tracker = connection::tracker(conn).ok_or(Bypass::Unattached)?;
+    let fill = tracker.admits(&footprint.reads)?;
+    let session = tracker.scope().ok_or(Bypass::Session)?;
+    let key = Key::new(&KeyParts {
+        namespace: &cache.core().config.namespace,
+        database: database.id.keys,
+        dialect: database.dialect,
+        session: &session,
+        scope: options.scope.as_deref(),
+        rows,
+        sql: &statement.sql,
+        binds: &statement.binds,
+    });
+    Ok(Plan {
+        cache,
+        key,
+        footprint,
+        fill,
+    })
+}

@@ -1,0 +1,175 @@
+//! Cached reads.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use diesel::connection::Connection;
+use diesel::query_builder::{AsQuery, Query};
+use diesel::query_dsl::RunQueryDsl;
+use diesel::query_dsl::methods::LimitDsl;
+use diesel::sql_types::Untyped;
+
+use crate::footprint::Name;
+use crate::outcome::Report;
+
+mod execute;
+mod load;
+mod rows;
+mod shared;
+
+pub use self::load::CachedRows;
+pub use self::rows::{DatabaseRows, Typed};
+pub use self::shared::Shared;
+
+/// A query that is read through the cache; made by [`cached`](CachedDsl::cached).
+///
+/// It speaks Diesel's own `load`, `first`, `get_result`, `get_results`, `load_iter`
+/// and `optional`. Where the cache cannot answer, or must not, the query goes to
+/// the database as if it had not been cached; [`report`](Self::report) tells which.
+#[derive(Debug, Clone)]
+#[must_use = "Queries are only executed when calling `load`, `get_result` or similar."]
+pub struct Cached<Q> {
+    query: Q,
+    options: Options,
+}
+
+/// How a query is cached.
+#[derive(Debug, Clone, Default)]
+struct Options {
+    ttl: Option<Duration>,
+    scope: Option<Vec<u8>>,
+    depends_on: BTreeSet<Name>,
+    refresh: bool,
+    no_cache: bool,
+    report: Option<Report>,
+}
+
+/// Adds `.cached()` to queries.
+pub trait CachedDsl: AsQuery + Sized {
+    /// Reads the query through the cache of the connection that it is run on.
+    ///
+    /// Called last: a cached query takes no further `.filter()` or `.order()`.
+    /// Works on tables, selects, joins, boxed queries, unions and
+    /// [`diesel::sql_query`].
+    ///
+    /// A read is never stale with respect to commits made through attached
+    /// connections: it sees what was committed when it began.
+    ///
+    /// ```
+    /// use diesel::prelude::*;
+    /// use diesel_cache::{Cache, CachedDsl};
+    ///
+    /// diesel::table! { posts (id) { id -> Integer, title -> Text } }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut conn = SqliteConnection::establish(":memory:")?;
+    /// # diesel::sql_query("CREATE TABLE posts (id INTEGER PRIMARY KEY, title TEXT NOT NULL)")
+    /// #     .execute(&mut conn)?;
+    /// let cache = Cache::from_url("memory://")?;
+    /// cache.attach(&mut conn)?;
+    ///
+    /// let titles = || posts::table.select(posts::title).cached();
+    /// assert!(titles().load::<String>(&mut conn)?.is_empty());
+    /// diesel::insert_into(posts::table).values(posts::title.eq("new")).execute(&mut conn)?;
+    /// assert_eq!(titles().load::<String>(&mut conn)?, ["new"]);
+    /// assert_eq!(titles().load::<String>(&mut conn)?, ["new"]);
+    /// assert_eq!((cache.stats().hits, cache.stats().misses), (1, 2));
+    /// # Ok(())
+    /// # }
+    /// ```
+    fn cached<Kind>(self) -> Cached<Self::Query>
+    where
+        Self::Query: CacheableQuery<Kind>;
+}
+
+impl<T: AsQuery> CachedDsl for T {
+    fn cached<Kind>(self) -> Cached<Self::Query>
+    where
+        Self::Query: CacheableQuery<Kind>,
+    {
+        Cached {
+            query: self.as_query(),
+            options: Options::default(),
+        }
+    }
+}
+
+/// A query that only reads, as far as its type tells. `Kind` is inferred.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a query that can be cached",
+    label = "only selects, unions and `sql_query` can be `.cached()`",
+    note = "statements that write, `RETURNING` or not, invalidate by themselves: run them without `.cached()`"
+)]
+pub trait CacheableQuery<Kind> {}
+
+/// The kind of queries made by the query builder.
+#[derive(Debug, Clone, Copy)]
+pub enum Select {}
+
+/// The kind of queries made by [`diesel::sql_query`].
+#[derive(Debug, Clone, Copy)]
+pub enum Sql {}
+
+// Selects and unions can be limited; statements that write cannot.
+impl<Q: LimitDsl> CacheableQuery<Select> for Q {}
+
+impl<Q: Query<SqlType = Untyped>> CacheableQuery<Sql> for Q {}
+
+impl<Q> Cached<Q> {
+    /// How long the result lives at most, if nothing invalidates it. Default: the
+    /// shortest time of the models it reads, or else the cache's.
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.options.ttl = Some(ttl);
+        self
+    }
+
+    /// Keeps the result apart from those of other scopes: who is asking, where the
+    /// same SQL returns different rows to different askers.
+    ///
+    /// Give it whatever decides the rows and does not stand in the query: the user of
+    /// a row-level security policy, for one. Tables with row-level security are cached
+    /// only for queries that have a scope. Default: none.
+    pub fn scope(mut self, scope: impl AsRef<[u8]>) -> Self {
+        self.options.scope = Some(scope.as_ref().to_vec());
+        self
+    }
+
+    /// Makes writes to one more table, by its name in SQL, invalidate the result.
+    /// For what the query does not show: the tables that a declared function reads.
+    pub fn depends_on(mut self, table: impl AsRef<str>) -> Self {
+        let table = table.as_ref().to_lowercase();
+        self.options.depends_on.insert(table.into());
+        self
+    }
+
+    /// Reads the database, and stores the result in place of what was cached.
+    pub fn refresh(mut self) -> Self {
+        self.options.refresh = true;
+        self
+    }
+
+    /// Reads the database, and leaves the cache alone.
+    pub fn no_cache(mut self) -> Self {
+        self.options.no_cache = true;
+        self
+    }
+
+    /// Tells `report` what became of the read: hit, miss or bypass, and why.
+    pub fn report(mut self, report: &Report) -> Self {
+        self.options.report = Some(report.clone());
+        self
+    }
+}
+
+impl<Q, Conn: Connection> RunQueryDsl<Conn> for Cached<Q> {}
+
+impl<Q: LimitDsl> LimitDsl for Cached<Q> {
+    type Output = Cached<Q::Output>;
+
+    fn limit(self, limit: i64) -> Self::Output {
+        Cached {
+            query: self.query.limit(limit),
+            options: self.options,
+        }
+    }
+}

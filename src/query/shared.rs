@@ -1,0 +1,71 @@
+//! Reads whose rows are shared with the cache instead of copied out of it.
+
+use std::sync::Arc;
+
+use diesel::connection::{Connection, LoadConnection};
+use diesel::deserialize::FromSqlRow;
+use diesel::expression::QueryMetadata;
+use diesel::query_builder::{Query, QueryFragment, QueryId};
+use diesel::query_dsl::CompatibleType;
+use diesel::result::QueryResult;
+
+use crate::key::RowForm;
+use crate::query::Cached;
+use crate::query::execute::execute;
+use crate::query::rows::Typed;
+use crate::statement::CacheDatabase;
+
+/// Rows that are shared with the cache. Dereferences to a slice.
+#[derive(Debug)]
+pub struct Shared<U>(Arc<Typed<U>>);
+
+impl<U> Clone for Shared<U> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<U> std::ops::Deref for Shared<U> {
+    type Target = [U];
+
+    fn deref(&self) -> &[U] {
+        &self.0.rows
+    }
+}
+
+impl<'s, U> IntoIterator for &'s Shared<U> {
+    type Item = &'s U;
+    type IntoIter = std::slice::Iter<'s, U>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl<Q> Cached<Q> {
+    /// Like `load`, but a hit copies nothing: the rows are those in the cache.
+    ///
+    /// The consistency is that of [`cached`](crate::CachedDsl::cached).
+    ///
+    /// # Errors
+    /// What the database returns.
+    pub fn load_shared<'query, U, Conn, DB, ST>(self, conn: &mut Conn) -> QueryResult<Shared<U>>
+    where
+        Conn: Connection<Backend = DB> + LoadConnection,
+        Q: Query + QueryFragment<DB> + QueryId + 'query,
+        Q::SqlType: CompatibleType<U, DB, SqlType = ST>,
+        DB: CacheDatabase + QueryMetadata<Q::SqlType>,
+        U: FromSqlRow<ST, DB> + Send + Sync + 'static,
+        ST: 'static,
+    {
+        let stored = execute::<Q, Conn, Typed<U>>(
+            self.query,
+            self.options,
+            conn,
+            (RowForm::Typed, std::any::type_name::<U>()),
+            |stored, row| stored.push::<DB, ST, _>(row),
+            Typed::weight,
+        )?;
+        Ok(Shared(stored))
+    }
+}

@@ -1,0 +1,197 @@
+//! From a statement's text to the tags it depends on and touches.
+//!
+//! A [`Resolver`] is one state of a database's catalogue together with the models
+//! that are registered; it remembers what it found for each text.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use quick_cache::sync::Cache;
+
+use crate::bypass::Bypass;
+use crate::catalogue::{Catalogue, Reads, Writes};
+use crate::database::TagSpace;
+use crate::dialect::Dialect;
+use crate::footprint::{self, Analysis, Name, Step};
+use crate::tag::Tag;
+
+/// How many statement texts are remembered.
+const REMEMBERED: usize = 4096;
+/// Longer texts are analysed each time.
+const LONGEST_REMEMBERED: usize = 16 << 10;
+
+/// What models say about a table.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TableSettings {
+    /// The shortest time to live that a model of the table asks for.
+    pub ttl: Option<Duration>,
+    /// Whether a model of the table forbids caching.
+    pub never: bool,
+    /// Further tables that reads of the table depend on.
+    pub depends_on: BTreeSet<Name>,
+}
+
+/// What models say about their tables.
+pub type Settings = HashMap<Name, TableSettings>;
+
+/// What one statement text reads and writes.
+#[derive(Debug)]
+pub struct Resolved {
+    /// What the text does.
+    pub analysis: Arc<Analysis>,
+    /// What it reads, if it is one plain read that may be cached; else why not.
+    pub read: Result<ReadFootprint, Bypass>,
+    /// What it writes.
+    pub writes: Writes,
+}
+
+/// What a read depends on.
+#[derive(Debug, Clone)]
+pub struct ReadFootprint {
+    /// The tables.
+    pub reads: Reads,
+    /// The tags.
+    pub tags: Arc<[Tag]>,
+    /// The shortest time to live that a model of one of the tables asks for.
+    pub ttl: Option<Duration>,
+}
+
+/// One state of a database's catalogue and of the registered models.
+#[derive(Debug)]
+pub struct Resolver {
+    dialect: Dialect,
+    space: TagSpace,
+    catalogue: Arc<Catalogue>,
+    settings: Arc<Settings>,
+    pure: Arc<BTreeSet<Name>>,
+    memo: Cache<Box<str>, Arc<Resolved>>,
+}
+
+impl Resolver {
+    /// A resolver that remembers nothing yet.
+    #[must_use]
+    pub fn new(
+        dialect: Dialect,
+        space: TagSpace,
+        catalogue: Arc<Catalogue>,
+        settings: Arc<Settings>,
+        pure: Arc<BTreeSet<Name>>,
+    ) -> Self {
+        Self {
+            dialect,
+            space,
+            catalogue,
+            settings,
+            pure,
+            memo: Cache::new(REMEMBERED),
+        }
+    }
+
+    /// The catalogue it goes by.
+    #[must_use]
+    pub fn catalogue(&self) -> &Arc<Catalogue> {
+        &self.catalogue
+    }
+
+    /// What the text reads and writes.
+    #[must_use]
+    pub fn resolve(&self, sql: &str) -> Arc<Resolved> {
+        let text = footprint::normalize(sql, self.dialect);
+        if let Some(found) = self.memo.get(text.as_ref()) {
+            return found;
+        }
+        let resolved = Arc::new(self.resolve_anew(&text));
+        if text.len() <= LONGEST_REMEMBERED {
+            self.memo.insert(text.into(), Arc::clone(&resolved));
+        }
+        resolved
+    }
+
+    fn resolve_anew(&self, sql: &str) -> Resolved {
+        let analysis = footprint::analyze(sql, self.dialect);
+        let read = match analysis.steps.as_slice() {
+            [Step::Read(access)] => self
+                .catalogue
+                .reads(access, &self.pure)
+                .and_then(|reads| self.footprint(reads, &BTreeSet::new())),
+            // A read that changes the session on the way, or several statements at once.
+            [Step::Read(access), ..] => {
+                Err(access.refusal.map_or(Bypass::NotARead, Bypass::from))
+            }
+            _ => Err(Bypass::NotARead),
+        };
+        Resolved {
+            writes: self.catalogue.writes(&analysis, &self.pure),
+            analysis: Arc::new(analysis),
+            read,
+        }
+    }
+
+    /// The footprint of a read of those tables, and of `extra` ones.
+    ///
+    /// # Errors
+    /// If a model of one of them forbids caching.
+    pub fn footprint(
+        &self,
+        mut reads: Reads,
+        extra: &BTreeSet<Name>,
+    ) -> Result<ReadFootprint, Bypass> {
+        let mut ttl: Option<Duration> = None;
+        let mut declared = extra.clone();
+        for table in &reads.tables {
+            if let Some(settings) = self.settings.get(table) {
+                if settings.never {
+                    return Err(Bypass::Uncacheable);
+                }
+                ttl = [ttl, settings.ttl].into_iter().flatten().min();
+                declared.extend(settings.depends_on.iter().cloned());
+            }
+        }
+        reads.tables.extend(declared);
+        Ok(ReadFootprint {
+            tags: self.read_tags(&reads),
+            reads,
+            ttl,
+        })
+    }
+
+    fn read_tags(&self, reads: &Reads) -> Arc<[Tag]> {
+        let above = [
+            Tag::root(),
+            Tag::database(self.space),
+            Tag::schema(self.space),
+        ];
+        above
+            .into_iter()
+            .chain(reads.tables.iter().map(|table| Tag::any(self.space, table)))
+            .collect()
+    }
+}
+
+/// The tags that a write touches.
+#[must_use]
+pub fn write_tags(writes: &Writes, space: Option<TagSpace>) -> Vec<Tag> {
+    let mut tags = Vec::new();
+    let Some(space) = space else {
+        // rule: a-write-to-an-unknown-database-touches-all
+        if !writes.is_empty() {
+            tags.push(Tag::root());
+        }
+        return tags;
+    };
+    if writes.root {
+        tags.push(Tag::root());
+    }
+    if writes.database {
+        tags.push(Tag::database(space));
+    }
+    if writes.schema {
+        tags.push(Tag::schema(space));
+    }
+    for table in &writes.tables {
+        tags.push(Tag::any(space, table));
+        tags.push(Tag::wide(space, table));
+    }
+    tags
+}

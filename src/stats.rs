@@ -1,0 +1,138 @@
+//! Counters: what the cache did, and why.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::backend::Usage;
+use crate::bypass::Bypass;
+
+/// Where an invalidation came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Source {
+    /// An autocommit statement.
+    Statement,
+    /// The commit of a transaction.
+    Transaction,
+    /// A statement or commit whose outcome is not known.
+    Unknown,
+    /// [`invalidate_table`](crate::Cache::invalidate_table) and its kin.
+    Explicit,
+}
+
+impl Source {
+    const ALL: [Self; 4] = [Self::Statement, Self::Transaction, Self::Unknown, Self::Explicit];
+}
+
+/// The counters behind [`Stats`].
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) hits: AtomicU64,
+    pub(crate) misses: AtomicU64,
+    pub(crate) puts: AtomicU64,
+    pub(crate) rejected_outdated: AtomicU64,
+    pub(crate) rejected_too_large: AtomicU64,
+    pub(crate) expirations: AtomicU64,
+    pub(crate) quarantines: AtomicU64,
+    pub(crate) resolves: AtomicU64,
+    pub(crate) joined: AtomicU64,
+    pub(crate) backend_errors: AtomicU64,
+    pub(crate) trackers_removed: AtomicU64,
+    bypasses: [AtomicU64; Bypass::ALL.len()],
+    invalidations: [AtomicU64; Source::ALL.len()],
+}
+
+pub(crate) fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+impl Counters {
+    pub(crate) fn bypass(&self, reason: Bypass) {
+        count(&self.bypasses[reason as usize]);
+    }
+
+    pub(crate) fn invalidation(&self, source: Source) {
+        count(&self.invalidations[source as usize]);
+    }
+
+    pub(crate) fn snapshot(&self, usage: Usage) -> Stats {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Stats {
+            hits: read(&self.hits),
+            misses: read(&self.misses),
+            bypasses: Bypass::ALL
+                .into_iter()
+                .map(|reason| (reason, read(&self.bypasses[reason as usize])))
+                .filter(|(_, n)| *n > 0)
+                .collect(),
+            puts: read(&self.puts),
+            rejected_outdated: read(&self.rejected_outdated),
+            rejected_too_large: read(&self.rejected_too_large),
+            expirations: read(&self.expirations),
+            invalidations: Source::ALL
+                .into_iter()
+                .map(|source| (source, read(&self.invalidations[source as usize])))
+                .filter(|(_, n)| *n > 0)
+                .collect(),
+            quarantines: read(&self.quarantines),
+            resolves: read(&self.resolves),
+            joined: read(&self.joined),
+            backend_errors: read(&self.backend_errors),
+            trackers_removed: read(&self.trackers_removed),
+            usage,
+        }
+    }
+}
+
+/// What a cache did since it was built.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Reads served from the cache.
+    pub hits: u64,
+    /// Reads that went to the database because nothing valid was stored.
+    pub misses: u64,
+    /// Reads that could not use the cache, by reason; reasons that never occurred are left out.
+    pub bypasses: Vec<(Bypass, u64)>,
+    /// Results stored.
+    pub puts: u64,
+    /// Results not stored because a write overtook them.
+    pub rejected_outdated: u64,
+    /// Results not stored because they are too large.
+    pub rejected_too_large: u64,
+    /// Entries found too old.
+    pub expirations: u64,
+    /// Times that tags got new tokens, by what caused it; causes that never occurred are left out.
+    pub invalidations: Vec<(Source, u64)>,
+    /// Times that a writer put tags under quarantine.
+    pub quarantines: u64,
+    /// Quarantines of unknown outcome that were resolved by evidence.
+    pub resolves: u64,
+    /// Misses that got the result of another read of the same thing under way.
+    pub joined: u64,
+    /// Failures of the backend.
+    pub backend_errors: u64,
+    /// Trackers that were removed from a live connection.
+    pub trackers_removed: u64,
+    /// What the backend holds.
+    pub usage: Usage,
+}
+
+impl Stats {
+    /// How often reads could not use the cache for that reason.
+    #[must_use]
+    pub fn bypassed(&self, reason: Bypass) -> u64 {
+        self.bypasses
+            .iter()
+            .find(|(found, _)| *found == reason)
+            .map_or(0, |(_, n)| *n)
+    }
+
+    /// How often tags got new tokens because of that.
+    #[must_use]
+    pub fn invalidated(&self, source: Source) -> u64 {
+        self.invalidations
+            .iter()
+            .find(|(found, _)| *found == source)
+            .map_or(0, |(_, n)| *n)
+    }
+}

@@ -1,0 +1,89 @@
+//! Tags: what a read depends on and a write touches.
+//!
+//! Per table there is `any`, touched by every write, and `wide`, touched by writes
+//! whose rows are not known; above the tables stand `database` (statements that
+//! may have written anything), `schema` (DDL) and `root` (writes to a database that
+//! is not known yet, and [`clear`](crate::Cache::clear)). A tag is a hash of its
+//! name: two names that collide only invalidate more.
+
+use std::fmt;
+
+use crate::database::TagSpace;
+
+/// One thing a read depends on or a write touches.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Tag(u128);
+
+impl Tag {
+    /// Everything in the cache.
+    #[must_use]
+    pub fn root() -> Self {
+        Self::hash(b'r', &[])
+    }
+
+    /// Everything of one database.
+    #[must_use]
+    pub fn database(space: TagSpace) -> Self {
+        Self::hash(b'd', &[&space.0])
+    }
+
+    /// The schema of one database.
+    #[must_use]
+    pub fn schema(space: TagSpace) -> Self {
+        Self::hash(b's', &[&space.0])
+    }
+
+    /// Every write to one table.
+    #[must_use]
+    pub fn any(space: TagSpace, table: &str) -> Self {
+        Self::hash(b'a', &[&space.0, table.as_bytes()])
+    }
+
+    /// Writes to one table whose rows are not known.
+    #[must_use]
+    pub fn wide(space: TagSpace, table: &str) -> Self {
+        Self::hash(b'w', &[&space.0, table.as_bytes()])
+    }
+
+    fn hash(kind: u8, parts: &[&[u8]]) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&[kind]);
+        for part in parts {
+            hasher.update(&(part.len() as u64).to_le_bytes());
+            hasher.update(part);
+        }
+        let mut first = [0; 16];
+        first.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+        Self(u128::from_le_bytes(first))
+    }
+}
+
+impl fmt::Debug for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Tag({:032x})", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_of_different_kinds_tables_and_databases_differ() {
+        let one = TagSpace::of(b"one");
+        let two = TagSpace::of(b"two");
+        let tags = [
+            Tag::root(),
+            Tag::database(one),
+            Tag::schema(one),
+            Tag::any(one, "t"),
+            Tag::wide(one, "t"),
+            Tag::any(one, "u"),
+            Tag::any(two, "t"),
+            Tag::database(two),
+        ];
+        for (i, a) in tags.iter().enumerate() {
+            assert_eq!(tags.iter().position(|b| a == b), Some(i));
+        }
+    }
+}
