@@ -134,6 +134,8 @@ pub(super) fn scan(statement: &[TokenWithSpan], dialect: Dialect, declared: &Dec
                 calls.refuse(Refusal::Session);
                 calls.changes_session = true;
             }
+            // A quoted user variable: @`a`.
+            Token::AtSign if dialect == Dialect::Mysql => calls.refuse(Refusal::Session),
             // rule: custom-operators-are-volatile
             Token::CustomBinaryOperator(operator) if !functions::is_known_operator(operator) => {
                 calls.refuse(Refusal::Volatile);
@@ -267,6 +269,13 @@ impl<'a> Place<'a> {
             "COLUMNS" => self.previous().is_some_and(|t| string(&t.token).is_some()),
             "FIRST" | "NEXT" => after(&["FETCH"]),
             "INSERT" => after(&["THEN"]),
+            // `OPERATOR(blog.+)`: a symbol stands last.
+            "OPERATOR" => self.arguments().last().is_some_and(|last| {
+                !matches!(
+                    last.token,
+                    Token::Word(_) | Token::Number(..) | Token::RParen | Token::Placeholder(_)
+                ) && string(&last.token).is_none()
+            }),
             "REPEATABLE" => is_symbol(self.previous(), &Token::RParen),
             _ => after(&["TABLESAMPLE"]),
         }

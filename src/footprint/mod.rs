@@ -10,7 +10,8 @@
 //! session    SET, RESET, PRAGMA, USE, …            (tokens, no parser)
 //! statement  CREATE, EXPLAIN, COPY, LOAD, …        (tokens, no parser)
 //! rewrite    mends what the parser cannot read: ONLY, TABLE t, FOR NO KEY UPDATE, …
-//! query      SELECT, INSERT, UPDATE, DELETE, MERGE (parser) → relations and targets
+//! query      SELECT, INSERT, UPDATE, DELETE, MERGE (parser)
+//! walk       its syntax tree → relations and targets
 //! calls      which functions, variables and clocks the tokens name
 //! ```
 //!
@@ -34,6 +35,7 @@ mod statement;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod walk;
 
 pub use self::analysis::{
     Access, Analysis, Control, Isolation, Name, Refusal, Session, Step, Target, Write, WriteKind,

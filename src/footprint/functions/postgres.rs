@@ -86,7 +86,7 @@ const EXTENSIONS: &str = "similarity word_similarity strict_word_similarity show
     vector_norm l2_normalize citext vector halfvec uuid_nil uuid_ns_dns \
     uuid_ns_url uuid_generate_v3 uuid_generate_v5";
 
-const CLOCKS: &str = "clock_timestamp gen_random_bytes gen_random_uuid gen_salt now pg_sleep pg_sleep_for \
+const CLOCKS: &str = "current_time current_timestamp localtime localtimestamp clock_timestamp gen_random_bytes gen_random_uuid gen_salt now pg_sleep pg_sleep_for \
     pg_sleep_until random random_normal setseed statement_timestamp timeofday transaction_timestamp uuid_generate_v1 \
     uuid_generate_v1mc uuid_generate_v4 uuidv4 uuidv7 pg_notify pg_listening_channels pg_notification_queue_usage \
     pg_cancel_backend pg_terminate_backend pg_reload_conf pg_conf_load_time pg_postmaster_start_time";

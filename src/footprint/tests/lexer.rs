@@ -1,1 +1,169 @@
-//! To come.
+use std::borrow::Cow;
+
+use super::{ALL, Mysql, Postgres, Sqlite, steps};
+use crate::footprint::{analyze, normalize, strip_binds};
+
+#[test]
+fn binds_are_cut() {
+    for dialect in ALL {
+        for (sql, binds) in [
+            ("SELECT 1", "[]"),
+            ("SELECT ?", "[1]"),
+            ("SELECT 'a' -- x\n", r#"["b"]"#),
+            ("SELECT ?", r#"[" -- binds: [1]", "'", "/*"]"#),
+            ("SELECT ' -- binds: [1]', ?", "[2]"),
+            ("SELECT 'it''s -- binds: [' ", "[2]"),
+            ("SELECT /* -- binds: [1] */ 1", "[]"),
+            ("", "[]"),
+        ] {
+            assert_eq!(
+                strip_binds(&format!("{sql} -- binds: {binds}"), dialect),
+                sql,
+                "{dialect}"
+            );
+        }
+        for sql in [
+            "",
+            "SELECT 1",
+            "SELECT ' -- binds: [1]'",
+            "SELECT 1 -- binds",
+            "SELECT ' -- binds: [",
+        ] {
+            assert_eq!(strip_binds(sql, dialect), sql, "{dialect}");
+        }
+        // A comment of the statement hides nothing.
+        let sql = "SELECT 1 -- binds: [\n; DELETE FROM a";
+        assert_eq!(strip_binds(sql, dialect), sql);
+        assert_eq!(strip_binds(&format!("{sql} -- binds: []"), dialect), sql);
+    }
+    for (sql, dialect) in [
+        (r"SELECT 'a\' -- binds: [', ?", Mysql),
+        (r#"SELECT "a\" -- binds: [", ?"#, Mysql),
+        ("SELECT `a -- binds: [`", Mysql),
+        ("SELECT 1 # it's\n", Mysql),
+        (r"SELECT E'a\' -- binds: ['", Postgres),
+        (r"SELECT 'a\'", Postgres),
+        (r#"SELECT "a -- binds: [""#, Postgres),
+        ("SELECT $x$ ' -- binds: [ $$ $x$", Postgres),
+        ("SELECT $$ -- binds: [$$, a$b$c", Postgres),
+        ("SELECT /* /* */ -- binds: [ */ 1", Postgres),
+        ("SELECT [a -- binds: [ ]", Sqlite),
+        ("SELECT 1 # 2", Postgres),
+    ] {
+        assert_eq!(
+            strip_binds(&format!("{sql} -- binds: [1]"), dialect),
+            sql,
+            "{dialect}"
+        );
+    }
+}
+
+#[test]
+fn placeholder_lists_collapse() {
+    for (one, many, dialect) in [
+        (
+            "SELECT 1 FROM a WHERE x IN (?) AND y = ?",
+            "SELECT 1 FROM a WHERE x IN (?, ?,?) AND y = ?",
+            Mysql,
+        ),
+        (
+            "SELECT 1 FROM a WHERE x in (?)",
+            "SELECT 1 FROM a WHERE x in ( ? , ?1 , ?22 )",
+            Sqlite,
+        ),
+        (
+            "SELECT 1 FROM a WHERE x IN ($1) AND y = $2",
+            "SELECT 1 FROM a WHERE x IN ($1, $2, $3) AND y = $4",
+            Postgres,
+        ),
+        (
+            "INSERT INTO a (x, y) VALUES (?, ?)",
+            "INSERT INTO a (x, y) VALUES (?, ?), (?, ?),(?, DEFAULT)",
+            Mysql,
+        ),
+        (
+            "INSERT INTO a (x) VALUES ($1) RETURNING x",
+            "INSERT INTO a (x) VALUES ($1), ($2), ($3) RETURNING x",
+            Postgres,
+        ),
+        (
+            "SELECT 1 FROM a WHERE (x, y) IN ((?, ?))",
+            "SELECT 1 FROM a WHERE (x, y) IN ((?, ?), (?, ?))",
+            Mysql,
+        ),
+        (
+            "SELECT 1 FROM a WHERE x = $1",
+            "SELECT 1 FROM a WHERE x = $7",
+            Postgres,
+        ),
+    ] {
+        assert_eq!(
+            normalize(one, dialect),
+            normalize(many, dialect),
+            "{dialect}"
+        );
+        let analysis = analyze(many, dialect);
+        assert_eq!(
+            analyze(&normalize(many, dialect), dialect),
+            analysis,
+            "{dialect}: {many}"
+        );
+        assert_eq!(analysis.steps.len(), 1);
+    }
+    assert_eq!(
+        normalize("INSERT INTO a VALUES ($1, $2), ($3, f($4)) ", Postgres),
+        "INSERT INTO a VALUES ($1), ($1, f($1)) "
+    );
+}
+
+#[test]
+fn everything_else_stays() {
+    for (sql, dialect) in [
+        ("SELECT 'x IN (?, ?)' FROM a", Mysql),
+        ("SELECT `IN (?, ?)` FROM a", Mysql),
+        ("SELECT 1 -- IN (?, ?)\n FROM a", Mysql),
+        ("SELECT f(?, ?), g(?)", Mysql),
+        ("SELECT 1 FROM a WHERE x IN (1, 2)", Mysql),
+        ("SELECT 1 FROM a WHERE x IN (?, y)", Mysql),
+        (
+            "SELECT d ? 'x', a$2, \"$2\", '$2', $$ $2 $$ FROM a",
+            Postgres,
+        ),
+        ("SELECT 1 FROM $2", Mysql),
+        ("SELECT age($1, $1), age($1)", Postgres),
+        ("IN (", Sqlite),
+        ("VALUES (?, ", Sqlite),
+        ("VALUES (?), ", Postgres),
+    ] {
+        assert!(
+            matches!(normalize(sql, dialect), Cow::Borrowed(text) if text == sql),
+            "{dialect}: {sql}"
+        );
+    }
+}
+
+#[test]
+fn many_placeholders() {
+    let list = |n: usize| vec!["?"; n].join(", ");
+    let sql = |n| format!("SELECT `a`.`x` FROM `a` WHERE (`a`.`x` IN ({}))", list(n));
+    assert_eq!(normalize(&sql(10_000), Mysql), normalize(&sql(1), Mysql));
+    assert_eq!(steps(&sql(10_000), Mysql), steps(&sql(1), Mysql));
+    let rows = |n| {
+        format!(
+            "INSERT INTO `a` (`x`, `y`) VALUES {}",
+            vec!["(?, ?)"; n].join(", ")
+        )
+    };
+    assert_eq!(normalize(&rows(5_000), Mysql), normalize(&rows(1), Mysql));
+    assert_eq!(steps(&rows(5_000), Mysql), steps(&rows(1), Mysql));
+    let numbered: Vec<_> = (1..=10_000).map(|n| format!("${n}")).collect();
+    let sql = |list: &str| format!(r#"SELECT "a"."x" FROM "a" WHERE ("a"."x" IN ({list}))"#);
+    assert_eq!(
+        normalize(&sql(&numbered.join(", ")), Postgres),
+        normalize(&sql("$1"), Postgres)
+    );
+    assert_eq!(
+        steps(&sql(&numbered.join(", ")), Postgres),
+        steps(&sql("$1"), Postgres)
+    );
+}
