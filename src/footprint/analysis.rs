@@ -25,7 +25,8 @@ pub enum Step {
     Read(Access),
     /// Writes to known relations.
     Write(Write),
-    /// Changes the schema. Anything may have changed.
+    /// Changes the schema. Anything may have changed. Where MySQL commits before a
+    /// statement, a [`Control::Commit`] stands before its step.
     Ddl,
     /// Creates a temporary relation that may shadow a real one on this connection.
     CreateTemporary(Name),
@@ -35,7 +36,9 @@ pub enum Step {
     Session(Session),
     /// Neither reads rows worth caching nor writes any.
     Harmless,
-    /// Not understood: counts as a write to everything.
+    /// Not understood: counts as a write to everything. It may have changed the
+    /// session and made temporary relations too, and on MySQL (`CALL`, `EXECUTE`)
+    /// ended the transaction.
     Unknown,
 }
 
@@ -163,7 +166,7 @@ pub enum Session {
     },
     /// `RESET name`, `SET name TO DEFAULT`.
     Reset(Name),
-    /// `RESET ALL`.
+    /// `RESET ALL`: sets back `default_transaction_isolation` too.
     ResetAll,
     /// Anything else: what it changes is not known.
     Unrecognised,

@@ -20,7 +20,7 @@ const RECURSION_LIMIT: usize = 500;
 
 /// How many tokens may stand on the way into the innermost expression.
 /// Bounds the depth of the tree, and with it the stack that dropping it takes.
-const MAX_CHAIN: usize = 10_000;
+const MAX_CHAIN: usize = 4_000;
 
 /// The steps of a statement that reads or writes rows.
 pub(super) fn steps(statement: &[TokenWithSpan], dialect: Dialect) -> Vec<Step> {

@@ -1,6 +1,6 @@
 use super::{
-    ALL, Mysql, Postgres, Refusal, Sqlite, assert_reads, assert_refused, assert_steps,
-    assert_unknown_functions, names, read, steps,
+    ALL, Mysql, Postgres, Refusal, Sqlite, assert_reads, assert_refused, assert_unknown_functions,
+    names, read, steps,
 };
 use crate::dialect::Dialect;
 use crate::footprint::analysis::{Control, Session, Step};
@@ -295,21 +295,19 @@ fn functions_that_change_the_session() {
         );
     }
     assert_eq!(
-        steps("UPDATE t SET x = set_config('a.b', 'c', false)", Postgres)[1..],
-        [session.clone()]
+        &steps("UPDATE t SET x = set_config('a.b', 'c', false)", Postgres)[1..],
+        std::slice::from_ref(&session)
     );
-    assert_eq!(steps("SELECT @a := 1", Mysql)[1..], [session.clone()]);
+    assert_eq!(
+        &steps("SELECT @a := 1", Mysql)[1..],
+        std::slice::from_ref(&session)
+    );
     assert_eq!(
         steps(
             "SELECT gibberish gibberish gibberish, set_config('a.b', 'c', false)",
             Postgres
         ),
         [Step::Unknown, session.clone()]
-    );
-    assert_steps(
-        "UPDATE t SET x = @a := @a + 1",
-        Mysql,
-        &steps("UPDATE t SET x = @a := @a + 1", Mysql),
     );
     assert!(steps("UPDATE t SET x = (@a := @a + 1)", Mysql).contains(&session));
 }

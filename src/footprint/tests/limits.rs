@@ -39,14 +39,14 @@ fn deep_and_long_texts() {
         queries(5_000),
         format!("SELECT {} 1 FROM a", "NOT ".repeat(5_000)),
         format!("SELECT {} 1 FROM a", "- ".repeat(50_000)),
-        format!("SELECT 1 FROM a WHERE 1{}", " AND 1".repeat(2_000)),
-        format!("SELECT 1 FROM a WHERE 1{}", " AND 1".repeat(4_900)),
+        format!("SELECT 1 FROM a WHERE 1{}", " AND 1".repeat(900)),
+        format!("SELECT 1 FROM a WHERE 1{}", " AND 1".repeat(1_900)),
         format!("SELECT 1 FROM a WHERE 1{}", " AND 1".repeat(100_000)),
-        format!("SELECT 1 FROM a{}", " UNION SELECT 1 FROM a".repeat(1_900)),
+        format!("SELECT 1 FROM a{}", " UNION SELECT 1 FROM a".repeat(700)),
         format!("SELECT 1 FROM a{}", " UNION SELECT 1 FROM a".repeat(30_000)),
-        format!("SELECT 1{} FROM a", "::int".repeat(4_900)),
-        format!("SELECT 1{} FROM a", " IS NULL".repeat(4_900)),
-        format!("SELECT x{} FROM a", ".y".repeat(4_900)),
+        format!("SELECT 1{} FROM a", "::int".repeat(1_900)),
+        format!("SELECT 1{} FROM a", " IS NULL".repeat(1_900)),
+        format!("SELECT x{} FROM a", ".y".repeat(1_900)),
         format!("SELECT x{} FROM a", "[1]".repeat(3_000)),
         format!(
             "SELECT {} 1 {} FROM a",
@@ -54,7 +54,7 @@ fn deep_and_long_texts() {
             "THEN 1 END".repeat(400)
         ),
         format!("SELECT {}1{} FROM a", "f(".repeat(400), ")".repeat(400)),
-        format!("SELECT 1 FROM a{}", " JOIN a ON true".repeat(2_000)),
+        format!("SELECT 1 FROM a{}", " JOIN a ON true".repeat(900)),
         format!("SELECT {}", "$a$".repeat(10_000)),
         format!("SELECT {}", "/*".repeat(10_000)),
         format!("SELECT 1 FROM a WHERE x IN ({})", "(?), ".repeat(50_000)),
@@ -72,10 +72,11 @@ fn deep_and_long_texts() {
                 start.elapsed(),
                 text.chars().take(60).collect::<String>()
             );
+            let reads_a = text.contains("FROM a");
             for step in &steps {
                 match step {
                     Step::Read(access) => assert!(
-                        !text.contains("FROM a") || access.relations.contains("a"),
+                        !reads_a || access.relations.contains("a"),
                         "{}",
                         text.chars().take(60).collect::<String>()
                     ),
