@@ -233,10 +233,8 @@ impl Catalogue {
                     writes.database = true;
                     writes.schema = true;
                 }
-                Step::CreateTemporary(_)
-                | Step::Control(_)
-                | Step::Session(_)
-                | Step::Harmless => {}
+                Step::CreateTemporary(_) | Step::Control(_) | Step::Session(_) | Step::Harmless => {
+                }
             }
         }
         writes
@@ -245,12 +243,14 @@ impl Catalogue {
     /// Unknown functions may write, unless the database says that they cannot.
     fn functions_write(&self, access: &Access, pure: &BTreeSet<Name>, writes: &mut Writes) {
         // rule: unknown-function-may-write
-        let harmless = |f: &Name| {
-            pure.contains(f) || self.functions.get(f) == Some(&FunctionKind::ReadOnly)
-        };
+        let harmless =
+            |f: &Name| pure.contains(f) || self.functions.get(f) == Some(&FunctionKind::ReadOnly);
         let shadowed = |f: &Name| self.functions.get(f) == Some(&FunctionKind::MayWrite);
         if access.unknown_functions.iter().any(|f| !harmless(f))
-            || access.pure_functions.iter().any(|f| shadowed(f) && !pure.contains(f))
+            || access
+                .pure_functions
+                .iter()
+                .any(|f| shadowed(f) && !pure.contains(f))
         {
             writes.database = true;
         }

@@ -156,7 +156,10 @@ mod tests {
         ] {
             let text = message(key, value);
             assert!(text.contains(key), "{text}");
-            assert!(text.contains("such as") || text.contains("true or false"), "{text}");
+            assert!(
+                text.contains("such as") || text.contains("true or false"),
+                "{text}"
+            );
         }
         assert!(message("tll", "5m").contains("ttl"));
     }

@@ -76,7 +76,9 @@ impl Database {
     /// Whether the catalogue is old enough to be read again on suspicion.
     pub(crate) fn is_due(&self) -> bool {
         let loaded = self.loaded.read().unwrap_or_else(PoisonError::into_inner);
-        loaded.as_ref().is_none_or(|loaded| loaded.at.elapsed() >= REREAD_EVERY)
+        loaded
+            .as_ref()
+            .is_none_or(|loaded| loaded.at.elapsed() >= REREAD_EVERY)
     }
 
     /// The models have changed.

@@ -66,7 +66,10 @@ impl Flights {
         }
         let name = (key.clone(), vector.clone());
         let flight = {
-            let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut under_way = self
+                .under_way
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             match under_way.get(&name) {
                 Some(flight) => Arc::clone(flight),
                 None => {
@@ -113,7 +116,11 @@ impl Leader<'_> {
     }
 
     fn set(&self, entry: Option<Entry>) {
-        let mut state = self.flight.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self
+            .flight
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if matches!(*state, State::Flying) {
             *state = State::Landed(entry);
         }

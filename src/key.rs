@@ -109,17 +109,51 @@ mod tests {
     fn every_part_separates() {
         let base = parts();
         let others = [
-            KeyParts { namespace: "m", ..base },
-            KeyParts { database: KeySpace([2; 16]), ..base },
-            KeyParts { dialect: Dialect::Mysql, ..base },
-            KeyParts { session: &[1; 32], ..base },
-            KeyParts { scope: Some(b""), ..base },
-            KeyParts { scope: Some(b"x"), ..base },
-            KeyParts { rows: (RowForm::Raw, "T"), ..base },
-            KeyParts { rows: (RowForm::Typed, "U"), ..base },
-            KeyParts { sql: "SELECT 2", ..base },
-            KeyParts { binds: b"c", ..base },
-            KeyParts { sql: "SELECT 1b", binds: b"", ..base },
+            KeyParts {
+                namespace: "m",
+                ..base
+            },
+            KeyParts {
+                database: KeySpace([2; 16]),
+                ..base
+            },
+            KeyParts {
+                dialect: Dialect::Mysql,
+                ..base
+            },
+            KeyParts {
+                session: &[1; 32],
+                ..base
+            },
+            KeyParts {
+                scope: Some(b""),
+                ..base
+            },
+            KeyParts {
+                scope: Some(b"x"),
+                ..base
+            },
+            KeyParts {
+                rows: (RowForm::Raw, "T"),
+                ..base
+            },
+            KeyParts {
+                rows: (RowForm::Typed, "U"),
+                ..base
+            },
+            KeyParts {
+                sql: "SELECT 2",
+                ..base
+            },
+            KeyParts {
+                binds: b"c",
+                ..base
+            },
+            KeyParts {
+                sql: "SELECT 1b",
+                binds: b"",
+                ..base
+            },
         ];
         for other in others {
             assert_ne!(Key::new(&base), Key::new(&other), "{other:?}");
@@ -129,7 +163,10 @@ mod tests {
 
     #[test]
     fn debug_shows_no_bind() {
-        let key = Key::new(&KeyParts { binds: b"secret", ..parts() });
+        let key = Key::new(&KeyParts {
+            binds: b"secret",
+            ..parts()
+        });
         assert!(!format!("{key:?}").contains("secret"));
     }
 }

@@ -26,22 +26,19 @@ pub mod stats;
 pub mod tag;
 pub mod token;
 
+pub use crate::bypass::Bypass;
 pub use crate::cache::{Builder, Cache};
+pub use crate::connection::AttachConnection;
 #[cfg(feature = "r2d2")]
 pub use crate::connection::Customizer;
 pub use crate::error::Error;
-pub use crate::model::CacheModel;
-pub use crate::query::{CacheableQuery, Cached, CachedDsl, CachedRows, DatabaseRows, Shared};
+pub use crate::model::{CacheModel, CreateDsl, DeleteDsl, InsertModel, SaveDsl};
 pub use crate::outcome::{Outcome, Report};
-pub use crate::bypass::Bypass;
+pub use crate::query::{
+    CacheableQuery, Cached, CachedDsl, CachedRows, DatabaseRows, LoadShared, LoadSharedDsl, Shared,
+};
 pub use crate::signal::{PostDelete, PostSave, ReceiverId};
-pub use crate::stats::{Source, Stats};
 pub use crate::statement::CacheDatabase;
+pub use crate::stats::{Source, Stats};
 #[cfg(feature = "derive")]
 pub use diesel_cache_derive::CacheInvalidate;
-
-#[doc(hidden)]
-pub mod __private {
-    pub use crate::key::RowForm;
-    pub use crate::query::Typed;
-}

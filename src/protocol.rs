@@ -140,7 +140,11 @@ mod tests {
     #[test]
     fn equal_tokens_of_one_generation_hit() {
         let (nonce, token) = (Nonce::fresh(), Token::fresh());
-        let found = fetched(Some(nonce), Some(entry(nonce, token)), TagState::Clean(token));
+        let found = fetched(
+            Some(nonce),
+            Some(entry(nonce, token)),
+            TagState::Clean(token),
+        );
         assert!(matches!(judge(found, &tags()), Judgement::Hit(_)));
     }
 
@@ -151,9 +155,18 @@ mod tests {
         let clean = TagState::Clean(token);
         let other = TagState::Clean(Token::fresh());
         let judge = |f| judge(f, &tags());
-        assert!(matches!(judge(fetched(None, stored(), clean)), Judgement::Closed));
-        assert!(matches!(judge(fetched(Some(nonce), stored(), other)), Judgement::Miss(_)));
-        assert!(matches!(judge(fetched(Some(nonce), None, clean)), Judgement::Miss(_)));
+        assert!(matches!(
+            judge(fetched(None, stored(), clean)),
+            Judgement::Closed
+        ));
+        assert!(matches!(
+            judge(fetched(Some(nonce), stored(), other)),
+            Judgement::Miss(_)
+        ));
+        assert!(matches!(
+            judge(fetched(Some(nonce), None, clean)),
+            Judgement::Miss(_)
+        ));
         assert!(matches!(
             judge(fetched(Some(Nonce::fresh()), stored(), clean)),
             Judgement::Miss(_)

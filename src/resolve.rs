@@ -116,9 +116,7 @@ impl Resolver {
                 .reads(access, &self.pure)
                 .and_then(|reads| self.footprint(reads, &BTreeSet::new())),
             // A read that changes the session on the way, or several statements at once.
-            [Step::Read(access), ..] => {
-                Err(access.refusal.map_or(Bypass::NotARead, Bypass::from))
-            }
+            [Step::Read(access), ..] => Err(access.refusal.map_or(Bypass::NotARead, Bypass::from)),
             _ => Err(Bypass::NotARead),
         };
         Resolved {

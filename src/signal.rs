@@ -69,12 +69,17 @@ impl Signals {
     }
 
     pub(crate) fn disconnect(&self, id: ReceiverId) -> bool {
-        let mut receivers = self.receivers.write().unwrap_or_else(PoisonError::into_inner);
+        let mut receivers = self
+            .receivers
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         let mut found = false;
         for connected in receivers.values_mut() {
-            connected.retain(|(known, _)| *known != id || {
-                found = true;
-                false
+            connected.retain(|(known, _)| {
+                *known != id || {
+                    found = true;
+                    false
+                }
             });
         }
         found
@@ -136,9 +141,15 @@ impl Signals {
 
 impl fmt::Debug for Signals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let receivers = self.receivers.read().unwrap_or_else(PoisonError::into_inner);
+        let receivers = self
+            .receivers
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
         f.debug_struct("Signals")
-            .field("receivers", &receivers.values().map(Vec::len).sum::<usize>())
+            .field(
+                "receivers",
+                &receivers.values().map(Vec::len).sum::<usize>(),
+            )
             .finish()
     }
 }

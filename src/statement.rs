@@ -20,31 +20,23 @@ pub struct Statement {
 
 /// A database whose queries and rows this crate understands.
 ///
-/// Implemented for Diesel's `Pg`, `Mysql` and `Sqlite`, and by
-/// [`multi_connection!`](crate::multi_connection) for the database of a
-/// `#[derive(MultiConnection)]` enum.
+/// Implemented for Diesel's `Pg`, `Mysql` and `Sqlite`. A query on a
+/// `#[derive(MultiConnection)]` enum is cached by matching on its variant.
 #[diagnostic::on_unimplemented(
     message = "diesel-cache does not know the database `{Self}`",
     label = "cached reads need a database that diesel-cache knows",
     note = "switch on the feature `sqlite`, `postgres` or `mysql` of `diesel-cache`",
-    note = "for `#[derive(MultiConnection)]`, call `diesel_cache::multi_connection!`"
+    note = "on a `#[derive(MultiConnection)]` enum, match on the variant and load from the connection in it"
 )]
 pub trait CacheDatabase: Backend + QueryMetadata<Untyped> + Sized + 'static {
-    /// The dialect, where the type alone tells it.
-    const DIALECT: Option<Dialect>;
-
-    /// The dialect of a connection, where only the value tells it.
-    #[must_use]
-    fn detect(conn: &dyn std::any::Any) -> Option<Dialect> {
-        let _ = conn;
-        Self::DIALECT
-    }
+    /// The dialect.
+    const DIALECT: Dialect;
 
     /// The text and binds of a query.
     ///
     /// # Errors
     /// If the query cannot be rendered or a bind cannot be serialized.
-    fn describe<Q>(query: &Q, dialect: Dialect) -> QueryResult<Statement>
+    fn describe<Q>(query: &Q) -> QueryResult<Statement>
     where
         Q: QueryFragment<Self>;
 
@@ -83,17 +75,6 @@ fn push_bytes(binds: &mut Vec<u8>, bytes: &[u8]) {
     binds.extend_from_slice(bytes);
 }
 
-/// The rendering halves, public for [`multi_connection!`](crate::multi_connection).
-#[doc(hidden)]
-pub mod encode {
-    #[cfg(feature = "postgres")]
-    pub use super::postgres::{NamedTypes, encode as postgres};
-    #[cfg(feature = "mysql")]
-    pub use super::mysql::encode as mysql;
-    #[cfg(feature = "sqlite")]
-    pub use super::sqlite::encode as sqlite;
-}
-
 #[cfg(feature = "postgres")]
 mod postgres {
     use diesel::pg::{Pg, PgMetadataLookup, PgQueryBuilder, PgTypeMetadata, PgValue};
@@ -106,7 +87,7 @@ mod postgres {
 
     /// Records the names of custom types instead of asking the database for their numbers.
     #[derive(Debug, Default)]
-    pub struct NamedTypes(Vec<u8>);
+    struct NamedTypes(Vec<u8>);
 
     impl PgMetadataLookup for NamedTypes {
         fn lookup_type(&mut self, type_name: &str, schema: Option<&str>) -> PgTypeMetadata {
@@ -124,7 +105,7 @@ mod postgres {
     }
 
     /// The binds and the names of their custom types.
-    pub fn encode(collector: &RawBytesBindCollector<Pg>, types: &NamedTypes) -> Vec<u8> {
+    fn encode(collector: &RawBytesBindCollector<Pg>, types: &NamedTypes) -> Vec<u8> {
         let mut binds = Vec::with_capacity(collector.binds.len() * 24 + types.0.len());
         binds.extend_from_slice(&(collector.binds.len() as u64).to_le_bytes());
         for (bind, metadata) in collector.binds.iter().zip(&collector.metadata) {
@@ -138,9 +119,9 @@ mod postgres {
     }
 
     impl CacheDatabase for Pg {
-        const DIALECT: Option<Dialect> = Some(Dialect::Postgres);
+        const DIALECT: Dialect = Dialect::Postgres;
 
-        fn describe<Q>(query: &Q, _: Dialect) -> QueryResult<Statement>
+        fn describe<Q>(query: &Q) -> QueryResult<Statement>
         where
             Q: QueryFragment<Self>,
         {
@@ -176,7 +157,7 @@ mod mysql {
     use crate::dialect::Dialect;
 
     /// The binds and their types.
-    pub fn encode(collector: &RawBytesBindCollector<Mysql>) -> Vec<u8> {
+    fn encode(collector: &RawBytesBindCollector<Mysql>) -> Vec<u8> {
         let mut binds = Vec::with_capacity(collector.binds.len() * 24);
         binds.extend_from_slice(&(collector.binds.len() as u64).to_le_bytes());
         for (bind, metadata) in collector.binds.iter().zip(&collector.metadata) {
@@ -188,9 +169,9 @@ mod mysql {
     }
 
     impl CacheDatabase for Mysql {
-        const DIALECT: Option<Dialect> = Some(Dialect::Mysql);
+        const DIALECT: Dialect = Dialect::Mysql;
 
-        fn describe<Q>(query: &Q, _: Dialect) -> QueryResult<Statement>
+        fn describe<Q>(query: &Q) -> QueryResult<Statement>
         where
             Q: QueryFragment<Self>,
         {
@@ -227,7 +208,7 @@ mod sqlite {
 
     /// The binds and their types. The collector's binds are private, but its `Debug`
     /// is lossless; whether a text or blob is borrowed or owned makes no difference.
-    pub fn encode(collector: &<Sqlite as Backend>::BindCollector<'_>) -> Vec<u8> {
+    fn encode(collector: &<Sqlite as Backend>::BindCollector<'_>) -> Vec<u8> {
         let text = format!("{collector:?}");
         let mut binds = Vec::with_capacity(text.len());
         let mut rest = text.as_bytes();
@@ -254,9 +235,9 @@ mod sqlite {
     }
 
     impl CacheDatabase for Sqlite {
-        const DIALECT: Option<Dialect> = Some(Dialect::Sqlite);
+        const DIALECT: Dialect = Dialect::Sqlite;
 
-        fn describe<Q>(query: &Q, _: Dialect) -> QueryResult<Statement>
+        fn describe<Q>(query: &Q) -> QueryResult<Statement>
         where
             Q: QueryFragment<Self>,
         {

@@ -20,7 +20,12 @@ pub enum Source {
 }
 
 impl Source {
-    const ALL: [Self; 4] = [Self::Statement, Self::Transaction, Self::Unknown, Self::Explicit];
+    const ALL: [Self; 4] = [
+        Self::Statement,
+        Self::Transaction,
+        Self::Unknown,
+        Self::Explicit,
+    ];
 }
 
 /// The counters behind [`Stats`].

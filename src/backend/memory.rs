@@ -181,7 +181,9 @@ impl MemoryBackend {
     #[must_use]
     pub fn new(capacity: u64) -> Self {
         let shards = (capacity / SHARD_BYTES).clamp(1, 16);
-        let items = usize::try_from(capacity / 1024).unwrap_or(usize::MAX).max(64);
+        let items = usize::try_from(capacity / 1024)
+            .unwrap_or(usize::MAX)
+            .max(64);
         let options = OptionsBuilder::new()
             .estimated_items_capacity(items)
             .weight_capacity(capacity)
@@ -228,16 +230,29 @@ impl CacheBackend for MemoryBackend {
         let cells = self.cells();
         let states = tags
             .iter()
-            .map(|tag| cells.by_tag.get(tag).map_or(TagState::Missing, |cell| cell.read()))
+            .map(|tag| {
+                cells
+                    .by_tag
+                    .get(tag)
+                    .map_or(TagState::Missing, |cell| cell.read())
+            })
             .collect();
-        Ok(Fetched { gate, entry: None, states })
+        Ok(Fetched {
+            gate,
+            entry: None,
+            states,
+        })
     }
 
     fn establish(&self, tags: &[Tag]) -> Result<Fetched, BackendError> {
         let gate = Some(self.nonce());
         let mut cells = self.cells();
         let states: TagStates = tags.iter().map(|tag| cells.cell(*tag).read()).collect();
-        Ok(Fetched { gate, entry: None, states })
+        Ok(Fetched {
+            gate,
+            entry: None,
+            states,
+        })
     }
 
     fn put(&self, key: Key, entry: Entry) -> Result<Put, BackendError> {

@@ -136,7 +136,9 @@ impl Builder {
     /// crate does not know is never cached, and counts as a write to everything.
     /// Default: none.
     pub fn pure_functions<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
-        self.config.pure_functions.extend(names.into_iter().map(Into::into));
+        self.config
+            .pure_functions
+            .extend(names.into_iter().map(Into::into));
         self
     }
 
@@ -169,7 +171,9 @@ fn make_backend(scheme: &str, config: &Config) -> Result<Arc<dyn CacheBackend>, 
                 "diesel-cache keeps its entries in this process: writes of other processes \
                  to the same database do not invalidate them"
             );
-            Ok(Arc::new(crate::backend::MemoryBackend::new(config.capacity)))
+            Ok(Arc::new(crate::backend::MemoryBackend::new(
+                config.capacity,
+            )))
         }
         _ => {
             let _ = config;

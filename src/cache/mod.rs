@@ -10,8 +10,7 @@ use crate::database::{DatabaseId, TagSpace};
 use crate::database_state::Database;
 use crate::dialect::Dialect;
 use crate::footprint::Name;
-use crate::model::CacheModel;
-use crate::resolve::{Settings, write_tags};
+use crate::resolve::{Settings, TableSettings, write_tags};
 use crate::signal::Signals;
 use crate::stats::{Source, Stats, count};
 use crate::tag::Tag;
@@ -59,31 +58,6 @@ impl Cache {
         }))
     }
 
-    /// Takes a model's `#[cache(...)]` settings into account: its time to live, its
-    /// further dependencies, and whether it may be cached at all.
-    ///
-    /// The settings hold for every read of the model's table; of two models of one
-    /// table, the stricter setting counts. [`save`](crate::SaveDsl::save) and its kin
-    /// register their model themselves.
-    pub fn register<M: CacheModel>(&self) -> &Self {
-        let mut settings = self.0.settings.write().unwrap_or_else(PoisonError::into_inner);
-        let mut changed = Settings::clone(&settings);
-        let table = changed.entry(M::TABLE.to_lowercase().into()).or_default();
-        table.ttl = [table.ttl, M::TTL].into_iter().flatten().min();
-        table.never |= M::NEVER;
-        table
-            .depends_on
-            .extend(M::DEPENDS_ON.iter().map(|name| Name::from(name.to_lowercase())));
-        if changed == **settings {
-            return self;
-        }
-        *settings = Arc::new(changed);
-        for database in self.live_databases() {
-            database.configure(&settings, &self.0.pure);
-        }
-        self
-    }
-
     /// Whether cached reads use the cache. Writes invalidate in any case.
     #[must_use]
     pub fn is_enabled(&self) -> bool {
@@ -115,21 +89,35 @@ impl Cache {
         self.0.core.renew(&tags, Source::Explicit);
     }
 
-    /// Invalidates every cached result that may hold the row of `M` with that primary key.
-    ///
-    /// Results are told apart by table, not by row, so this invalidates as much as
-    /// [`invalidate_table`](Self::invalidate_table) does.
-    pub fn invalidate_row<M: CacheModel>(&self, instance: &M) {
-        let _ = instance;
-        self.invalidate_table(M::TABLE);
-    }
-
     /// Forgets everything that is cached. Writes under way keep their quarantine.
     pub fn clear(&self) {
         self.0.core.renew(&[Tag::root()], Source::Explicit);
         if let Err(error) = self.0.core.backend.clear() {
             count(&self.0.core.counters.backend_errors);
             log::warn!("{error}");
+        }
+    }
+
+    /// Whether the two are handles to one cache.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Changes what is known of a table's models.
+    pub(crate) fn configure(&self, table: &str, change: impl FnOnce(&mut TableSettings)) {
+        let mut settings = self
+            .0
+            .settings
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut changed = Settings::clone(&settings);
+        change(changed.entry(table.to_lowercase().into()).or_default());
+        if changed == **settings {
+            return;
+        }
+        *settings = Arc::new(changed);
+        for database in self.live_databases() {
+            database.configure(&settings, &self.0.pure);
         }
     }
 
@@ -144,7 +132,11 @@ impl Cache {
     /// The database of that identity, known from now on.
     pub(crate) fn database(&self, id: DatabaseId, dialect: Dialect) -> Arc<Database> {
         self.spaces().insert(id.tags);
-        let mut databases = self.0.databases.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut databases = self
+            .0
+            .databases
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = databases.get(&id).and_then(Weak::upgrade) {
             return known;
         }
@@ -155,12 +147,25 @@ impl Cache {
     }
 
     pub(crate) fn load_catalogue(&self, database: &Database, generation: u64, found: Catalogue) {
-        let settings = self.0.settings.read().unwrap_or_else(PoisonError::into_inner);
-        database.load(generation, found, Arc::clone(&settings), Arc::clone(&self.0.pure));
+        let settings = self
+            .0
+            .settings
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        database.load(
+            generation,
+            found,
+            Arc::clone(&settings),
+            Arc::clone(&self.0.pure),
+        );
     }
 
     fn live_databases(&self) -> Vec<Arc<Database>> {
-        let databases = self.0.databases.lock().unwrap_or_else(PoisonError::into_inner);
+        let databases = self
+            .0
+            .databases
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         databases.values().filter_map(Weak::upgrade).collect()
     }
 

@@ -8,8 +8,8 @@ use diesel::result::QueryResult;
 use crate::bypass::Bypass;
 use crate::cache::Cache;
 use crate::catalogue::Catalogue;
-use crate::dialect::Dialect;
 use crate::error::Error;
+use crate::model::CacheModel;
 use crate::statement::CacheDatabase;
 
 mod install;
@@ -30,6 +30,17 @@ pub(crate) fn tracker<C: Connection>(conn: &mut C) -> Option<&mut Tracker> {
     conn.instrumentation().downcast_mut::<Tracker>()
 }
 
+/// The cache of a connection that a model is written through; the model is registered.
+pub(crate) fn cache_of<M: CacheModel, C: Connection>(conn: &mut C) -> Option<Cache> {
+    let Some(tracker) = tracker(conn) else {
+        warn_unattached();
+        return None;
+    };
+    let cache = tracker.cache().clone();
+    cache.register::<M>();
+    Some(cache)
+}
+
 /// Says once per process that a connection is not attached.
 pub(crate) fn warn_unattached() {
     static SAID: AtomicBool = AtomicBool::new(false);
@@ -41,53 +52,101 @@ pub(crate) fn warn_unattached() {
     }
 }
 
+/// A connection that a cache can be attached to.
+///
+/// Implemented for every connection to a database that this crate knows. For a
+/// `#[derive(MultiConnection)]` enum, implement it by matching on the variant.
+#[diagnostic::on_unimplemented(
+    message = "a cache cannot be attached to `{Self}`",
+    label = "not a connection that diesel-cache knows",
+    note = "switch on the feature `sqlite`, `postgres` or `mysql` of `diesel-cache`",
+    note = "for a `#[derive(MultiConnection)]` enum, implement `AttachConnection` by matching on its variant"
+)]
+pub trait AttachConnection {
+    /// Attaches the cache, and passes every event on to `next`, if there is one.
+    ///
+    /// # Errors
+    /// If the connection cannot be asked about its database.
+    fn attach_cache(
+        &mut self,
+        cache: &Cache,
+        next: Option<Box<dyn Instrumentation>>,
+    ) -> Result<(), Error>;
+
+    /// Whether this cache is attached.
+    fn has_cache(&mut self, cache: &Cache) -> bool;
+}
+
+impl<C> AttachConnection for C
+where
+    C: LoadConnection,
+    C::Backend: CacheDatabase,
+{
+    fn attach_cache(
+        &mut self,
+        cache: &Cache,
+        next: Option<Box<dyn Instrumentation>>,
+    ) -> Result<(), Error> {
+        self.set_instrumentation(Tracker::new(cache.clone(), next));
+        ask_session(self).map_err(Error::Attach)?;
+        ask_catalogue(self).map_err(Error::Attach)
+    }
+
+    fn has_cache(&mut self, cache: &Cache) -> bool {
+        tracker(self).is_some_and(|tracker| tracker.cache().is(cache))
+    }
+}
+
 impl Cache {
     /// Attaches this cache to a connection: its cached reads use the cache, and
     /// every write through it invalidates what it touched, when it commits.
     ///
     /// The connection is asked which database it talks to, what its session's
-    /// settings are and what the catalogue says. Instrumentation that was set on it
-    /// before is replaced; use [`attach_with`](Self::attach_with) to keep it.
+    /// settings are and what the catalogue says; attach it before a transaction is
+    /// begun. Instrumentation that was set on it before is replaced; use
+    /// [`attach_with`](Self::attach_with) to keep it.
     ///
     /// # Errors
     /// If the connection cannot be asked.
-    pub fn attach<C>(&self, conn: &mut C) -> Result<(), Error>
-    where
-        C: LoadConnection + 'static,
-        C::Backend: CacheDatabase,
-    {
-        self.attach_boxed(conn, None)
+    pub fn attach(&self, conn: &mut impl AttachConnection) -> Result<(), Error> {
+        conn.attach_cache(self, None)
     }
 
     /// Like [`attach`](Self::attach), and passes every event on to `next`.
     ///
     /// # Errors
     /// If the connection cannot be asked.
-    pub fn attach_with<C>(&self, conn: &mut C, next: impl Instrumentation) -> Result<(), Error>
-    where
-        C: LoadConnection + 'static,
-        C::Backend: CacheDatabase,
-    {
-        self.attach_boxed(conn, Some(Box::new(next)))
+    pub fn attach_with(
+        &self,
+        conn: &mut impl AttachConnection,
+        next: impl Instrumentation,
+    ) -> Result<(), Error> {
+        conn.attach_cache(self, Some(Box::new(next)))
     }
 
-    pub(crate) fn attach_boxed<C>(
+    /// Runs a transaction of which every write is seen.
+    ///
+    /// Like Diesel's `transaction`, but refuses to begin where the cache is not
+    /// attached to the connection, since its writes would invalidate nothing.
+    ///
+    /// # Errors
+    /// What `run` returns, what the database returns, or
+    /// [`QueryBuilderError`](diesel::result::Error::QueryBuilderError) if this cache is
+    /// not attached.
+    pub fn transaction<C, T, E>(
         &self,
         conn: &mut C,
-        next: Option<Box<dyn Instrumentation>>,
-    ) -> Result<(), Error>
+        run: impl FnOnce(&mut C) -> Result<T, E>,
+    ) -> Result<T, E>
     where
-        C: LoadConnection + 'static,
-        C::Backend: CacheDatabase,
+        C: Connection + AttachConnection,
+        E: From<diesel::result::Error>,
     {
-        conn.set_instrumentation(Tracker::new(self.clone(), next));
-        let dialect = C::Backend::detect(conn).ok_or_else(|| {
-            Error::Attach(diesel::result::Error::QueryBuilderError(
-                "the connection does not tell which database it talks to".into(),
-            ))
-        })?;
-        ask_session(conn, dialect).map_err(Error::Attach)?;
-        ask_catalogue(conn).map_err(Error::Attach)
+        if !conn.has_cache(self) {
+            let why = "the cache is not attached to this connection";
+            return Err(diesel::result::Error::QueryBuilderError(why.into()).into());
+        }
+        conn.transaction(run)
     }
 }
 
@@ -100,16 +159,16 @@ where
     C: LoadConnection,
     C::Backend: CacheDatabase,
 {
-    let known = |conn: &mut C| tracker(conn).ok_or(Bypass::Unattached).map(|t| t.must_ask());
+    let known = |conn: &mut C| {
+        tracker(conn)
+            .ok_or(Bypass::Unattached)
+            .map(|t| t.must_ask())
+    };
     if known(conn)? {
-        let tracker = tracker(conn).ok_or(Bypass::Unattached)?;
-        let dialect = C::Backend::DIALECT
-            .or(tracker.database().map(|database| database.dialect))
-            .ok_or(Bypass::Unidentified)?;
-        if !tracker.may_ask() {
+        if !tracker(conn).is_some_and(|tracker| tracker.may_ask()) {
             return Err(Bypass::Unidentified);
         }
-        ask_session(conn, dialect).map_err(|_| Bypass::Unidentified)?;
+        ask_session(conn).map_err(|_| Bypass::Unidentified)?;
     }
     let tracker = tracker(conn).ok_or(Bypass::Unattached)?;
     let database = tracker.database().ok_or(Bypass::Unidentified)?;
@@ -160,16 +219,14 @@ where
         return;
     }
     for session in cache.core().unresolved(space) {
-        let ended = quietly(conn, |conn| {
-            introspect::has_ended(conn, database.dialect, &session)
-        });
+        let ended = quietly(conn, |conn| introspect::has_ended(conn, &session));
         if ended.unwrap_or(false) {
             cache.core().resolve(space, &session);
         }
     }
 }
 
-fn ask_session<C>(conn: &mut C, dialect: Dialect) -> QueryResult<()>
+fn ask_session<C>(conn: &mut C) -> QueryResult<()>
 where
     C: LoadConnection,
     C::Backend: CacheDatabase,
@@ -178,11 +235,9 @@ where
         return Ok(());
     };
     let name = tracker.cache().core().config.database.clone();
-    let info = quietly(conn, |conn| {
-        introspect::session(conn, dialect, name.as_deref())
-    })?;
+    let info = quietly(conn, |conn| introspect::session(conn, name.as_deref()))?;
     if let Some(tracker) = self::tracker(conn) {
-        tracker.identify(dialect, info);
+        tracker.identify(C::Backend::DIALECT, info);
     }
     Ok(())
 }
@@ -204,16 +259,13 @@ where
     }
     // The generation comes first: a change while the catalogue is read makes it outdated.
     let generation = database.generation();
-    let catalogue: Catalogue = quietly(conn, |conn| introspect::catalogue(conn, database.dialect))?;
+    let catalogue: Catalogue = quietly(conn, |conn| introspect::catalogue(conn))?;
     cache.load_catalogue(&database, generation, catalogue);
     Ok(())
 }
 
 /// Runs questions of this crate's own, out of the tracker's and the user's sight.
-fn quietly<C, T>(
-    conn: &mut C,
-    ask: impl FnOnce(&mut C) -> QueryResult<T>,
-) -> QueryResult<T>
+fn quietly<C, T>(conn: &mut C, ask: impl FnOnce(&mut C) -> QueryResult<T>) -> QueryResult<T>
 where
     C: LoadConnection,
 {

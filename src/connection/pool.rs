@@ -1,12 +1,10 @@
 //! A cache for every connection of an r2d2 pool.
 
-use diesel::connection::LoadConnection;
 use diesel::r2d2::{CustomizeConnection, Error as PoolError, R2D2Connection};
 
 use crate::cache::Cache;
-use crate::connection::tracker;
+use crate::connection::AttachConnection;
 use crate::error::Error;
-use crate::statement::CacheDatabase;
 use crate::stats::count;
 
 /// Attaches a cache to every connection of a pool; made by [`Cache::customizer`].
@@ -38,8 +36,7 @@ impl Cache {
 
 impl<C> CustomizeConnection<C, PoolError> for Customizer
 where
-    C: LoadConnection + R2D2Connection + Send + 'static,
-    C::Backend: CacheDatabase,
+    C: AttachConnection + R2D2Connection + Send + 'static,
 {
     fn on_acquire(&self, conn: &mut C) -> Result<(), PoolError> {
         self.0.attach(conn).map_err(|error| match error {
@@ -50,7 +47,7 @@ where
 
     fn on_release(&self, mut conn: C) {
         // rule: a-removed-tracker-is-counted
-        if tracker(&mut conn).is_none() {
+        if !conn.has_cache(&self.0) {
             count(&self.0.core().counters.trackers_removed);
             log::warn!(
                 "the cache's instrumentation was removed from a pooled connection by a later \

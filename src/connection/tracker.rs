@@ -97,7 +97,11 @@ impl Tracker {
     pub(crate) fn identify(&mut self, dialect: Dialect, info: SessionInfo) {
         let database = self.cache.database(info.database, dialect);
         // The same database in memory keeps its name when it is asked again.
-        if self.database.as_ref().is_none_or(|known| known.id.tags != database.id.tags) {
+        if self
+            .database
+            .as_ref()
+            .is_none_or(|known| known.id.tags != database.id.tags)
+        {
             self.database = Some(database);
         }
         self.session = info.session.map(Arc::from);
@@ -132,7 +136,10 @@ impl Tracker {
         }
         // rule: temporary-relations-bypass
         if self.temporary_unknown
-            || reads.tables.iter().any(|table| self.temporary.contains(table))
+            || reads
+                .tables
+                .iter()
+                .any(|table| self.temporary.contains(table))
         {
             return Err(Bypass::Uncacheable);
         }
@@ -187,7 +194,8 @@ impl Tracker {
         }
         // rule: a-start-without-a-finish-may-have-committed
         for unfinished in std::mem::take(&mut self.in_flight) {
-            self.transaction.finish(&unfinished.resolved, Returned::Unknown);
+            self.transaction
+                .finish(&unfinished.resolved, Returned::Unknown);
             self.doubts.extend(unfinished.guard);
         }
         let returned = self.returned(error);
@@ -227,7 +235,10 @@ impl Tracker {
     }
 
     fn tags(&self, writes: &Writes) -> Vec<crate::tag::Tag> {
-        write_tags(writes, self.database.as_ref().map(|database| database.id.tags))
+        write_tags(
+            writes,
+            self.database.as_ref().map(|database| database.id.tags),
+        )
     }
 
     fn quarantine(&self, writes: &Writes) -> Guard {

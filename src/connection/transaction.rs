@@ -140,7 +140,10 @@ impl Transaction {
     pub(crate) fn start(&mut self, resolved: &Resolved) -> Writes {
         let analysis = &resolved.analysis;
         // rule: unrecognised-control-loses-track
-        if analysis.steps.contains(&Step::Control(Control::Unrecognised)) {
+        if analysis
+            .steps
+            .contains(&Step::Control(Control::Unrecognised))
+        {
             self.certainty = Certainty::Lost;
         }
         let mut quarantine = Writes::default();
@@ -157,7 +160,8 @@ impl Transaction {
             quarantine.merge(&self.pending());
         }
         // rule: a-batch-may-commit-on-the-way
-        let batch_boundary = several && analysis.steps.iter().any(|s| matches!(s, Step::Control(_)));
+        let batch_boundary =
+            several && analysis.steps.iter().any(|s| matches!(s, Step::Control(_)));
         if self.is_autocommit()
             || self.certainty == Certainty::Tainted
             || batch_boundary
@@ -225,7 +229,10 @@ impl Transaction {
             Returned::Done | Returned::Refused => Verdict::Renew,
         };
         let controls = steps.iter().any(|step| matches!(step, Step::Control(_)));
-        if steps.iter().any(|step| matches!(step, Step::Session(_) | Step::Unknown)) {
+        if steps
+            .iter()
+            .any(|step| matches!(step, Step::Session(_) | Step::Unknown))
+        {
             self.scope.forget();
         }
         if let [Step::Control(Control::Commit)] = steps.as_slice() {
@@ -433,7 +440,11 @@ impl Transaction {
     }
 
     fn follow_session(&mut self, analysis: &Analysis) {
-        if analysis.steps.iter().any(|s| matches!(s, Step::Session(_) | Step::Unknown)) {
+        if analysis
+            .steps
+            .iter()
+            .any(|s| matches!(s, Step::Session(_) | Step::Unknown))
+        {
             self.scope.forget();
         }
     }

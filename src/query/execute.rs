@@ -85,7 +85,12 @@ where
             return ask(query, conn);
         }
     };
-    let Plan { cache, key, footprint, fill } = plan;
+    let Plan {
+        cache,
+        key,
+        footprint,
+        fill,
+    } = plan;
     let core = cache.core();
     let mut found = core.lookup(&key, &footprint.tags, options.refresh);
     if matches!(found, Found::Bypass(Bypass::Quarantined)) {
@@ -128,7 +133,13 @@ where
         Some(Role::Follower(Some(entry))) => {
             if let Ok(stored) = entry.rows.downcast::<S>() {
                 count(&core.counters.joined);
-                report(Some(&cache), Outcome::Miss { stored: true, joined: true });
+                report(
+                    Some(&cache),
+                    Outcome::Miss {
+                        stored: true,
+                        joined: true,
+                    },
+                );
                 return Ok(stored);
             }
             None
@@ -137,12 +148,25 @@ where
         Some(Role::Follower(None)) | None => None,
     };
     let stored = ask(query, conn)?;
-    let entry = entry(&cache, &footprint, &options, vector, &stored, weight(&stored));
+    let entry = entry(
+        &cache,
+        &footprint,
+        &options,
+        vector,
+        &stored,
+        weight(&stored),
+    );
     if let Some(leader) = leader {
         leader.land(entry.clone());
     }
     let kept = core.store(key, entry);
-    report(Some(&cache), Outcome::Miss { stored: kept, joined: false });
+    report(
+        Some(&cache),
+        Outcome::Miss {
+            stored: kept,
+            joined: false,
+        },
+    );
     Ok(stored)
 }
 
@@ -201,8 +225,7 @@ where
     connection::make_known(conn)?;
     let tracker = connection::tracker(conn).ok_or(Bypass::Unattached)?;
     let database = Arc::clone(tracker.database().ok_or(Bypass::Unidentified)?);
-    let statement =
-        Conn::Backend::describe(query, database.dialect).map_err(|_| Bypass::Undescribed)?;
+    let statement = Conn::Backend::describe(query).map_err(|_| Bypass::Undescribed)?;
     let mut resolver = database.current().ok_or(Bypass::Unidentified)?;
     let mut resolved = resolver.resolve(&statement.sql);
     if matches!(resolved.read, Err(Bypass::UnknownRelation)) && connection::reread_catalogue(conn) {

@@ -23,7 +23,9 @@ pub struct CachedRows<DB: DatabaseRows<ST, U>, ST, U> {
 
 impl<DB: DatabaseRows<ST, U>, ST, U> fmt::Debug for CachedRows<DB, ST, U> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CachedRows").field("next", &self.next).finish_non_exhaustive()
+        f.debug_struct("CachedRows")
+            .field("next", &self.next)
+            .finish_non_exhaustive()
     }
 }
 

@@ -18,8 +18,8 @@ mod rows;
 mod shared;
 
 pub use self::load::CachedRows;
-pub use self::rows::{DatabaseRows, Typed};
-pub use self::shared::Shared;
+pub use self::rows::DatabaseRows;
+pub use self::shared::{LoadShared, LoadSharedDsl, Shared};
 
 /// A query that is read through the cache; made by [`cached`](CachedDsl::cached).
 ///

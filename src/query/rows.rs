@@ -15,7 +15,7 @@ use crate::statement::CacheDatabase;
 #[diagnostic::on_unimplemented(
     message = "rows of type `{U}` cannot be cached when they come from `{Self}`",
     label = "this row type cannot be cached on `{Self}`",
-    note = "on SQLite and on `MultiConnection`, cached rows must be `Clone + Send + Sync + 'static`: derive `Clone` on `{U}`"
+    note = "on SQLite, cached rows must be `Clone + Send + Sync + 'static`: derive `Clone` on `{U}`"
 )]
 pub trait DatabaseRows<ST, U>: CacheDatabase {
     /// The rows of one result.
@@ -60,7 +60,7 @@ impl<U> Typed<U> {
     ///
     /// # Errors
     /// If the row cannot be read.
-    pub fn push<'a, DB, ST, R>(&mut self, row: &R) -> QueryResult<()>
+    pub(crate) fn push<'a, DB, ST, R>(&mut self, row: &R) -> QueryResult<()>
     where
         DB: CacheDatabase,
         U: FromSqlRow<ST, DB>,
@@ -79,60 +79,35 @@ impl<U> Typed<U> {
     }
 
     /// What the rows weigh, in bytes.
-    #[must_use]
-    pub fn weight(&self) -> usize {
+    pub(crate) fn weight(&self) -> usize {
         self.bytes + self.rows.len() * size_of::<U>()
     }
 }
 
-/// Stores the values themselves; for databases whose cells cannot outlive their statement.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __typed_rows {
-    ($database:ty) => {
-        impl<ST, U> $crate::DatabaseRows<ST, U> for $database
-        where
-            U: ::diesel::deserialize::FromSqlRow<ST, $database>
-                + ::core::clone::Clone
-                + ::core::marker::Send
-                + ::core::marker::Sync
-                + 'static,
-        {
-            type Stored = $crate::__private::Typed<U>;
+#[cfg(feature = "sqlite")]
+impl<ST, U> DatabaseRows<ST, U> for diesel::sqlite::Sqlite
+where
+    U: FromSqlRow<ST, Self> + Clone + Send + Sync + 'static,
+{
+    type Stored = Typed<U>;
 
-            const FORM: $crate::__private::RowForm = $crate::__private::RowForm::Typed;
+    const FORM: RowForm = RowForm::Typed;
 
-            fn push<'a, R>(stored: &mut Self::Stored, row: &R) -> ::diesel::QueryResult<()>
-            where
-                R: ::diesel::row::Row<'a, Self>,
-            {
-                stored.push::<Self, ST, R>(row)
-            }
+    fn push<'a, R>(stored: &mut Self::Stored, row: &R) -> QueryResult<()>
+    where
+        R: Row<'a, Self>,
+    {
+        stored.push::<Self, ST, R>(row)
+    }
 
-            fn weight(stored: &Self::Stored) -> usize {
-                stored.weight()
-            }
+    fn weight(stored: &Self::Stored) -> usize {
+        stored.weight()
+    }
 
-            fn row(
-                stored: &Self::Stored,
-                index: usize,
-            ) -> ::core::option::Option<::diesel::QueryResult<U>> {
-                stored.get(index)
-            }
-        }
-    };
-}
-
-impl<U: Clone> Typed<U> {
-    /// A copy of the row at an index, or `None` past the last.
-    #[must_use]
-    pub fn get(&self, index: usize) -> Option<QueryResult<U>> {
-        self.rows.get(index).cloned().map(Ok)
+    fn row(stored: &Self::Stored, index: usize) -> Option<QueryResult<U>> {
+        stored.rows.get(index).cloned().map(Ok)
     }
 }
-
-#[cfg(feature = "sqlite")]
-crate::__typed_rows!(diesel::sqlite::Sqlite);
 
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod raw;

@@ -42,22 +42,52 @@ impl<'s, U> IntoIterator for &'s Shared<U> {
     }
 }
 
-impl<Q> Cached<Q> {
+/// Adds `.load_shared()` to cached queries.
+pub trait LoadSharedDsl<Conn> {
     /// Like `load`, but a hit copies nothing: the rows are those in the cache.
     ///
     /// The consistency is that of [`cached`](crate::CachedDsl::cached).
     ///
     /// # Errors
     /// What the database returns.
-    pub fn load_shared<'query, U, Conn, DB, ST>(self, conn: &mut Conn) -> QueryResult<Shared<U>>
+    fn load_shared<'query, U>(self, conn: &mut Conn) -> QueryResult<Shared<U>>
     where
-        Conn: Connection<Backend = DB> + LoadConnection,
-        Q: Query + QueryFragment<DB> + QueryId + 'query,
-        Q::SqlType: CompatibleType<U, DB, SqlType = ST>,
-        DB: CacheDatabase + QueryMetadata<Q::SqlType>,
-        U: FromSqlRow<ST, DB> + Send + Sync + 'static,
-        ST: 'static,
+        Self: LoadShared<'query, Conn, U>;
+}
+
+/// A query whose rows can be shared as values of type `U`.
+#[diagnostic::on_unimplemented(
+    message = "rows of type `{U}` cannot be shared with the cache",
+    label = "`load_shared` cannot load this query as `{U}`",
+    note = "shared rows must be `Send + Sync + 'static`, and loadable from the query as by `load`"
+)]
+pub trait LoadShared<'query, Conn, U> {
+    /// Runs the read.
+    ///
+    /// # Errors
+    /// What the database returns.
+    fn internal_load_shared(self, conn: &mut Conn) -> QueryResult<Shared<U>>;
+}
+
+impl<Q, Conn> LoadSharedDsl<Conn> for Cached<Q> {
+    fn load_shared<'query, U>(self, conn: &mut Conn) -> QueryResult<Shared<U>>
+    where
+        Self: LoadShared<'query, Conn, U>,
     {
+        self.internal_load_shared(conn)
+    }
+}
+
+impl<'query, Q, Conn, U, DB, ST> LoadShared<'query, Conn, U> for Cached<Q>
+where
+    Conn: Connection<Backend = DB> + LoadConnection,
+    Q: Query + QueryFragment<DB> + QueryId + 'query,
+    Q::SqlType: CompatibleType<U, DB, SqlType = ST>,
+    DB: CacheDatabase + QueryMetadata<Q::SqlType>,
+    U: FromSqlRow<ST, DB> + Send + Sync + 'static,
+    ST: 'static,
+{
+    fn internal_load_shared(self, conn: &mut Conn) -> QueryResult<Shared<U>> {
         let stored = execute::<Q, Conn, Typed<U>>(
             self.query,
             self.options,

@@ -38,16 +38,12 @@ pub(crate) struct SessionInfo {
 ///
 /// # Errors
 /// If the database refuses.
-pub(crate) fn session<C>(
-    conn: &mut C,
-    dialect: Dialect,
-    name: Option<&str>,
-) -> QueryResult<SessionInfo>
+pub(crate) fn session<C>(conn: &mut C, name: Option<&str>) -> QueryResult<SessionInfo>
 where
     C: LoadConnection,
     C::Backend: CacheDatabase,
 {
-    match dialect {
+    match C::Backend::DIALECT {
         Dialect::Postgres => postgres::session(conn, name),
         Dialect::Mysql => mysql::session(conn, name),
         Dialect::Sqlite => sqlite::session(conn, name),
@@ -58,12 +54,12 @@ where
 ///
 /// # Errors
 /// If the database refuses.
-pub(crate) fn catalogue<C>(conn: &mut C, dialect: Dialect) -> QueryResult<Catalogue>
+pub(crate) fn catalogue<C>(conn: &mut C) -> QueryResult<Catalogue>
 where
     C: LoadConnection,
     C::Backend: CacheDatabase,
 {
-    match dialect {
+    match C::Backend::DIALECT {
         Dialect::Postgres => postgres::catalogue(conn),
         Dialect::Mysql => mysql::catalogue(conn),
         Dialect::Sqlite => sqlite::catalogue(conn),
@@ -74,12 +70,12 @@ where
 ///
 /// # Errors
 /// If the database refuses.
-pub(crate) fn has_ended<C>(conn: &mut C, dialect: Dialect, session: &str) -> QueryResult<bool>
+pub(crate) fn has_ended<C>(conn: &mut C, session: &str) -> QueryResult<bool>
 where
     C: LoadConnection,
     C::Backend: CacheDatabase,
 {
-    match dialect {
+    match C::Backend::DIALECT {
         Dialect::Postgres => postgres::has_ended(conn, session),
         Dialect::Mysql => mysql::has_ended(conn, session),
         Dialect::Sqlite => Ok(true),
@@ -112,7 +108,9 @@ where
 }
 
 fn cell(row: &Texts, index: usize) -> &str {
-    row.get(index).and_then(Option::as_deref).unwrap_or_default()
+    row.get(index)
+        .and_then(Option::as_deref)
+        .unwrap_or_default()
 }
 
 fn flag(row: &Texts, index: usize) -> bool {

@@ -76,9 +76,10 @@ where
         let engine = cell(&row, 2).to_lowercase();
         let is_view = cell(&row, 1).contains("VIEW");
         relation.non_transactional |= !is_view && engine != "innodb";
-        relation.uncacheable |=
-            matches!(engine.as_str(), "federated" | "connect" | "spider" | "csv" | "sequence")
-                || cell(&row, 1).contains("SYSTEM");
+        relation.uncacheable |= matches!(
+            engine.as_str(),
+            "federated" | "connect" | "spider" | "csv" | "sequence"
+        ) || cell(&row, 1).contains("SYSTEM");
     }
     let views = format!(
         "SELECT table_name, view_definition FROM information_schema.views \

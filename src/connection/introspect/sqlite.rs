@@ -111,6 +111,10 @@ where
 
 fn is_virtual(sql: &str) -> bool {
     let mut words = sql.split_whitespace();
-    words.next().is_some_and(|word| word.eq_ignore_ascii_case("create"))
-        && words.next().is_some_and(|word| word.eq_ignore_ascii_case("virtual"))
+    words
+        .next()
+        .is_some_and(|word| word.eq_ignore_ascii_case("create"))
+        && words
+            .next()
+            .is_some_and(|word| word.eq_ignore_ascii_case("virtual"))
 }

@@ -36,7 +36,9 @@ struct Column<DB: RawDatabase> {
 
 impl<DB: RawDatabase> std::fmt::Debug for RawRows<DB> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RawRows").field("rows", &self.rows).finish_non_exhaustive()
+        f.debug_struct("RawRows")
+            .field("rows", &self.rows)
+            .finish_non_exhaustive()
     }
 }
 
@@ -149,7 +151,10 @@ impl<'s, DB: RawDatabase> Row<'s, DB> for RawRow<'s, DB> {
         Self: RowIndex<I>,
     {
         let index = self.idx(index)?;
-        let cell = self.rows.cells.get(self.index * self.field_count() + index)?;
+        let cell = self
+            .rows
+            .cells
+            .get(self.index * self.field_count() + index)?;
         let bytes = match cell {
             Some(range) => Some(
                 self.rows

@@ -1,0 +1,180 @@
+//! Creating a model.
+
+use diesel::backend::Backend;
+use diesel::connection::Connection;
+use diesel::result::QueryResult;
+
+use crate::connection::cache_of;
+use crate::model::CacheModel;
+use crate::signal::PostSave;
+
+/// Adds `.create::<Model>()` to insertable values.
+pub trait CreateDsl<Conn>: Sized {
+    /// Inserts the values and returns the model as the database made it, then tells
+    /// the receivers of `post_save`, in one transaction.
+    ///
+    /// MySQL has no `RETURNING`: there, the model needs one auto-increment key, which
+    /// the values leave to the database.
+    ///
+    /// Cached results that read the table are invalidated when the transaction commits.
+    ///
+    /// # Errors
+    /// What the database returns, or what a receiver returned; nothing is then inserted.
+    fn create<M>(self, conn: &mut Conn) -> QueryResult<M>
+    where
+        M: CacheModel,
+        Conn: Connection,
+        Conn::Backend: InsertModel<Self, M, Conn>;
+}
+
+impl<V, Conn> CreateDsl<Conn> for V {
+    fn create<M>(self, conn: &mut Conn) -> QueryResult<M>
+    where
+        M: CacheModel,
+        Conn: Connection,
+        Conn::Backend: InsertModel<Self, M, Conn>,
+    {
+        match cache_of::<M, Conn>(conn) {
+            Some(cache) if cache.signals().hears_save::<M>() => conn.transaction(|conn| {
+                let model = Conn::Backend::insert_model(self, conn)?;
+                cache.signals().send_save(&PostSave::new(&model, true))?;
+                Ok(model)
+            }),
+            _ => Conn::Backend::insert_model(self, conn),
+        }
+    }
+}
+
+/// How a database inserts values of type `V` and returns the model `M`.
+#[diagnostic::on_unimplemented(
+    message = "`{V}` cannot create a `{M}` on this connection",
+    label = "`.create()` needs insertable values and a selectable model of one table",
+    note = "derive `Insertable` on `{V}`, and `Queryable` and `Selectable` on `{M}`"
+)]
+pub trait InsertModel<V, M, Conn>: Backend {
+    /// Inserts and returns.
+    ///
+    /// # Errors
+    /// What the database returns.
+    fn insert_model(values: V, conn: &mut Conn) -> QueryResult<M>;
+}
+
+/// The operation of a plain `INSERT`, which Diesel does not name.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+trait Operation {
+    type Op;
+}
+
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+impl<T, Op> Operation for diesel::query_builder::IncompleteInsertStatement<T, Op> {
+    type Op = Op;
+}
+
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+type Returning<V, M, DB> = diesel::query_builder::InsertStatement<
+    <M as CacheModel>::Table,
+    <V as diesel::Insertable<<M as CacheModel>::Table>>::Values,
+    <diesel::query_builder::IncompleteInsertStatement<<M as CacheModel>::Table> as Operation>::Op,
+    diesel::query_builder::ReturningClause<diesel::dsl::AsSelect<M, DB>>,
+>;
+
+/// Inserts with `RETURNING`.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+macro_rules! insert_returning {
+    ($database:ty) => {
+        impl<'query, V, M, Conn> InsertModel<V, M, Conn> for $database
+        where
+            Conn: Connection<Backend = $database>,
+            M: CacheModel + diesel::Selectable<$database>,
+            V: diesel::Insertable<M::Table>,
+            Returning<V, M, $database>: diesel::query_builder::Query
+                + diesel::query_dsl::methods::LoadQuery<'query, Conn, M>,
+        {
+            fn insert_model(values: V, conn: &mut Conn) -> QueryResult<M> {
+                let insert = diesel::insert_into(M::Table::default())
+                    .values(values)
+                    .returning(<M as diesel::SelectableHelper<$database>>::as_returning());
+                diesel::RunQueryDsl::get_result(insert, conn)
+            }
+        }
+    };
+}
+
+#[cfg(feature = "sqlite")]
+insert_returning!(diesel::sqlite::Sqlite);
+
+#[cfg(feature = "postgres")]
+insert_returning!(diesel::pg::Pg);
+
+#[cfg(feature = "mysql")]
+mod mysql {
+    use diesel::connection::Connection;
+    use diesel::dsl::{AsSelect, Filter, Select, sql};
+    use diesel::expression::{Expression, SqlLiteral};
+    use diesel::mysql::Mysql;
+    use diesel::query_builder::{InsertStatement, Query};
+    use diesel::query_dsl::methods::{ExecuteDsl, FilterDsl, LoadQuery, SelectDsl};
+    use diesel::result::{Error, QueryResult};
+    use diesel::sql_types::{Bool, Unsigned};
+    use diesel::{Insertable, RunQueryDsl, Selectable, SelectableHelper};
+
+    use super::InsertModel;
+    use crate::model::CacheModel;
+
+    type Inserted<V, M> = InsertStatement<
+        <M as CacheModel>::Table,
+        <V as Insertable<<M as CacheModel>::Table>>::Values,
+    >;
+    type Selected<M> = Select<<M as CacheModel>::Table, AsSelect<M, Mysql>>;
+
+    impl<'query, V, M, Conn> InsertModel<V, M, Conn> for Mysql
+    where
+        Conn: Connection<Backend = Self> + diesel::connection::LoadConnection,
+        M: CacheModel + Selectable<Self>,
+        AsSelect<M, Self>: Expression,
+        V: Insertable<M::Table>,
+        Inserted<V, M>: ExecuteDsl<Conn>,
+        M::Table: SelectDsl<AsSelect<M, Self>>,
+        Selected<M>: FilterDsl<SqlLiteral<Bool>>,
+        Filter<Selected<M>, SqlLiteral<Bool>>: Query + LoadQuery<'query, Conn, M>,
+    {
+        fn insert_model(values: V, conn: &mut Conn) -> QueryResult<M> {
+            let [key] = M::PRIMARY_KEY else {
+                return Err(unsupported());
+            };
+            conn.transaction(|conn| {
+                // The number of an earlier insert must not be taken for this one's.
+                diesel::select(sql::<Unsigned<diesel::sql_types::BigInt>>(
+                    "LAST_INSERT_ID(0)",
+                ))
+                .get_result::<u64>(conn)?;
+                let insert = diesel::insert_into(M::Table::default()).values(values);
+                ExecuteDsl::execute(insert, conn)?;
+                let id = diesel::select(sql::<Unsigned<diesel::sql_types::BigInt>>(
+                    "LAST_INSERT_ID()",
+                ))
+                .get_result::<u64>(conn)?;
+                if id == 0 {
+                    return Err(unsupported());
+                }
+                let key = key.replace('`', "``");
+                let is_it = sql::<Bool>(&format!("`{key}` = {id}"));
+                let select = SelectDsl::select(
+                    M::Table::default(),
+                    <M as SelectableHelper<Self>>::as_select(),
+                );
+                LoadQuery::internal_load(FilterDsl::filter(select, is_it), conn)?
+                    .next()
+                    .unwrap_or(Err(Error::NotFound))
+            })
+        }
+    }
+
+    fn unsupported() -> Error {
+        Error::QueryBuilderError(
+            "`create` on MySQL needs one auto-increment key, which the values leave to the \
+             database: use `diesel::insert_into` for this model"
+                .into(),
+        )
+    }
+}

@@ -1,0 +1,97 @@
+//! Models: what the cache knows about them, and the helpers that save, create and
+//! delete them with their signals.
+
+use std::time::Duration;
+
+use crate::cache::Cache;
+use crate::footprint::Name;
+use crate::signal::{PostDelete, PostSave, ReceiverId};
+
+mod create;
+mod delete;
+mod save;
+
+pub use self::create::{CreateDsl, InsertModel};
+pub use self::delete::DeleteDsl;
+pub use self::save::SaveDsl;
+
+/// A Diesel model whose reads are cached and whose lifecycle is signalled.
+///
+/// Implemented by `#[derive(CacheInvalidate)]`; the derive reads Diesel's own
+/// attributes, so that a model says each thing once.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a cached model",
+    label = "this model does not derive `CacheInvalidate`",
+    note = "add `#[derive(diesel_cache::CacheInvalidate)]` to the struct that also derives `Identifiable`"
+)]
+pub trait CacheModel: Sized + 'static {
+    /// The table's module-level type: `posts::table`.
+    type Table: diesel::Table + Default;
+    /// The table's name in SQL, without a schema.
+    const TABLE: &'static str;
+    /// The names in SQL of the primary key's columns, in order.
+    const PRIMARY_KEY: &'static [&'static str];
+    /// How long results that read this table live at most; `None` for the cache's default.
+    const TTL: Option<Duration>;
+    /// Whether results that read this table are never cached.
+    const NEVER: bool;
+    /// Further tables whose writes invalidate results that read this table.
+    const DEPENDS_ON: &'static [&'static str];
+}
+
+impl Cache {
+    /// Takes a model's `#[cache(...)]` settings into account: its time to live, its
+    /// further dependencies, and whether it may be cached at all.
+    ///
+    /// The settings hold for every read of the model's table; of two models of one
+    /// table, the stricter setting counts. [`save`](SaveDsl::save) and its kin
+    /// register their model themselves.
+    pub fn register<M: CacheModel>(&self) -> &Self {
+        self.configure(M::TABLE, |table| {
+            table.ttl = [table.ttl, M::TTL].into_iter().flatten().min();
+            table.never |= M::NEVER;
+            table.depends_on.extend(
+                M::DEPENDS_ON
+                    .iter()
+                    .map(|name| Name::from(name.to_lowercase())),
+            );
+        });
+        self
+    }
+
+    /// Invalidates every cached result that may hold this row, in every database, at once.
+    ///
+    /// Results are told apart by table, not by row, so this invalidates as much as
+    /// [`invalidate_table`](Self::invalidate_table) does. Needed only for writes that
+    /// no attached connection sees.
+    pub fn invalidate_row<M: CacheModel>(&self, instance: &M) {
+        let _ = instance;
+        self.invalidate_table(M::TABLE);
+    }
+
+    /// Connects a receiver that is told of every `save` and `create` of `M`.
+    ///
+    /// It runs after the statement and inside its transaction: an error that it
+    /// returns undoes the write. Receivers run in the order in which they were
+    /// connected. A plain Diesel statement has no instance, and tells no receiver.
+    pub fn on_post_save<M: CacheModel>(
+        &self,
+        receiver: impl Fn(&PostSave<'_, M>) -> diesel::QueryResult<()> + Send + Sync + 'static,
+    ) -> ReceiverId {
+        self.signals().connect_save(receiver)
+    }
+
+    /// Connects a receiver that is told of every `delete` of `M`, under the terms of
+    /// [`on_post_save`](Self::on_post_save).
+    pub fn on_post_delete<M: CacheModel>(
+        &self,
+        receiver: impl Fn(&PostDelete<'_, M>) -> diesel::QueryResult<()> + Send + Sync + 'static,
+    ) -> ReceiverId {
+        self.signals().connect_delete(receiver)
+    }
+
+    /// Disconnects a receiver. Returns whether it was connected.
+    pub fn disconnect(&self, receiver: ReceiverId) -> bool {
+        self.signals().disconnect(receiver)
+    }
+}
