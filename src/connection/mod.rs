@@ -16,6 +16,7 @@ mod install;
 mod introspect;
 #[cfg(feature = "r2d2")]
 mod pool;
+mod returned;
 mod scope;
 mod tracker;
 mod transaction;

@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use diesel::connection::{Instrumentation, InstrumentationEvent};
-use diesel::result::{DatabaseErrorKind, Error};
+use diesel::result::Error;
 
 use crate::bypass::Bypass;
 use crate::cache::Cache;
 use crate::catalogue::{Reads, Writes};
 use crate::connection::introspect::SessionInfo;
+use crate::connection::returned::Returned;
 use crate::connection::scope::Scope;
-use crate::connection::transaction::{Fill, Returned, Transaction, Verdict};
+use crate::connection::transaction::{Fill, Transaction, Verdict};
 use crate::database_state::Database;
 use crate::dialect::Dialect;
 use crate::footprint::{self, Analysis, Name, Step};
@@ -115,6 +116,10 @@ impl Tracker {
         }
         self.transaction
             .identify(dialect, info.isolation, Scope::known(info.settings));
+        // rule: odd-quotes-lose-track
+        if info.odd_quotes {
+            self.transaction.lose_track();
+        }
     }
 
     /// The digest of the session's state.
@@ -198,7 +203,7 @@ impl Tracker {
                 .finish(&unfinished.resolved, Returned::Unknown);
             self.doubts.extend(unfinished.guard);
         }
-        let returned = self.returned(error);
+        let returned = Returned::of(error, self.dialect());
         let (verdict, also) = self.transaction.finish(&finished.resolved, returned);
         self.note_schema_change(&finished.resolved.writes);
         self.note_schema_change(&also);
@@ -247,27 +252,6 @@ impl Tracker {
             self.database.as_ref().map(|database| database.id.tags),
             self.session.clone(),
         )
-    }
-
-    fn returned(&self, error: Option<&Error>) -> Returned {
-        match error {
-            None => Returned::Done,
-            // SQLite runs in this process: what has returned is over.
-            Some(_) if self.dialect() == Some(Dialect::Sqlite) => Returned::Refused,
-            // rule: only-these-errors-are-the-servers-own
-            Some(Error::DatabaseError(
-                DatabaseErrorKind::UniqueViolation
-                | DatabaseErrorKind::ForeignKeyViolation
-                | DatabaseErrorKind::NotNullViolation
-                | DatabaseErrorKind::CheckViolation
-                | DatabaseErrorKind::RestrictViolation
-                | DatabaseErrorKind::ExclusionViolation
-                | DatabaseErrorKind::SerializationFailure
-                | DatabaseErrorKind::ReadOnlyTransaction,
-                _,
-            )) => Returned::Refused,
-            Some(_) => Returned::Unknown,
-        }
     }
 }
 

@@ -8,6 +8,7 @@
 
 use crate::bypass::Bypass;
 use crate::catalogue::{Reads, Writes};
+use crate::connection::returned::Returned;
 use crate::connection::scope::Scope;
 use crate::dialect::Dialect;
 use crate::footprint::{Analysis, Control, Isolation, Name, Step, WriteKind};
@@ -31,17 +32,6 @@ struct Frame {
     name: Name,
     writes: Writes,
     scope: Scope,
-}
-
-/// How a statement returned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Returned {
-    /// Without an error.
-    Done,
-    /// With an error that the server itself gave.
-    Refused,
-    /// With an error that may have been on the way: the server may still be at work.
-    Unknown,
 }
 
 /// What has become of what a statement put under quarantine.
@@ -87,6 +77,11 @@ impl Transaction {
         self.dialect = Some(dialect);
         self.session_isolation = isolation;
         self.scope = scope;
+    }
+
+    /// The texts of this session cannot be relied on: any statement may do anything.
+    pub(crate) fn lose_track(&mut self) {
+        self.certainty = Certainty::Lost;
     }
 
     /// Whether a statement would run outside of any transaction, for certain.
@@ -183,7 +178,7 @@ impl Transaction {
         if self.certainty == Certainty::Lost {
             let verdict = match returned {
                 Returned::Unknown => Verdict::Doubt,
-                Returned::Done | Returned::Refused => Verdict::Renew,
+                Returned::Done | Returned::Refused | Returned::Answered => Verdict::Renew,
             };
             self.follow_session(&resolved.analysis);
             return (verdict, Writes::default());
@@ -215,7 +210,7 @@ impl Transaction {
         if steps.len() > 1 && !self.frames.is_empty() && !resolved.writes.is_empty() {
             self.frame_to_write().merge(&resolved.writes);
         }
-        if implicit && !self.frames.is_empty() {
+        if implicit {
             also.merge(&self.pending());
             self.certainty = Certainty::Tainted;
         }
@@ -226,7 +221,7 @@ impl Transaction {
         let steps = &resolved.analysis.steps;
         let doubt = match returned {
             Returned::Unknown => Verdict::Doubt,
-            Returned::Done | Returned::Refused => Verdict::Renew,
+            Returned::Done | Returned::Refused | Returned::Answered => Verdict::Renew,
         };
         let controls = steps.iter().any(|step| matches!(step, Step::Control(_)));
         if steps
@@ -250,6 +245,10 @@ impl Transaction {
         }
         if controls {
             self.certainty = Certainty::Tainted;
+            // rule: a-failed-batch-may-leave-its-transaction-open
+            if steps.len() > 1 {
+                self.frame_to_write().merge(&resolved.writes);
+            }
         } else if !self.frames.is_empty() {
             // rule: an-error-may-end-the-transaction
             if self.dialect == Some(Dialect::Postgres) {
@@ -423,20 +422,22 @@ impl Transaction {
             })
     }
 
-    /// Whether MySQL commits the open transaction because of the text.
-    // rule: ddl-commits-implicitly-on-mysql
+    /// Whether the text may end the open transaction, or begin one, without saying so.
+    /// What MySQL is known to commit implicitly says so: `analyze` puts a `COMMIT` before it.
+    // rule: an-unknown-statement-may-commit-on-mysql
     fn commits_implicitly(&self, analysis: &Analysis) -> bool {
-        if self.dialect == Some(Dialect::Postgres) || self.dialect == Some(Dialect::Sqlite) {
-            return false;
-        }
-        analysis.steps.iter().any(|step| match step {
-            Step::Ddl | Step::Harmless | Step::Unknown => true,
-            Step::Write(write) => write
-                .targets
-                .iter()
-                .any(|target| matches!(target.kind, WriteKind::Truncate { .. })),
-            _ => false,
-        })
+        analysis
+            .steps
+            .iter()
+            .any(|step| match (self.dialect, step) {
+                (Some(Dialect::Mysql), Step::Unknown) => true,
+                (None, Step::Ddl | Step::Harmless | Step::Unknown) => true,
+                (None, Step::Write(write)) => write
+                    .targets
+                    .iter()
+                    .any(|target| matches!(target.kind, WriteKind::Truncate { .. })),
+                _ => false,
+            })
     }
 
     fn follow_session(&mut self, analysis: &Analysis) {

@@ -30,6 +30,8 @@ pub(crate) struct SessionInfo {
     pub(crate) standby: bool,
     /// Whether the connection sees further databases.
     pub(crate) attached: bool,
+    /// Whether texts are quoted otherwise than this crate reads them.
+    pub(crate) odd_quotes: bool,
     /// Temporary relations, as far as they can be listed.
     pub(crate) temporary: BTreeSet<Name>,
 }

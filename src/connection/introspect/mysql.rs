@@ -57,8 +57,16 @@ where
         },
         standby: flag(row, 2),
         attached: false,
+        odd_quotes: odd_quotes(settings.first().map_or("", |row| cell(row, 3))),
         temporary: BTreeSet::new(),
     })
+}
+
+/// Whether the SQL mode changes where a text begins and ends.
+fn odd_quotes(sql_mode: &str) -> bool {
+    sql_mode
+        .split(',')
+        .any(|mode| matches!(mode, "ANSI_QUOTES" | "NO_BACKSLASH_ESCAPES"))
 }
 
 pub(super) fn catalogue<C>(conn: &mut C) -> QueryResult<Catalogue>

@@ -22,7 +22,8 @@ const SESSION: &str = "\
            current_user::text, session_user::text, \
            current_schemas(true)::text, \
            (SELECT string_agg(relname::text, ',') FROM pg_class \
-             WHERE relnamespace = pg_my_temp_schema() AND relkind IN ('r', 'v', 'p', 'm', 'f'))";
+             WHERE relnamespace = pg_my_temp_schema() AND relkind IN ('r', 'v', 'p', 'm', 'f')), \
+           current_setting('standard_conforming_strings')";
 
 // Names and values, without those that differ by nature and never change a result.
 const SETTINGS: &str = "\
@@ -59,6 +60,7 @@ where
         },
         standby: flag(row, 5),
         attached: false,
+        odd_quotes: cell(row, 10) != "on",
         temporary: names(cell(row, 9)),
     })
 }

@@ -38,6 +38,7 @@ where
         },
         standby: false,
         attached,
+        odd_quotes: false,
         temporary: names(&temporary.join(",")),
     })
 }

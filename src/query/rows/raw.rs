@@ -187,7 +187,7 @@ impl<'f, DB: RawDatabase> Field<'f, DB> for RawField<'f, DB> {
 /// Stores the cells as the server sent them.
 macro_rules! raw_rows {
     ($database:ty) => {
-        impl<ST, U> crate::DatabaseRows<ST, U> for $database
+        impl<ST, U> crate::query::DatabaseRows<ST, U> for $database
         where
             U: diesel::deserialize::FromSqlRow<ST, $database>,
         {

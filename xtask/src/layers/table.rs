@@ -48,6 +48,7 @@ pub(super) const TABLE: Table = Table {
         "query",
         "model",
         "connection",
+        "signal",
         "statement",
         "error",
     ],
