@@ -2,5 +2,17 @@
 
 use diesel_cache_databases::sqlite as engine;
 
+#[path = "cases/sqlite_only.rs"]
+mod dialect;
+#[path = "cases/reads.rs"]
+mod reads;
+#[path = "cases/schema.rs"]
+mod schema;
+#[path = "cases/shared.rs"]
+mod shared;
 #[path = "cases/smoke.rs"]
 mod smoke;
+#[path = "cases/table.rs"]
+mod table;
+#[path = "cases/world.rs"]
+mod world;

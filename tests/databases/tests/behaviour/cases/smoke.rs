@@ -20,11 +20,19 @@ fn a_write_on_one_connection_reaches_reads_on_another() {
     cache.attach(&mut two).unwrap();
     let report = Report::new();
     let read = |conn: &mut engine::Conn| {
-        let rows = things::table.order(things::id).cached().report(&report).load(conn).unwrap();
+        let rows = things::table
+            .order(things::id)
+            .cached()
+            .report(&report)
+            .load(conn)
+            .unwrap();
         let rows: Vec<(i32, String)> = rows;
         (rows.len(), report.outcome().unwrap())
     };
-    let miss = Outcome::Miss { stored: true, joined: false };
+    let miss = Outcome::Miss {
+        stored: true,
+        joined: false,
+    };
     assert_eq!(read(&mut one), (0, miss));
     assert_eq!(read(&mut two), (0, Outcome::Hit));
     diesel::insert_into(things::table)
