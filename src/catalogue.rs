@@ -330,3 +330,6 @@ fn kind_rank(kind: &WriteKind) -> u8 {
         WriteKind::Truncate { cascade: true } => 6,
     }
 }
+
+#[cfg(test)]
+mod tests;

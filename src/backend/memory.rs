@@ -327,3 +327,6 @@ impl CacheBackend for MemoryBackend {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -459,3 +459,6 @@ pub(crate) enum Fill {
     /// It may not: its snapshot may be older than what the cache has captured.
     Forbidden,
 }
+
+#[cfg(test)]
+mod tests;

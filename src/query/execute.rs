@@ -29,6 +29,11 @@ struct Plan {
     fill: Fill,
 }
 
+const UNSTORED: Outcome = Outcome::Miss {
+    stored: false,
+    joined: false,
+};
+
 /// A row as the connection hands it out.
 type RowOf<'c, 'q, Conn> = <Conn as LoadConnection>::Row<'c, 'q>;
 
@@ -147,7 +152,13 @@ where
         Some(Role::Leader(leader)) => Some(leader),
         Some(Role::Follower(None)) | None => None,
     };
-    let stored = ask(query, conn)?;
+    let stored = match ask(query, conn) {
+        Ok(stored) => stored,
+        Err(error) => {
+            report(Some(&cache), UNSTORED);
+            return Err(error);
+        }
+    };
     let entry = entry(
         &cache,
         &footprint,

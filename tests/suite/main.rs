@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a failure fails the test")]
 
 mod models;
+mod sessions;
 mod settings;
 mod shapes;
 mod support;

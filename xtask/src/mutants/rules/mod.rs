@@ -3,9 +3,40 @@
 //! To add a rule, write a [`Mutant`] with the smallest change that breaks the
 //! rule and still compiles, then run `cargo xtask mutants <name>`.
 
+mod footprints;
+mod protocol;
 mod tooling;
+mod tracker;
 
 use super::Mutant;
 
 /// Every rule.
-pub(super) const ALL: &[&[Mutant]] = &[tooling::RULES];
+pub(super) const ALL: &[&[Mutant]] = &[
+    tracker::RULES,
+    footprints::RULES,
+    protocol::RULES,
+    tooling::RULES,
+];
+
+/// The library's unit tests.
+const LIB: &[&[&str]] = &[&[
+    "--package",
+    "diesel-cache",
+    "--features",
+    "postgres,mysql,sqlite,r2d2",
+    "--lib",
+    "--",
+    "--skip",
+    "footprint",
+]];
+
+/// The library's tests on SQLite.
+const SUITE: &[&[&str]] = &[&[
+    "--package",
+    "diesel-cache",
+    "--test",
+    "suite",
+    "--",
+    "--skip",
+    "ui::",
+]];

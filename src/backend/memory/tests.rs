@@ -1,0 +1,298 @@
+//! What the protocol asks of a backend, and what memory promises besides.
+
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::database::{KeySpace, TagSpace};
+use crate::dialect::Dialect;
+use crate::entry::Vector;
+use crate::key::{KeyParts, RowForm};
+use crate::protocol::{Judgement, judge};
+
+fn key(sql: &str) -> Key {
+    Key::new(&KeyParts {
+        namespace: "",
+        database: KeySpace([0; 16]),
+        dialect: Dialect::Sqlite,
+        session: &[0; 32],
+        scope: None,
+        rows: (RowForm::Typed, ""),
+        sql,
+        binds: &[],
+    })
+}
+
+fn tag(name: &str) -> Tag {
+    Tag::any(TagSpace::of(b"test"), name)
+}
+
+fn tags(names: &[&str]) -> Arc<[Tag]> {
+    names.iter().map(|name| tag(name)).collect()
+}
+
+/// What a read of `tags` under `key` would do.
+fn look(backend: &MemoryBackend, key: &Key, tags: &[Tag]) -> Judgement {
+    match judge(backend.fetch(key, tags).unwrap(), tags) {
+        Judgement::Establish => judge(backend.establish(tags).unwrap(), tags),
+        judgement => judgement,
+    }
+}
+
+fn capture(backend: &MemoryBackend, key: &Key, tags: &[Tag]) -> Vector {
+    match look(backend, key, tags) {
+        Judgement::Miss(vector) => vector,
+        other => panic!("nothing to capture: {other:?}"),
+    }
+}
+
+fn entry(tags: &Arc<[Tag]>, vector: Vector, weight: usize) -> Entry {
+    Entry {
+        tags: Arc::clone(tags),
+        vector,
+        rows: Arc::new(()),
+        weight,
+        expires_at: Instant::now() + Duration::from_secs(60),
+    }
+}
+
+fn fill(backend: &MemoryBackend, sql: &str, tags: &Arc<[Tag]>) {
+    let key = key(sql);
+    let vector = capture(backend, &key, tags);
+    assert_eq!(
+        backend.put(key, entry(tags, vector, 10)).unwrap(),
+        Put::Stored
+    );
+}
+
+fn hits(backend: &MemoryBackend, sql: &str, tags: &[Tag]) -> bool {
+    matches!(look(backend, &key(sql), tags), Judgement::Hit(_))
+}
+
+#[test]
+fn a_quarantine_blocks_until_the_lift_and_renews() {
+    let backend = MemoryBackend::new(1 << 20);
+    let (t, u) = (tags(&["t"]), tags(&["u"]));
+    fill(&backend, "t", &t);
+    fill(&backend, "u", &u);
+    let writer = WriterId::fresh();
+    backend.quarantine(writer, &t).unwrap();
+    assert!(matches!(
+        look(&backend, &key("t"), &t),
+        Judgement::Quarantined
+    ));
+    assert!(matches!(
+        look(&backend, &key("new"), &t),
+        Judgement::Quarantined
+    ));
+    assert!(hits(&backend, "u", &u));
+    backend.lift(writer, &t, Lift::Renew).unwrap();
+    assert!(!hits(&backend, "t", &t));
+    fill(&backend, "t", &t);
+    assert!(hits(&backend, "t", &t));
+}
+
+#[test]
+fn a_restored_quarantine_changes_nothing() {
+    let backend = MemoryBackend::new(1 << 20);
+    let t = tags(&["t"]);
+    fill(&backend, "t", &t);
+    let writer = WriterId::fresh();
+    backend.quarantine(writer, &t).unwrap();
+    backend.lift(writer, &t, Lift::Restore).unwrap();
+    assert!(hits(&backend, "t", &t));
+}
+
+#[test]
+fn the_last_of_several_writers_makes_a_tag_clean() {
+    let backend = MemoryBackend::new(1 << 20);
+    let t = tags(&["t"]);
+    fill(&backend, "t", &t);
+    let (one, two) = (WriterId::fresh(), WriterId::fresh());
+    backend.quarantine(one, &t).unwrap();
+    backend.quarantine(two, &t).unwrap();
+    // The same writer twice is one writer.
+    backend.quarantine(one, &t).unwrap();
+    backend.lift(one, &t, Lift::Renew).unwrap();
+    assert!(matches!(
+        look(&backend, &key("t"), &t),
+        Judgement::Quarantined
+    ));
+    // The other wrote nothing, but the first did.
+    backend.lift(two, &t, Lift::Restore).unwrap();
+    assert!(!hits(&backend, "t", &t));
+    fill(&backend, "t", &t);
+}
+
+#[test]
+fn a_lift_that_finds_nothing_renews() {
+    let backend = MemoryBackend::new(1 << 20);
+    let t = tags(&["t"]);
+    fill(&backend, "t", &t);
+    backend.lift(WriterId::fresh(), &t, Lift::Restore).unwrap();
+    assert!(!hits(&backend, "t", &t));
+}
+
+#[test]
+fn renewing_a_quarantined_tag_keeps_the_quarantine() {
+    let backend = MemoryBackend::new(1 << 20);
+    let t = tags(&["t"]);
+    fill(&backend, "t", &t);
+    let writer = WriterId::fresh();
+    backend.quarantine(writer, &t).unwrap();
+    backend.renew(&t).unwrap();
+    assert!(matches!(
+        look(&backend, &key("t"), &t),
+        Judgement::Quarantined
+    ));
+    backend.lift(writer, &t, Lift::Restore).unwrap();
+    assert!(!hits(&backend, "t", &t));
+}
+
+#[test]
+fn a_late_fill_is_dead_on_arrival() {
+    let backend = MemoryBackend::new(1 << 20);
+    let t = tags(&["t", "u"]);
+    let key = key("t");
+    let vector = capture(&backend, &key, &t);
+    backend.renew(&tags(&["u"])).unwrap();
+    let put = backend
+        .put(key.clone(), entry(&t, vector.clone(), 10))
+        .unwrap();
+    assert_eq!(put, Put::Outdated);
+    // One that captured before a writer that is still at work, too.
+    let vector = capture(&backend, &key, &t);
+    let writer = WriterId::fresh();
+    backend.quarantine(writer, &tags(&["u"])).unwrap();
+    backend.put(key.clone(), entry(&t, vector, 10)).unwrap();
+    assert!(matches!(look(&backend, &key, &t), Judgement::Quarantined));
+    backend.lift(writer, &tags(&["u"]), Lift::Renew).unwrap();
+    assert!(matches!(look(&backend, &key, &t), Judgement::Miss(_)));
+}
+
+#[test]
+fn a_fill_from_before_a_clear_is_dead() {
+    let backend = MemoryBackend::new(1 << 20);
+    let t = tags(&["t"]);
+    let key = key("t");
+    let vector = capture(&backend, &key, &t);
+    backend.clear().unwrap();
+    backend.put(key, entry(&t, vector, 10)).unwrap();
+    assert!(!hits(&backend, "t", &t));
+}
+
+#[test]
+fn a_quarantine_survives_clear() {
+    let backend = MemoryBackend::new(1 << 20);
+    let t = tags(&["t"]);
+    backend.quarantine(WriterId::fresh(), &t).unwrap();
+    backend.clear().unwrap();
+    assert!(matches!(
+        look(&backend, &key("t"), &t),
+        Judgement::Quarantined
+    ));
+}
+
+#[test]
+fn other_tags_than_the_entrys_do_not_hit() {
+    let backend = MemoryBackend::new(1 << 20);
+    fill(&backend, "q", &tags(&["t"]));
+    assert!(!hits(&backend, "q", &tags(&["t", "u"])));
+    assert!(!hits(&backend, "q", &tags(&["u"])));
+}
+
+#[test]
+fn nothing_grows_with_invalidations() {
+    let backend = MemoryBackend::new(1 << 20);
+    for round in 0..50_000_u32 {
+        let t = tags(&[&round.to_string()]);
+        let writer = WriterId::fresh();
+        backend.quarantine(writer, &t).unwrap();
+        backend.lift(writer, &t, Lift::Renew).unwrap();
+        // Captured, but never stored.
+        backend.establish(&t).unwrap();
+    }
+    assert!(
+        backend.usage().tags <= 2 * SWEEP_EVERY as u64,
+        "{:?}",
+        backend.usage()
+    );
+    assert!(backend.cells().held.is_empty());
+}
+
+#[test]
+fn the_sweep_spares_what_is_quarantined_or_stored() {
+    let backend = MemoryBackend::new(1 << 20);
+    let (held, stored) = (tags(&["held"]), tags(&["stored"]));
+    fill(&backend, "stored", &stored);
+    backend.quarantine(WriterId::fresh(), &held).unwrap();
+    backend.cells().sweep();
+    assert!(matches!(
+        look(&backend, &key("x"), &held),
+        Judgement::Quarantined
+    ));
+    assert!(hits(&backend, "stored", &stored));
+}
+
+#[test]
+fn the_capacity_bounds_what_is_held() {
+    let backend = MemoryBackend::new(64 << 10);
+    let t = tags(&["t"]);
+    for n in 0..2000 {
+        let key = key(&n.to_string());
+        let vector = capture(&backend, &key, &t);
+        backend.put(key, entry(&t, vector, 1000)).unwrap();
+    }
+    let usage = backend.usage();
+    assert!(usage.bytes <= 64 << 10, "{usage:?}");
+    assert!(usage.entries > 10 && usage.evictions > 1000, "{usage:?}");
+    let key = key("large");
+    let vector = capture(&backend, &key, &t);
+    let put = backend.put(key, entry(&t, vector, 65 << 10)).unwrap();
+    assert_eq!(put, Put::TooLarge);
+}
+
+#[test]
+fn readers_and_writers_at_once() {
+    // A counter stands for the database: a read that hits must not return less than the
+    // counter held when the read began.
+    let backend = MemoryBackend::new(1 << 20);
+    let database = AtomicU64::new(0);
+    let committed = AtomicU64::new(0);
+    let t = tags(&["t"]);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                for _ in 0..20_000 {
+                    let writer = WriterId::fresh();
+                    backend.quarantine(writer, &t).unwrap();
+                    let now = database.fetch_add(1, Ordering::SeqCst) + 1;
+                    backend.lift(writer, &t, Lift::Renew).unwrap();
+                    committed.fetch_max(now, Ordering::SeqCst);
+                }
+            });
+        }
+        for reader in 0..2 {
+            let (backend, database, committed, t) = (&backend, &database, &committed, &t);
+            scope.spawn(move || {
+                let key = key(&reader.to_string());
+                for _ in 0..40_000 {
+                    let began = committed.load(Ordering::SeqCst);
+                    match look(backend, &key, t) {
+                        Judgement::Hit(entry) => {
+                            let found = entry.rows.downcast::<u64>().unwrap();
+                            assert!(*found >= began, "stale: {found} < {began}");
+                        }
+                        Judgement::Miss(vector) => {
+                            let found = database.load(Ordering::SeqCst);
+                            let mut entry = entry(t, vector, 8);
+                            entry.rows = Arc::new(found);
+                            backend.put(key.clone(), entry).unwrap();
+                        }
+                        _ => {}
+                    }
+                }
+            });
+        }
+    });
+    assert!(backend.cells().held.is_empty());
+}

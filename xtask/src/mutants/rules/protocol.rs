@@ -1,0 +1,54 @@
+//! Rules of the protocol: when a stored result may be served.
+
+use super::{LIB, Mutant};
+
+pub(super) const RULES: &[Mutant] = &[
+    Mutant {
+        name: "a-quarantined-tag-blocks",
+        file: "src/protocol.rs",
+        find: "TagState::Quarantined => return Judgement::Quarantined,",
+        replace: "TagState::Quarantined => missing = true,",
+        tests: LIB,
+        servers: false,
+    },
+    Mutant {
+        name: "every-captured-token-is-current",
+        file: "src/protocol.rs",
+        find: "&& *entry.vector.tokens == *tokens\n",
+        replace: "",
+        tests: LIB,
+        servers: false,
+    },
+    Mutant {
+        name: "entries-of-another-generation-are-dead",
+        file: "src/protocol.rs",
+        find: "if entry.vector.nonce == nonce\n                &&",
+        replace: "if",
+        tests: LIB,
+        servers: false,
+    },
+    Mutant {
+        name: "a-lift-that-finds-nothing-renews",
+        file: "src/backend/memory.rs",
+        find: "            self.renew(tag);\n            return;",
+        replace: "            return;",
+        tests: LIB,
+        servers: false,
+    },
+    Mutant {
+        name: "the-last-writer-out-makes-it-clean",
+        file: "src/backend/memory.rs",
+        find: "if state & WRITERS == 0 && state & DIRTY != 0 {",
+        replace: "if state & DIRTY != 0 {",
+        tests: LIB,
+        servers: false,
+    },
+    Mutant {
+        name: "a-borrowed-bind-equals-an-owned-one",
+        file: "src/statement.rs",
+        find: "if !quoted && let Some(tail)",
+        replace: "if let Some(tail)",
+        tests: &[&["--package", "diesel-cache", "--test", "suite"]],
+        servers: false,
+    },
+];
