@@ -14,6 +14,9 @@ use crate::footprint::{Access, Analysis, Name, Step, Target, WriteKind};
 pub struct Catalogue {
     relations: HashMap<Name, Relation>,
     functions: HashMap<Name, FunctionKind>,
+    attributes: BTreeSet<Name>,
+    /// Whether functions are called where no text names them: by operators, casts, domains.
+    pub hidden_calls: bool,
 }
 
 /// A relation, or several of one name.
@@ -145,6 +148,22 @@ impl Catalogue {
         }
     }
 
+    /// Adds a function that a query may call as if it were a column: `t.name` for `name(t)`.
+    pub fn add_attribute(&mut self, name: &str) {
+        self.attributes.insert(name.to_lowercase().into());
+    }
+
+    /// Whether the text may call a function without a parenthesis after its name.
+    // rule: a-function-may-be-called-unseen
+    #[must_use]
+    pub fn calls_unseen(&self, sql: &str) -> bool {
+        self.hidden_calls
+            || (!self.attributes.is_empty()
+                && sql
+                    .split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$'))
+                    .any(|word| self.attributes.contains(word.to_lowercase().as_str())))
+    }
+
     /// Makes two tables one family: a write to either may be read through the other.
     pub fn join_families(&mut self, one: &str, other: &str) {
         let (one, other) = (one.to_lowercase(), other.to_lowercase());
@@ -242,6 +261,17 @@ impl Catalogue {
 
     /// Unknown functions may write, unless the database says that they cannot.
     fn functions_write(&self, access: &Access, pure: &BTreeSet<Name>, writes: &mut Writes) {
+        let mut seen = BTreeSet::new();
+        self.calls_write(access, pure, writes, &mut seen);
+    }
+
+    fn calls_write<'c>(
+        &'c self,
+        access: &'c Access,
+        pure: &BTreeSet<Name>,
+        writes: &mut Writes,
+        seen: &mut BTreeSet<&'c str>,
+    ) {
         // rule: unknown-function-may-write
         let harmless =
             |f: &Name| pure.contains(f) || self.functions.get(f) == Some(&FunctionKind::ReadOnly);
@@ -253,6 +283,18 @@ impl Catalogue {
                 .any(|f| shadowed(f) && !pure.contains(f))
         {
             writes.database = true;
+        }
+        // rule: a-view-may-call-what-writes
+        for name in &access.relations {
+            let Some(relation) = self.relations.get(name).filter(|_| seen.insert(name)) else {
+                continue;
+            };
+            for view in &relation.views {
+                match view.is_single_read() {
+                    Some(definition) => self.calls_write(definition, pure, writes, seen),
+                    None => writes.database = true,
+                }
+            }
         }
     }
 

@@ -1,4 +1,61 @@
-//! diesel-cache.
+#![doc = include_str!("../README.md")]
+//!
+//! # Layout
+//!
+//! Follow a read, then a write; the files are named in the order in which the data meets them.
+//!
+//! **A read.** [`CachedDsl::cached`] in `query/` wraps a query. When it is loaded,
+//! `query/execute.rs` takes it through the rest:
+//!
+//! 1. `connection/` finds the cache in the connection's instrumentation, and asks who the
+//!    database is, what the session's settings are and what the catalogue says, if that is not
+//!    known yet.
+//! 2. [`statement`] renders the query: its SQL and the bytes of its binds.
+//! 3. [`footprint`] tells from the text alone what it reads. [`catalogue`] adds what the
+//!    database knows of its views and tables, [`resolve`] what models say, and the result is a
+//!    list of [`tag`]s or a reason to [`bypass`].
+//! 4. `connection/transaction.rs` says whether a read may look into the cache now: not for what
+//!    the open transaction has written, and not under an older snapshot.
+//! 5. [`key`] joins everything that may change the answer.
+//! 6. `core` fetches the [`entry`] and the [`token`]s of its tags from the [`backend`], and
+//!    [`protocol`] judges: a hit, a miss, or neither.
+//! 7. On a miss, `flight` lets one of several equal readers ask the database. What it finds is
+//!    stored under the tokens that were captured in step 6.
+//!
+//! [`outcome`] says which of these it was, and [`stats`] counts it.
+//!
+//! **A write.** [`model`] has `save`, `create` and `delete`, which run plain statements, and
+//! `signal` tells their receivers. From here on all statements are alike:
+//!
+//! 1. `connection/tracker.rs` is Diesel's instrumentation. It is told of every statement before
+//!    it is sent.
+//! 2. [`footprint`], [`catalogue`] and [`resolve`] tell what the statement writes: its tables, and
+//!    those that cascades, partitions and views add.
+//! 3. `connection/transaction.rs` follows the transaction and its savepoints, and says what must
+//!    be under quarantine before the statement is sent.
+//! 4. `invalidate` puts the tags under quarantine and, when the outcome is known, lifts it with
+//!    new tokens or with the old ones.
+//!
+//! **Both.** `cache/` is the handle and its builder, `config` the settings, [`database`] the
+//! identity of a database, `database_state` the catalogue as long as it is current, [`dialect`]
+//! the SQL that it speaks, [`error`] what can fail at the start.
+//!
+//! The public modules are there for [backends](backend::CacheBackend) and for tests. What an
+//! application needs stands at the root of the crate.
+//!
+//! # Features
+//!
+//! - **`memory`** (default): [`MemoryBackend`](backend::MemoryBackend) and `memory://`. Without
+//!   it, a cache needs a backend of your own.
+//! - **`derive`** (default): the derive macro [`CacheInvalidate`]. Without it, implement
+//!   [`CacheModel`] by hand.
+//! - **`sqlite`**, **`postgres`**, **`mysql`**: [`CacheDatabase`] for that database. None is on by
+//!   default; with none of them, nothing can be cached.
+//! - **`r2d2`**: [`Customizer`], made by `Cache::customizer`, and pooled connections.
+//!
+//! Features that are not listed here are not part of the API.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 pub mod backend;
 pub mod bypass;
 mod cache;

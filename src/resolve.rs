@@ -110,7 +110,9 @@ impl Resolver {
 
     fn resolve_anew(&self, sql: &str) -> Resolved {
         let analysis = footprint::analyze(sql, self.dialect);
+        let calls_unseen = self.catalogue.calls_unseen(sql);
         let read = match analysis.steps.as_slice() {
+            [Step::Read(_)] if calls_unseen => Err(Bypass::UnknownFunction),
             [Step::Read(access)] => self
                 .catalogue
                 .reads(access, &self.pure)
@@ -119,8 +121,11 @@ impl Resolver {
             [Step::Read(access), ..] => Err(access.refusal.map_or(Bypass::NotARead, Bypass::from)),
             _ => Err(Bypass::NotARead),
         };
+        let mut writes = self.catalogue.writes(&analysis, &self.pure);
+        let runs = |step: &Step| matches!(step, Step::Read(_) | Step::Write(_));
+        writes.database |= calls_unseen && analysis.steps.iter().any(runs);
         Resolved {
-            writes: self.catalogue.writes(&analysis, &self.pure),
+            writes,
             analysis: Arc::new(analysis),
             read,
         }

@@ -1,5 +1,5 @@
-//! A query's SQL and binds, as this crate needs them. One of the two places that
-//! touch the part of Diesel which it does not promise to keep stable.
+//! A query's SQL and binds, as this crate needs them. With `connection` and `query`, it
+//! touches the part of Diesel which Diesel does not promise to keep stable.
 
 use diesel::backend::Backend;
 use diesel::expression::QueryMetadata;

@@ -65,7 +65,8 @@ struct CountEvictions(Arc<AtomicU64>);
 impl Lifecycle<Key, Slot> for CountEvictions {
     type RequestState = ();
 
-    fn on_evict(&self, (): &mut (), _: Key, _: Slot) {
+    // Replacing an entry is no eviction, and does not come by here.
+    fn before_evict(&self, (): &mut (), _: &Key, _: &mut Slot) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 }

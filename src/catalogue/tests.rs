@@ -45,6 +45,13 @@ fn blog() -> Catalogue {
         .views
         .push(pg("SELECT now() FROM tags"));
     blog.relation("opaque").views.push(pg("SELECT (("));
+    blog.relation("calling")
+        .views
+        .push(pg("SELECT unheard_of(1)"));
+    blog.relation("indirect")
+        .views
+        .push(pg("SELECT * FROM calling"));
+    blog.add_attribute("full_name");
     blog.relation("audited").triggers = true;
     blog.relation("far").uncacheable = true;
     blog.relation("secret").row_security = true;
@@ -122,6 +129,13 @@ fn a_trigger_or_an_unknown_target_may_write_anything() {
         "a user's function of a known name"
     );
     assert!(written("DO $$ BEGIN END $$").0);
+    assert!(
+        written("SELECT * FROM indirect").0,
+        "a view's function may write"
+    );
+    assert!(written("INSERT INTO tags SELECT * FROM calling").0);
+    assert!(blog().calls_unseen("SELECT t.Full_Name FROM tags t"));
+    assert!(!blog().calls_unseen("SELECT t.full_names FROM tags t"));
 }
 
 #[test]

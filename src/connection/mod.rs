@@ -166,8 +166,9 @@ where
             .map(|t| t.must_ask())
     };
     if known(conn)? {
-        if !tracker(conn).is_some_and(|tracker| tracker.may_ask()) {
-            return Err(Bypass::Unidentified);
+        let tracker = tracker(conn).ok_or(Bypass::Unattached)?;
+        if !tracker.may_ask() {
+            return Err(tracker.silence());
         }
         ask_session(conn).map_err(|_| Bypass::Unidentified)?;
     }
@@ -175,7 +176,7 @@ where
     let database = tracker.database().ok_or(Bypass::Unidentified)?;
     if database.current().is_none() {
         if !tracker.may_ask() {
-            return Err(Bypass::Unidentified);
+            return Err(tracker.silence());
         }
         ask_catalogue(conn).map_err(|_| Bypass::Unidentified)?;
     }

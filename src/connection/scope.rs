@@ -2,7 +2,8 @@
 //!
 //! It starts from a digest of what the database itself says, and follows every
 //! `SET` from there. What it cannot follow makes it stale: the database is asked
-//! again before the next cached read.
+//! again before the next cached read. Where the database cannot tell everything, the
+//! state is then private: its keys are shared with no other session.
 
 use std::collections::BTreeMap;
 
@@ -17,6 +18,8 @@ pub(crate) struct Scope {
     local: BTreeMap<Name, Box<str>>,
     digest: [u8; 32],
     stale: bool,
+    /// Whether nothing has changed since the connection was made.
+    untouched: bool,
 }
 
 impl Scope {
@@ -28,14 +31,29 @@ impl Scope {
             local: BTreeMap::new(),
             digest: base,
             stale: false,
+            untouched: false,
         }
+    }
+
+    /// The state that the database described, in part: no other session shares it.
+    pub(crate) fn private(base: [u8; 32]) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&base);
+        hasher.update(&rand::random::<[u8; 16]>());
+        Self::known(*hasher.finalize().as_bytes())
     }
 
     /// A state that the database must be asked for.
     pub(crate) fn unknown() -> Self {
         let mut scope = Self::known([0; 32]);
         scope.stale = true;
+        scope.untouched = true;
         scope
+    }
+
+    /// Whether nothing has changed since the connection was made.
+    pub(crate) fn is_untouched(&self) -> bool {
+        self.untouched
     }
 
     /// A digest of the state, or `None` if the database must be asked.
@@ -45,6 +63,7 @@ impl Scope {
 
     /// Follows a statement that changed the session.
     pub(crate) fn apply(&mut self, change: &Session, dialect: Option<Dialect>) {
+        self.untouched = false;
         match change {
             // A partial value leaves a part of the old one in force.
             Session::Set { name, .. } if **name == *"datestyle" => self.stale = true,
@@ -69,6 +88,7 @@ impl Scope {
 
     /// Marks the state as one that the database must be asked for.
     pub(crate) fn forget(&mut self) {
+        self.untouched = false;
         self.stale = true;
     }
 

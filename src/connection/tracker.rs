@@ -11,7 +11,6 @@ use crate::cache::Cache;
 use crate::catalogue::{Reads, Writes};
 use crate::connection::introspect::SessionInfo;
 use crate::connection::returned::Returned;
-use crate::connection::scope::Scope;
 use crate::connection::transaction::{Fill, Transaction, Verdict};
 use crate::database_state::Database;
 use crate::dialect::Dialect;
@@ -37,6 +36,8 @@ pub(crate) struct Tracker {
     doubts: Vec<Guard>,
     /// Whether the statements are this crate's own questions.
     quiet: bool,
+    /// The dialect by the URL, before the database is known.
+    hint: Option<Dialect>,
 }
 
 /// A statement between its start and its finish.
@@ -62,6 +63,7 @@ impl Tracker {
             in_flight: Vec::new(),
             doubts: Vec::new(),
             quiet: false,
+            hint: None,
         }
     }
 
@@ -82,7 +84,16 @@ impl Tracker {
     pub(crate) fn must_ask(&self) -> bool {
         self.database.is_none()
             || self.transaction.scope.digest().is_none()
-            || (self.temporary_unknown && self.dialect() == Some(Dialect::Postgres))
+            || (self.temporary_unknown && self.dialect() != Some(Dialect::Mysql))
+    }
+
+    /// Why the session cannot be asked about now.
+    pub(crate) fn silence(&self) -> Bypass {
+        if self.transaction.is_certain() {
+            Bypass::Unidentified
+        } else {
+            Bypass::UnknownTransaction
+        }
     }
 
     /// Whether a question to the database can do no harm now.
@@ -91,7 +102,8 @@ impl Tracker {
     }
 
     fn dialect(&self) -> Option<Dialect> {
-        self.database.as_ref().map(|database| database.dialect)
+        let known = self.database.as_ref().map(|database| database.dialect);
+        known.or(self.hint)
     }
 
     /// What the database said of the session.
@@ -108,16 +120,15 @@ impl Tracker {
         self.session = info.session.map(Arc::from);
         self.standby = info.standby;
         self.attached = info.attached;
-        if dialect == Dialect::Postgres {
+        // MySQL cannot list its temporary tables.
+        if dialect != Dialect::Mysql {
             self.temporary = info.temporary;
             self.temporary_unknown = false;
-        } else {
-            self.temporary.extend(info.temporary);
         }
         self.transaction
-            .identify(dialect, info.isolation, Scope::known(info.settings));
-        // rule: odd-quotes-lose-track
-        if info.odd_quotes {
+            .identify(dialect, info.isolation, info.settings);
+        // rule: what-cannot-be-followed-loses-track
+        if info.untrackable {
             self.transaction.lose_track();
         }
     }
@@ -264,6 +275,9 @@ impl Instrumentation for Tracker {
             InstrumentationEvent::FinishQuery { error, .. } if !self.quiet => {
                 self.finish(*error);
             }
+            InstrumentationEvent::StartEstablishConnection { url, .. } => {
+                self.hint = dialect_of_url(url);
+            }
             _ => {}
         }
         if !self.quiet
@@ -291,6 +305,20 @@ impl Drop for Tracker {
             }
         }
         // On a server the statement may still be at work: the guards leave their quarantine behind.
+    }
+}
+
+/// The dialect that a URL can only mean. SQLite takes any text as a file's name, and
+/// libpq takes `key=value` pairs.
+fn dialect_of_url(url: &str) -> Option<Dialect> {
+    if url.starts_with("mysql://") {
+        Some(Dialect::Mysql)
+    } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        Some(Dialect::Postgres)
+    } else if !url.is_empty() && !url.contains('=') {
+        Some(Dialect::Sqlite)
+    } else {
+        None
     }
 }
 

@@ -73,15 +73,27 @@ impl Transaction {
     }
 
     /// What the database said of the session.
-    pub(crate) fn identify(&mut self, dialect: Dialect, isolation: Isolation, scope: Scope) {
+    pub(crate) fn identify(&mut self, dialect: Dialect, isolation: Isolation, base: [u8; 32]) {
         self.dialect = Some(dialect);
         self.session_isolation = isolation;
-        self.scope = scope;
+        // rule: what-cannot-be-asked-stays-private
+        // PostgreSQL tells all of its settings; of the others, what changed one that is
+        // not asked for keeps the session's keys to itself.
+        self.scope = if dialect == Dialect::Postgres || self.scope.is_untouched() {
+            Scope::known(base)
+        } else {
+            Scope::private(base)
+        };
     }
 
     /// The texts of this session cannot be relied on: any statement may do anything.
     pub(crate) fn lose_track(&mut self) {
         self.certainty = Certainty::Lost;
+    }
+
+    /// Whether it is known which transaction is open, if any.
+    pub(crate) fn is_certain(&self) -> bool {
+        self.certainty == Certainty::Known
     }
 
     /// Whether a statement would run outside of any transaction, for certain.

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
-use super::analysis::{Control, Isolation, Name, Session, Step};
+use super::analysis::{Access, Control, Isolation, Name, Refusal, Session, Step};
+use super::calls;
 use super::control::{level_of_value, set_transaction};
 use super::pragma;
 use super::tokens::{Cursor, bare, by_comma, fold, is, is_any, string};
@@ -18,7 +19,11 @@ pub(super) fn recognise(statement: &[TokenWithSpan], dialect: Dialect) -> Option
     let steps = if cursor.eat("SET") {
         match dialect {
             Dialect::Postgres => vec![set_postgres(cursor)],
-            Dialect::Mysql => set_mysql(cursor),
+            Dialect::Mysql => {
+                let mut steps = set_mysql(cursor);
+                steps.extend(called(statement));
+                steps
+            }
             // SQLite knows no such statement: it fails, and changes nothing.
             Dialect::Sqlite => vec![UNRECOGNISED],
         }
@@ -48,6 +53,20 @@ pub(super) fn recognise(statement: &[TokenWithSpan], dialect: Dialect) -> Option
         return None;
     };
     Some(steps)
+}
+
+/// The functions that the values of a MySQL `SET` call, as a read that is never cached.
+// rule: a-set-may-call-functions
+fn called(statement: &[TokenWithSpan]) -> Option<Step> {
+    let calls = calls::scan(statement, Dialect::Mysql, &calls::Declared::default());
+    let mut access = Access::default();
+    calls.add_to(&mut access);
+    // No function of MySQL's own can be redefined.
+    if access.unknown_functions.is_empty() {
+        return None;
+    }
+    calls::refuse(&mut access.refusal, Refusal::Session);
+    Some(Step::Read(access))
 }
 
 /// The text of `tokens`, one blank between them.

@@ -35,7 +35,7 @@ pub(super) fn steps(statement: &[TokenWithSpan], dialect: Dialect) -> Vec<Step> 
         Some(
             "SHOW" | "CHECKPOINT" | "LISTEN" | "UNLISTEN" | "NOTIFY" | "DEALLOCATE" | "FETCH"
             | "MOVE" | "CLOSE" | "CHECKSUM" | "HELP" | "KILL" | "CLUSTER",
-        ) => vec![Step::Harmless],
+        ) => harmless(cursor, dialect),
         Some("DECLARE") => declare(statement, dialect),
         Some("TRUNCATE") => truncate(cursor, dialect),
         Some("COPY") if dialect == Dialect::Postgres => copy(cursor, dialect),
@@ -44,6 +44,16 @@ pub(super) fn steps(statement: &[TokenWithSpan], dialect: Dialect) -> Vec<Step> 
         // `CALL`, `DO`, `EXECUTE`, `REFRESH`, `IMPORT`, `HANDLER` among others.
         Some(_) => vec![Step::Unknown],
     }
+}
+
+/// The steps of a statement that does no harm by itself; on MySQL, its `WHERE` may.
+fn harmless(cursor: Cursor<'_>, dialect: Dialect) -> Vec<Step> {
+    let found = calls::scan(cursor.rest(), dialect, &calls::Declared::default());
+    vec![if dialect == Dialect::Mysql && !found.unknown.is_empty() {
+        Step::Unknown
+    } else {
+        Step::Harmless
+    }]
 }
 
 /// The steps of a statement whose rows nobody reads: its writes and unknown functions stay.

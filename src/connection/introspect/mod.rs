@@ -30,8 +30,9 @@ pub(crate) struct SessionInfo {
     pub(crate) standby: bool,
     /// Whether the connection sees further databases.
     pub(crate) attached: bool,
-    /// Whether texts are quoted otherwise than this crate reads them.
-    pub(crate) odd_quotes: bool,
+    /// Whether the session's statements may do what their texts do not tell: they are
+    /// quoted otherwise than this crate reads them, or a temporary trigger lies in wait.
+    pub(crate) untrackable: bool,
     /// Temporary relations, as far as they can be listed.
     pub(crate) temporary: BTreeSet<Name>,
 }

@@ -16,14 +16,19 @@ const SESSION: &str = "\
     SELECT CONCAT_WS(' ', @@hostname, @@port, @@datadir, @@server_id), \
            CAST(CONNECTION_ID() AS CHAR), CAST(@@read_only AS CHAR)";
 
+const WHO: &str = "SELECT CURRENT_USER(), USER(), DATABASE()";
+
+// Each server knows some of the names. Those that never change a result are left out.
 const SETTINGS: &str = "\
-    SELECT CURRENT_USER(), USER(), DATABASE(), @@sql_mode, @@time_zone, \
-           @@character_set_client, @@character_set_connection, @@character_set_results, \
-           @@collation_connection, @@collation_database, @@lc_time_names, \
-           CAST(@@div_precision_increment AS CHAR), CAST(@@group_concat_max_len AS CHAR), \
-           CAST(@@sql_select_limit AS CHAR), CAST(@@max_sort_length AS CHAR), \
-           CAST(@@sql_auto_is_null AS CHAR), CAST(@@default_week_format AS CHAR), \
-           CAST(@@sql_big_selects AS CHAR), CAST(@@old_mode AS CHAR)";
+    SHOW SESSION VARIABLES WHERE variable_name IN (\
+    'sql_mode', 'old_mode', 'time_zone', 'character_set_client', 'character_set_connection', \
+    'character_set_results', 'character_set_database', 'collation_connection', \
+    'collation_database', 'character_set_collations', 'default_collation_for_utf8mb4', \
+    'lc_time_names', 'div_precision_increment', 'group_concat_max_len', 'sql_select_limit', \
+    'max_sort_length', 'sql_auto_is_null', 'default_week_format', 'sql_big_selects', \
+    'max_join_size', 'default_regex_flags', 'system_versioning_asof', 'block_encryption_mode', \
+    'cte_max_recursion_depth', 'max_recursive_iterations', 'max_allowed_packet', \
+    'windowing_use_high_precision', 'tx_isolation', 'transaction_isolation')";
 
 const OURS: &str = "NOT IN ('mysql', 'information_schema', 'performance_schema', 'sys')";
 
@@ -34,17 +39,20 @@ where
 {
     let rows = texts(conn, SESSION)?;
     let row = rows.first().ok_or(diesel::result::Error::NotFound)?;
-    // `old_mode` is MariaDB's alone.
-    let settings = match texts(conn, SETTINGS) {
-        Ok(settings) => settings,
-        Err(_) => texts(conn, &SETTINGS.replace(", CAST(@@old_mode AS CHAR)", ""))?,
+    let mut settings = texts(conn, SETTINGS)?;
+    let setting = |name: &str| {
+        let found = settings.iter().find(|row| cell(row, 0) == name);
+        found.map_or("", |row| cell(row, 1)).to_owned()
     };
-    // The variable was renamed between versions; each server knows one of the names.
-    let isolation = match texts(conn, "SELECT @@transaction_isolation") {
-        Ok(rows) => rows,
-        Err(_) => texts(conn, "SELECT @@tx_isolation")?,
-    };
-    let isolation = isolation.first().map_or("", |row| cell(row, 0)).to_owned();
+    // It was renamed between versions; each server knows one of the names.
+    let mut isolation = setting("transaction_isolation");
+    if isolation.is_empty() {
+        isolation = setting("tx_isolation");
+    }
+    let untrackable = odd_quotes(&setting("sql_mode"));
+    settings.retain(|row| !cell(row, 0).ends_with("_isolation"));
+    settings.sort();
+    settings.extend(texts(conn, WHO)?);
     let identity = name.unwrap_or_else(|| cell(row, 0));
     Ok(SessionInfo {
         database: DatabaseId::named(format!("mysql {identity}").as_bytes()),
@@ -57,7 +65,7 @@ where
         },
         standby: flag(row, 2),
         attached: false,
-        odd_quotes: odd_quotes(settings.first().map_or("", |row| cell(row, 3))),
+        untrackable,
         temporary: BTreeSet::new(),
     })
 }

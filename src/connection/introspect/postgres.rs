@@ -60,7 +60,7 @@ where
         },
         standby: flag(row, 5),
         attached: false,
-        odd_quotes: cell(row, 10) != "on",
+        untrackable: cell(row, 10) != "on",
         temporary: names(cell(row, 9)),
     })
 }
@@ -106,10 +106,41 @@ where
     for row in texts(conn, families)? {
         catalogue.join_families(cell(&row, 0), cell(&row, 1));
     }
+    for row in texts(conn, CALLED_BY_TABLES)? {
+        catalogue.relation(cell(&row, 0)).triggers = true;
+    }
+    functions(conn, &mut catalogue)?;
+    Ok(catalogue)
+}
+
+/// A function that is not PostgreSQL's own, nor an extension's.
+const USERS: &str = "n.nspname NOT IN ('pg_catalog', 'information_schema') AND NOT EXISTS (\
+    SELECT FROM pg_depend e WHERE e.classid = 'pg_proc'::regclass \
+       AND e.objid = p.oid AND e.deptype = 'e')";
+
+/// Tables whose defaults or constraints call a function that is not PostgreSQL's own.
+const CALLED_BY_TABLES: &str = "\
+    SELECT DISTINCT c.relname::text FROM pg_depend d \
+      LEFT JOIN pg_attrdef a ON d.classid = 'pg_attrdef'::regclass AND a.oid = d.objid \
+      LEFT JOIN pg_constraint k ON d.classid = 'pg_constraint'::regclass AND k.oid = d.objid \
+      JOIN pg_class c ON c.oid = coalesce(a.adrelid, k.conrelid) \
+     WHERE d.refclassid = 'pg_proc'::regclass";
+
+fn functions<C>(conn: &mut C, catalogue: &mut Catalogue) -> QueryResult<()>
+where
+    C: LoadConnection,
+    C::Backend: CacheDatabase,
+{
+    // PostgreSQL keeps a `STABLE` function from writing by itself, but not from calling a
+    // `VOLATILE` one that writes.
     let functions = format!(
-        "SELECT p.proname::text, bool_or(p.provolatile = 'v')::int::text \
-           FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace \
-          WHERE {OURS} GROUP BY p.proname"
+        "WITH f AS (SELECT p.*, {USERS} AS users FROM pg_proc p \
+                      JOIN pg_namespace n ON n.oid = p.pronamespace \
+                     WHERE n.nspname NOT IN ('pg_catalog', 'information_schema')) \
+         SELECT proname::text, bool_or(provolatile = 'v' OR (users AND EXISTS (\
+                    SELECT FROM f v WHERE v.users AND v.provolatile = 'v' \
+                       AND v.prorettype <> 'trigger'::regtype)))::int::text \
+           FROM f GROUP BY proname"
     );
     for row in texts(conn, &functions)? {
         let kind = if flag(&row, 1) {
@@ -119,7 +150,28 @@ where
         };
         catalogue.add_function(cell(&row, 0), kind);
     }
-    Ok(catalogue)
+    let attributes = format!(
+        "SELECT p.proname::text FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace \
+           JOIN pg_type t ON t.oid = p.proargtypes[0] \
+          WHERE p.pronargs = 1 AND t.typtype = 'c' AND {USERS}"
+    );
+    for row in texts(conn, &attributes)? {
+        catalogue.add_attribute(cell(&row, 0));
+    }
+    let hidden = format!(
+        "SELECT EXISTS (SELECT FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace \
+          WHERE {USERS} AND (\
+                EXISTS (SELECT FROM pg_operator o WHERE o.oprcode = p.oid) \
+             OR EXISTS (SELECT FROM pg_cast x WHERE x.castfunc = p.oid) \
+             OR EXISTS (SELECT FROM pg_depend d JOIN pg_constraint k ON k.oid = d.objid \
+                         WHERE d.classid = 'pg_constraint'::regclass AND k.contypid <> 0 \
+                           AND d.refclassid = 'pg_proc'::regclass \
+                           AND d.refobjid = p.oid)))::int::text"
+    );
+    catalogue.hidden_calls = texts(conn, &hidden)?
+        .first()
+        .is_some_and(|row| flag(row, 0));
+    Ok(())
 }
 
 fn references<C>(conn: &mut C) -> QueryResult<Vec<Texts>>

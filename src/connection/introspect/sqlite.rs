@@ -3,7 +3,7 @@
 use diesel::connection::LoadConnection;
 use diesel::result::QueryResult;
 
-use super::{SessionInfo, cell, digest, names, texts};
+use super::{SessionInfo, cell, digest, flag, names, texts};
 use crate::catalogue::{Catalogue, Child};
 use crate::database::DatabaseId;
 use crate::dialect::Dialect;
@@ -23,14 +23,20 @@ where
         .iter()
         .find(|row| cell(row, 0) == "main")
         .map_or("", |row| cell(row, 1));
-    let temporary = texts(conn, "SELECT lower(name) FROM sqlite_temp_master")?;
+    let temporary = texts(
+        conn,
+        "SELECT lower(name), type = 'trigger' FROM sqlite_temp_master",
+    )?;
+    let untrackable = temporary.iter().any(|row| flag(row, 1));
     let temporary: Vec<&str> = temporary.iter().map(|row| cell(row, 0)).collect();
+    // What a `LIKE` returns is set by a pragma that cannot be asked for.
+    let settings = texts(conn, "SELECT 'a' LIKE 'A'")?;
     let dirty = texts(conn, "SELECT read_uncommitted FROM pragma_read_uncommitted")?;
     let dirty = dirty.first().is_some_and(|row| cell(row, 0) == "1");
     Ok(SessionInfo {
         database: identity(file, name),
         session: None,
-        settings: digest(&[]),
+        settings: digest(&settings),
         isolation: if dirty {
             Isolation::ReadUncommitted
         } else {
@@ -38,7 +44,7 @@ where
         },
         standby: false,
         attached,
-        odd_quotes: false,
+        untrackable,
         temporary: names(&temporary.join(",")),
     })
 }

@@ -23,7 +23,7 @@ impl Driver {
         }
         catalogue.relation("myisam").non_transactional = true;
         let mut machine = Transaction::new(Some(dialect));
-        machine.identify(dialect, Isolation::ReadCommitted, Scope::known([0; 32]));
+        machine.identify(dialect, Isolation::ReadCommitted, [0; 32]);
         Self {
             machine,
             resolver: Resolver::new(
@@ -388,5 +388,25 @@ fn what_may_change_the_session_makes_it_stale() {
         let mut driver = Driver::new(Dialect::Postgres);
         driver.ok(sql);
         assert_eq!(driver.machine.scope.digest(), None, "{sql}");
+    }
+}
+
+#[test]
+fn a_session_that_was_changed_unseen_shares_with_no_other() {
+    for dialect in ALL {
+        let mut driver = Driver::new(dialect);
+        let fresh = driver.machine.scope.clone();
+        driver.ok("SELECT unheard_of(1)");
+        assert_eq!(driver.machine.scope.digest(), None);
+        driver
+            .machine
+            .identify(dialect, Isolation::ReadCommitted, [0; 32]);
+        let asked = driver.machine.scope.clone();
+        assert!(asked.digest().is_some());
+        if dialect == Dialect::Postgres {
+            assert_eq!(asked.digest(), fresh.digest());
+        } else {
+            assert_ne!(asked.digest(), fresh.digest());
+        }
     }
 }

@@ -1,6 +1,7 @@
 use super::{Mysql, Postgres, Sqlite, assert_steps, steps};
 use crate::dialect::Dialect;
 use crate::footprint::analysis::{Control, Isolation, Session, Step};
+use crate::footprint::analyze;
 
 const UNRECOGNISED: Step = Step::Session(Session::Unrecognised);
 
@@ -232,11 +233,15 @@ fn every_assignment_is_a_step() {
     );
     // The scope of one holds for the next.
     assert_steps("SET GLOBAL a = 1, b = 2", Mysql, &[UNRECOGNISED]);
-    assert_steps(
-        "SET a = 1, b = f(1, 2), c = 3",
-        Mysql,
-        &[set("a", "1"), UNRECOGNISED, set("c", "3")],
-    );
+    // A function may write.
+    let steps = analyze("SET a = 1, b = f(1, 2), c = concat('a')", Mysql).steps;
+    assert_eq!(steps[..2], [set("a", "1"), UNRECOGNISED][..]);
+    let [Step::Read(access)] = &steps[2..] else {
+        panic!("{steps:?}");
+    };
+    assert!(access.unknown_functions.contains("f") && access.refusal.is_some());
+    let steps = analyze("SET @x = (SELECT f())", Mysql).steps;
+    assert!(matches!(&steps[1..], [Step::Read(access)] if access.unknown_functions.len() == 1));
 }
 
 #[test]

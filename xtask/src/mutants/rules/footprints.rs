@@ -78,6 +78,22 @@ pub(super) const RULES: &[Mutant] = &[
         servers: false,
     },
     Mutant {
+        name: "a-view-may-call-what-writes",
+        file: CATALOGUE,
+        find: "Some(definition) => self.calls_write(definition, pure, writes, seen),",
+        replace: "Some(_) => {}",
+        tests: LIB,
+        servers: false,
+    },
+    Mutant {
+        name: "a-function-may-be-called-unseen",
+        file: CATALOGUE,
+        find: "self.hidden_calls\n            ||",
+        replace: "self.hidden_calls\n            || false &&",
+        tests: LIB,
+        servers: false,
+    },
+    Mutant {
         name: "ddl-changes-the-schema",
         file: CATALOGUE,
         find: "Step::Ddl => writes.schema = true,",
