@@ -1,0 +1,10 @@
+//! Random operations on sqlite.
+
+use diesel_cache_databases::sqlite as engine;
+
+#[path = "cases/counters.rs"]
+mod counters;
+#[path = "cases/random.rs"]
+mod random;
+#[path = "cases/reads.rs"]
+mod reads;
