@@ -45,12 +45,15 @@ pub struct ReceiverId(u64);
 type SaveReceiver<M> = Arc<dyn Fn(&PostSave<'_, M>) -> QueryResult<()> + Send + Sync>;
 type DeleteReceiver<M> = Arc<dyn Fn(&PostDelete<'_, M>) -> QueryResult<()> + Send + Sync>;
 
+/// A receiver of any type.
+type Connected = (ReceiverId, Box<dyn Any + Send + Sync>);
+
 /// The receivers of a cache, in the order in which they were connected.
 #[derive(Default)]
 pub(crate) struct Signals {
     next: AtomicU64,
     // The key is the receiver's own type, which holds both the signal and the model.
-    receivers: RwLock<HashMap<TypeId, Vec<(ReceiverId, Box<dyn Any + Send + Sync>)>>>,
+    receivers: RwLock<HashMap<TypeId, Vec<Connected>>>,
 }
 
 impl Signals {
