@@ -41,6 +41,10 @@ pub trait DatabaseRows<ST, U>: CacheDatabase {
 
 /// Values of the row type, and the length of their texts and blobs.
 #[derive(Debug)]
+#[cfg_attr(
+    not(feature = "sqlite"),
+    allow(unreachable_pub, reason = "only SQLite's rows name it in public")
+)]
 pub struct Typed<U> {
     pub(crate) rows: Vec<U>,
     pub(crate) bytes: usize,
