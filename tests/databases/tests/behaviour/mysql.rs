@@ -2,6 +2,8 @@
 
 use diesel_cache_databases::mysql as engine;
 
+#[path = "cases/bad_input.rs"]
+mod bad_input;
 #[path = "cases/mysql_only.rs"]
 mod dialect;
 #[path = "cases/reads.rs"]

@@ -2,6 +2,8 @@
 
 use diesel_cache_databases::postgres as engine;
 
+#[path = "cases/bad_input.rs"]
+mod bad_input;
 #[path = "cases/postgres_only.rs"]
 mod dialect;
 #[path = "cases/reads.rs"]

@@ -1122,7 +1122,7 @@ fn harmless() -> Vec<Case> {
                     .unwrap_err();
             }),
         ),
-        hit(
+        fresh(
             "a temporary table",
             by_key,
             Each(&[

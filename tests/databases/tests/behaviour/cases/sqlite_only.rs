@@ -10,6 +10,9 @@ use super::shared::set_views;
 use super::world::Write::{Batch, Each, Fails, Run, Sql};
 use super::world::{Case, bypass, fresh, hit, miss};
 
+/// What empties a database.
+pub(super) const EMPTY: Option<&str> = None;
+
 pub(super) const SCHEMA: &str = "
     CREATE TRIGGER noted AFTER INSERT ON watched BEGIN
         INSERT INTO audit VALUES (NEW.id + 100, NEW.label); END;

@@ -1,6 +1,7 @@
 //! The schema, the connections and the runner of the tables of cases.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
@@ -21,12 +22,17 @@ pub(super) struct World {
     pub(super) b: Conn,
     pub(super) cache: Cache,
     // Dropped last: an open transaction would keep the database from being dropped.
-    pub(super) arena: Arena,
+    pub(super) arena: Rc<Arena>,
 }
 
 impl World {
+    /// In a database of its own.
     pub(super) fn new(setup: &str) -> Self {
-        let arena = engine::arena();
+        Self::within(Rc::new(engine::arena()), setup)
+    }
+
+    /// In a database that is empty.
+    fn within(arena: Rc<Arena>, setup: &str) -> Self {
         let mut plain = arena.connect();
         for sql in [schema::TABLES, super::dialect::SCHEMA, schema::ROWS, setup] {
             if !sql.is_empty() {
@@ -158,8 +164,8 @@ impl Case {
         self
     }
 
-    fn run(&self) -> Result<(), String> {
-        let mut world = World::new(self.setup);
+    fn run(&self, arena: Rc<Arena>) -> Result<(), String> {
+        let mut world = World::within(arena, self.setup);
         // A query that fails has no outcome.
         let read = |conn: &mut Conn| {
             let report = Report::new();
@@ -270,15 +276,25 @@ pub(super) fn run(cases: &[Case]) {
         .iter()
         .filter(|case| case.name.contains(&only))
         .collect();
+    let mut arena = Rc::new(engine::arena());
     for case in &chosen {
+        // Where it takes less time, a database is emptied instead of made anew.
+        match super::dialect::EMPTY {
+            Some(sql) => arena.connect().batch_execute(sql).unwrap(),
+            None => {
+                drop(arena);
+                arena = Rc::new(engine::arena());
+            }
+        }
         if !only.is_empty() {
             eprintln!("{}: {}", engine::NAME, case.name);
         }
-        let outcome = catch_unwind(AssertUnwindSafe(|| case.run())).unwrap_or_else(|panic| {
-            let text = panic.downcast_ref::<String>().cloned();
-            let text = text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()));
-            Err(format!("panic: {}", text.unwrap_or_default()))
-        });
+        let outcome = catch_unwind(AssertUnwindSafe(|| case.run(Rc::clone(&arena))))
+            .unwrap_or_else(|panic| {
+                let text = panic.downcast_ref::<String>().cloned();
+                let text = text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()));
+                Err(format!("panic: {}", text.unwrap_or_default()))
+            });
         if let Err(complaint) = outcome {
             failed.push(format!(
                 "  [{:?}] {}:\n    {complaint}",
