@@ -13,7 +13,7 @@ use crate::bypass::Bypass;
 use crate::catalogue::{Catalogue, Reads, Writes};
 use crate::database::TagSpace;
 use crate::dialect::Dialect;
-use crate::footprint::{self, Analysis, Name, Step};
+use crate::footprint::{self, Access, Analysis, Name, Step};
 use crate::tag::Tag;
 
 /// How many statement texts are remembered.
@@ -44,6 +44,27 @@ pub struct Resolved {
     pub read: Result<ReadFootprint, Bypass>,
     /// What it writes.
     pub writes: Writes,
+    /// Whether it may return rows of what it writes.
+    pub returning: bool,
+    /// Whether it runs what is not known: a statement, or a function that is not declared.
+    /// That may change the session, and create temporary relations.
+    pub opaque: bool,
+}
+
+impl Resolved {
+    /// The same statement, where its tables may be those of any database.
+    #[must_use]
+    pub fn everywhere(&self) -> Self {
+        let mut writes = self.writes.clone();
+        writes.root = true;
+        Self {
+            analysis: Arc::clone(&self.analysis),
+            read: Err(Bypass::AttachedDatabase),
+            writes,
+            returning: self.returning,
+            opaque: self.opaque,
+        }
+    }
 }
 
 /// What a read depends on.
@@ -124,8 +145,23 @@ impl Resolver {
         let mut writes = self.catalogue.writes(&analysis, &self.pure);
         let runs = |step: &Step| matches!(step, Step::Read(_) | Step::Write(_));
         writes.database |= calls_unseen && analysis.steps.iter().any(runs);
+        let unknown = |access: &Access| {
+            calls_unseen
+                || access
+                    .unknown_functions
+                    .iter()
+                    .any(|f| !self.pure.contains(f))
+        };
+        let opaque = analysis.steps.iter().any(|step| match step {
+            Step::Unknown => true,
+            Step::Read(access) => unknown(access),
+            Step::Write(write) => unknown(&write.access),
+            _ => false,
+        });
         Resolved {
             writes,
+            opaque,
+            returning: sql.to_ascii_lowercase().contains("returning"),
             analysis: Arc::new(analysis),
             read,
         }

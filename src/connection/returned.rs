@@ -49,6 +49,18 @@ impl Returned {
     }
 }
 
+/// Whether MySQL's server could not read the text, and so has run nothing of it.
+pub(crate) fn is_syntax_error(error: Option<&Error>) -> bool {
+    match error {
+        Some(Error::DatabaseError(DatabaseErrorKind::Unknown, info)) => {
+            info.message().starts_with(SYNTAX_ERROR)
+        }
+        _ => false,
+    }
+}
+
+const SYNTAX_ERROR: &str = "You have an error in your SQL syntax";
+
 /// Whether MySQL's server, and not its client library, wrote the message. Diesel hides
 /// the error's number, which would tell; a message that is not known, or is in another
 /// language, counts as the client's.
@@ -81,7 +93,7 @@ fn is_mysql_servers(message: &str) -> bool {
         "Subquery returns",
         "Table '",
         "Unknown ",
-        "You have an error in your SQL syntax",
+        SYNTAX_ERROR,
     ];
     STARTS.iter().any(|start| message.starts_with(start))
 }

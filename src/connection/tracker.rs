@@ -10,11 +10,11 @@ use crate::bypass::Bypass;
 use crate::cache::Cache;
 use crate::catalogue::{Reads, Writes};
 use crate::connection::introspect::SessionInfo;
-use crate::connection::returned::Returned;
+use crate::connection::returned::{self, Returned};
 use crate::connection::transaction::{Fill, Transaction, Verdict};
 use crate::database_state::Database;
 use crate::dialect::Dialect;
-use crate::footprint::{self, Analysis, Name, Step};
+use crate::footprint::{self, Analysis, Name, Session, Step};
 use crate::invalidate::Guard;
 use crate::resolve::{Resolved, write_tags};
 use crate::stats::Source;
@@ -176,21 +176,24 @@ impl Tracker {
     }
 
     fn start(&mut self, text: &str) {
-        let resolved = self.resolve(text);
-        // rule: attached-databases-write-everywhere
-        let elsewhere = self.attached && !resolved.writes.is_empty();
+        let mut resolved = self.resolve(text);
         for step in &resolved.analysis.steps {
             match step {
                 Step::CreateTemporary(name) => {
                     self.temporary.insert(name.clone());
                 }
-                // rule: an-unknown-statement-may-create-temporaries
-                Step::Unknown => self.temporary_unknown = true,
+                // rule: an-attach-counts-before-it-is-asked-about
+                Step::Session(Session::Unrecognised) if self.dialect() == Some(Dialect::Sqlite) => {
+                    self.attached = true;
+                }
                 _ => {}
             }
         }
-        let mut quarantine = self.transaction.start(&resolved);
-        quarantine.root |= elsewhere;
+        // rule: attached-databases-write-everywhere
+        if self.attached && !resolved.writes.is_empty() {
+            resolved = Arc::new(resolved.everywhere());
+        }
+        let quarantine = self.transaction.start(&resolved);
         self.note_schema_change(&resolved.writes);
         self.note_schema_change(&quarantine);
         let guard = (!quarantine.is_empty()).then(|| self.quarantine(&quarantine));
@@ -215,6 +218,8 @@ impl Tracker {
             self.doubts.extend(unfinished.guard);
         }
         let returned = Returned::of(error, self.dialect());
+        // rule: what-is-unknown-may-create-temporaries
+        self.temporary_unknown |= finished.resolved.opaque && !returned::is_syntax_error(error);
         let (verdict, also) = self.transaction.finish(&finished.resolved, returned);
         self.note_schema_change(&finished.resolved.writes);
         self.note_schema_change(&also);
@@ -341,6 +346,8 @@ fn unresolved(analysis: Analysis) -> Resolved {
         analysis: Arc::new(analysis),
         read: Err(Bypass::Unidentified),
         writes,
+        returning: true,
+        opaque: true,
     }
 }
 
@@ -359,6 +366,8 @@ fn unidentified(text: &str) -> Resolved {
             ..Writes::default()
         },
         analysis: Arc::new(analysis),
+        returning: true,
+        opaque: true,
     }
 }
 

@@ -192,7 +192,7 @@ impl Transaction {
                 Returned::Unknown => Verdict::Doubt,
                 Returned::Done | Returned::Refused | Returned::Answered => Verdict::Renew,
             };
-            self.follow_session(&resolved.analysis);
+            self.scope.forget();
             return (verdict, Writes::default());
         }
         if returned == Returned::Done {
@@ -210,20 +210,29 @@ impl Transaction {
             match step {
                 Step::Control(control) => also.merge(&self.control(control)),
                 Step::Session(change) => self.scope.apply(change, self.dialect),
-                Step::Unknown => self.scope.forget(),
-                Step::Read(access) if !access.unknown_functions.is_empty() => self.scope.forget(),
-                Step::Write(write) if !write.access.unknown_functions.is_empty() => {
-                    self.scope.forget();
-                }
                 _ => {}
             }
+        }
+        if resolved.opaque {
+            self.scope.forget();
         }
         // A batch that leaves a transaction open wrote at least in part inside it.
         if steps.len() > 1 && !self.frames.is_empty() && !resolved.writes.is_empty() {
             self.frame_to_write().merge(&resolved.writes);
         }
-        if implicit {
+        // SQLite has no statement that begins a transaction without saying so.
+        if implicit && !(self.dialect == Some(Dialect::Sqlite) && self.frames.is_empty()) {
             also.merge(&self.pending());
+            self.certainty = Certainty::Tainted;
+        }
+        // rule: an-error-may-be-kept-back-on-sqlite
+        // The error of a statement that returns rows comes with a row, and not with its
+        // finish; and it may have rolled the transaction back.
+        if self.dialect == Some(Dialect::Sqlite)
+            && !self.frames.is_empty()
+            && resolved.returning
+            && !resolved.writes.is_empty()
+        {
             self.certainty = Certainty::Tainted;
         }
         also
@@ -236,10 +245,8 @@ impl Transaction {
             Returned::Done | Returned::Refused | Returned::Answered => Verdict::Renew,
         };
         let controls = steps.iter().any(|step| matches!(step, Step::Control(_)));
-        if steps
-            .iter()
-            .any(|step| matches!(step, Step::Session(_) | Step::Unknown))
-        {
+        let session = |step: &Step| matches!(step, Step::Session(_));
+        if resolved.opaque || steps.iter().any(session) {
             self.scope.forget();
         }
         if let [Step::Control(Control::Commit)] = steps.as_slice() {
@@ -344,6 +351,10 @@ impl Transaction {
     }
 
     fn release(&mut self, name: &str) -> Writes {
+        // rule: a-tainted-release-may-commit
+        if self.certainty == Certainty::Tainted {
+            return self.pending();
+        }
         match self.find(name) {
             Some(0) => {
                 let pending = self.pending();
@@ -429,20 +440,22 @@ impl Transaction {
                 Step::Control(Control::Begin(_)) => {
                     self.certainty == Certainty::Tainted || self.dialect != Some(Dialect::Postgres)
                 }
-                Step::Control(Control::Release(name)) => self.find(name) == Some(0),
+                Step::Control(Control::Release(name)) => {
+                    self.certainty == Certainty::Tainted || self.find(name) == Some(0)
+                }
                 _ => false,
             })
     }
 
-    /// Whether the text may end the open transaction, or begin one, without saying so.
-    /// What MySQL is known to commit implicitly says so: `analyze` puts a `COMMIT` before it.
-    // rule: an-unknown-statement-may-commit-on-mysql
+    /// Whether the text may end the open transaction, or begin one, without saying so:
+    /// a procedure of MySQL's, an `OR ROLLBACK` of SQLite's. What MySQL is known to commit implicitly says so: `analyze` puts a `COMMIT` before it.
+    // rule: an-unknown-statement-may-end-the-transaction
     fn commits_implicitly(&self, analysis: &Analysis) -> bool {
         analysis
             .steps
             .iter()
             .any(|step| match (self.dialect, step) {
-                (Some(Dialect::Mysql), Step::Unknown) => true,
+                (Some(Dialect::Mysql | Dialect::Sqlite), Step::Unknown) => true,
                 (None, Step::Ddl | Step::Harmless | Step::Unknown) => true,
                 (None, Step::Write(write)) => write
                     .targets
@@ -450,16 +463,6 @@ impl Transaction {
                     .any(|target| matches!(target.kind, WriteKind::Truncate { .. })),
                 _ => false,
             })
-    }
-
-    fn follow_session(&mut self, analysis: &Analysis) {
-        if analysis
-            .steps
-            .iter()
-            .any(|s| matches!(s, Step::Session(_) | Step::Unknown))
-        {
-            self.scope.forget();
-        }
     }
 }
 

@@ -266,6 +266,30 @@ fn an_unknown_statement_may_commit_on_mysql() {
 }
 
 #[test]
+fn sqlite_may_keep_an_error_back() {
+    let mut driver = Driver::new(Dialect::Sqlite);
+    driver.ok("BEGIN");
+    driver.ok("INSERT INTO t VALUES (1) RETURNING id");
+    // Had it rolled the transaction back, this would commit at once.
+    assert_eq!(driver.ok(WRITE_U), set(&["u"]));
+    assert_eq!(driver.ok("COMMIT"), set(&["t", "u"]));
+    assert!(driver.machine.is_autocommit());
+    driver.ok("INSERT INTO t VALUES (2) RETURNING id");
+    assert!(driver.machine.is_autocommit());
+    driver.ok("BEGIN");
+    driver.ok("INSERT OR ROLLBACK INTO t VALUES (1)");
+    assert!(driver.ok(WRITE_U).contains("u"));
+}
+
+#[test]
+fn a_savepoint_left_open_by_a_failed_batch_is_released() {
+    let mut driver = Driver::new(Dialect::Sqlite);
+    let batch = format!("SAVEPOINT s; {WRITE_T}; DELETE FROM nowhere");
+    driver.run(&batch, Returned::Answered);
+    assert!(driver.ok("RELEASE s").contains("t"));
+}
+
+#[test]
 fn begin_commits_what_is_open_on_mysql_and_goes_on_in_it_on_postgres() {
     let mut driver = Driver::new(Dialect::Mysql);
     driver.ok("BEGIN");

@@ -47,12 +47,19 @@ pub mod sqlite {
     }
 
     pub fn arena() -> Arena {
-        Arena { folder: tempfile::tempdir().unwrap() }
+        Arena {
+            folder: tempfile::tempdir().unwrap(),
+        }
     }
 
     impl Arena {
         pub fn url(&self) -> String {
-            self.folder.path().join("db.sqlite").to_str().unwrap().to_owned()
+            self.folder
+                .path()
+                .join("db.sqlite")
+                .to_str()
+                .unwrap()
+                .to_owned()
         }
 
         pub fn connect(&self) -> Conn {
@@ -140,7 +147,11 @@ pub mod mysql {
             .unwrap()
             .batch_execute(&format!("CREATE DATABASE {name}"))
             .unwrap();
-        Arena { server, name, _alone: alone }
+        Arena {
+            server,
+            name,
+            _alone: alone,
+        }
     }
 
     impl Arena {

@@ -1,0 +1,10 @@
+//! The cases, on postgres.
+
+use diesel_cache_databases::postgres as engine;
+
+#[path = "kit.rs"]
+mod kit;
+#[path = "only/postgres.rs"]
+mod only;
+#[path = "cases/transactions.rs"]
+mod transactions;

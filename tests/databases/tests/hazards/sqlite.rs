@@ -1,0 +1,10 @@
+//! The cases, on sqlite.
+
+use diesel_cache_databases::sqlite as engine;
+
+#[path = "kit.rs"]
+mod kit;
+#[path = "only/sqlite.rs"]
+mod only;
+#[path = "cases/transactions.rs"]
+mod transactions;
