@@ -413,6 +413,8 @@ fn round(seed: u64, steps: usize) -> Tally {
         if run.sides[which].open {
             run.finish(which, "COMMIT");
         }
+        // After a refused statement it may take a boundary until the cache is used again.
+        assert!(run.execute(which, "BEGIN") && run.execute(which, "COMMIT"));
     }
     // Nothing is left that keeps the cache from being used, or makes it wrong.
     for (name, read) in READS {
