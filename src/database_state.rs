@@ -1,8 +1,8 @@
 //! What a cache knows about one database: its catalogue, as long as it is current.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use crate::catalogue::Catalogue;
@@ -22,6 +22,10 @@ pub(crate) struct Database {
     /// Grows with every change of the schema that was seen.
     generation: AtomicU64,
     loaded: RwLock<Option<Loaded>>,
+    /// The writes under way, by the generation that they were resolved by.
+    under_way: Mutex<BTreeMap<u64, usize>>,
+    /// The oldest of those generations.
+    oldest: AtomicU64,
 }
 
 #[derive(Debug, Clone)]
@@ -38,6 +42,8 @@ impl Database {
             dialect,
             generation: AtomicU64::new(0),
             loaded: RwLock::new(None),
+            under_way: Mutex::default(),
+            oldest: AtomicU64::new(u64::MAX),
         }
     }
 
@@ -95,8 +101,15 @@ impl Database {
         }
     }
 
-    /// What resolves statements, if the catalogue it goes by is current.
+    /// What resolves statements, if the catalogue it goes by is current, and no write is
+    /// under way that was resolved by an older one.
     pub(crate) fn current(&self) -> Option<Arc<Resolver>> {
+        self.resolver()
+            .filter(|_| self.oldest.load(Ordering::SeqCst) >= self.generation())
+    }
+
+    /// What resolves statements, if the catalogue it goes by is current.
+    pub(crate) fn resolver(&self) -> Option<Arc<Resolver>> {
         let loaded = self.loaded.read().unwrap_or_else(PoisonError::into_inner);
         loaded
             .as_ref()
@@ -104,9 +117,47 @@ impl Database {
             .map(|loaded| Arc::clone(&loaded.resolver))
     }
 
-    /// What resolves statements, current or not.
-    pub(crate) fn latest(&self) -> Option<Arc<Resolver>> {
-        let loaded = self.loaded.read().unwrap_or_else(PoisonError::into_inner);
-        loaded.as_ref().map(|loaded| Arc::clone(&loaded.resolver))
+    /// A write is about to be sent that was resolved when the schema had that generation.
+    pub(crate) fn govern(self: &Arc<Self>, generation: u64) -> Governed {
+        let mut under_way = self
+            .under_way
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *under_way.entry(generation).or_default() += 1;
+        self.note_oldest(&under_way);
+        Governed {
+            database: Arc::clone(self),
+            generation,
+        }
+    }
+
+    fn note_oldest(&self, under_way: &BTreeMap<u64, usize>) {
+        let oldest = under_way.keys().next().copied().unwrap_or(u64::MAX);
+        self.oldest.store(oldest, Ordering::SeqCst);
+    }
+}
+
+/// A write under way, and the generation of the schema that it was resolved by. As long as
+/// it lives, no read goes by a newer catalogue: the write may do what only that one tells.
+#[derive(Debug)]
+pub(crate) struct Governed {
+    database: Arc<Database>,
+    generation: u64,
+}
+
+impl Drop for Governed {
+    fn drop(&mut self) {
+        let database = &self.database;
+        let mut under_way = database
+            .under_way
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = under_way.get_mut(&self.generation) {
+            *count -= 1;
+            if *count == 0 {
+                under_way.remove(&self.generation);
+            }
+        }
+        database.note_oldest(&under_way);
     }
 }

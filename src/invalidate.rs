@@ -14,7 +14,8 @@ use crate::token::WriterId;
 const RESOLVE_EVERY: Duration = Duration::from_millis(100);
 
 /// Tags under quarantine. Whoever holds it owes the store the writer's outcome;
-/// dropped without one, the quarantine stands until the database gives evidence.
+/// dropped without one, the quarantine stands until the database gives evidence that
+/// the writer's session has ended.
 #[derive(Debug)]
 pub(crate) struct Guard {
     core: Arc<Core>,
@@ -31,7 +32,7 @@ pub(crate) struct Orphan {
     writer: WriterId,
     tags: Vec<Tag>,
     pub(crate) space: Option<TagSpace>,
-    /// The writer's session, as the database names it; without it there is no evidence to be had.
+    /// The writer's session, as the database names it.
     session: Option<Arc<str>>,
     ask_after: Instant,
 }
@@ -133,6 +134,14 @@ impl Drop for Guard {
     // rule: an-unknown-outcome-is-never-lifted
     fn drop(&mut self) {
         if !self.owed {
+            return;
+        }
+        // Without a session there is no evidence to be had, ever: the invalidation is then
+        // as late as a statement that the server still runs, and no later.
+        if self.session.is_none() {
+            self.owed = false;
+            self.core.counters.invalidation(Source::Unknown);
+            self.core.lift(self.writer, &self.tags, Lift::Renew);
             return;
         }
         self.core

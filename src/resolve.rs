@@ -49,6 +49,8 @@ pub struct Resolved {
     /// Whether it runs what is not known: a statement, or a function that is not declared.
     /// That may change the session, and create temporary relations.
     pub opaque: bool,
+    /// Whether it is a `COPY`, whose errors do not tell where they came from.
+    pub copies: bool,
 }
 
 impl Resolved {
@@ -63,6 +65,7 @@ impl Resolved {
             writes,
             returning: self.returning,
             opaque: self.opaque,
+            copies: self.copies,
         }
     }
 }
@@ -161,6 +164,10 @@ impl Resolver {
         Resolved {
             writes,
             opaque,
+            copies: sql
+                .trim_start()
+                .get(..4)
+                .is_some_and(|w| w.eq_ignore_ascii_case("copy")),
             returning: sql.to_ascii_lowercase().contains("returning"),
             analysis: Arc::new(analysis),
             read,

@@ -19,7 +19,10 @@ impl Cache {
     /// to: give what you gave to Diesel's `set_default_instrumentation`, which this
     /// replaces. Such a connection is asked about its database by the first cached
     /// read outside of a transaction; until then its reads bypass the cache, and
-    /// every write of it invalidates everything.
+    /// every write of it invalidates everything. If it is lost in a write before that, and
+    /// the server commits the write later, results read in between are stale for their
+    /// time to live: attach connections by [`customizer`](Self::customizer) or
+    /// [`attach`](Self::attach) where that matters.
     ///
     /// # Errors
     /// If a process-wide cache is installed already, or Diesel refuses.

@@ -12,7 +12,7 @@ use crate::catalogue::{Reads, Writes};
 use crate::connection::introspect::SessionInfo;
 use crate::connection::returned::{self, Returned};
 use crate::connection::transaction::{Fill, Transaction, Verdict};
-use crate::database_state::Database;
+use crate::database_state::{Database, Governed};
 use crate::dialect::Dialect;
 use crate::footprint::{self, Analysis, Name, Session, Step};
 use crate::invalidate::Guard;
@@ -33,7 +33,9 @@ pub(crate) struct Tracker {
     temporary_unknown: bool,
     in_flight: Vec<InFlight>,
     /// Quarantines whose statement may still be at work on the server.
-    doubts: Vec<Guard>,
+    doubts: Vec<(Guard, Option<Governed>)>,
+    /// The schema's generation by which the transaction's first write was resolved.
+    pending_generation: Option<u64>,
     /// Whether the statements are this crate's own questions.
     quiet: bool,
     /// The dialect by the URL, before the database is known.
@@ -44,6 +46,8 @@ pub(crate) struct Tracker {
 struct InFlight {
     resolved: Arc<Resolved>,
     guard: Option<Guard>,
+    /// Keeps newer catalogues from being read by while an older one governs the write.
+    governed: Option<Governed>,
     /// Whether it is Diesel's question for a custom type, asked inside of another statement.
     nested: bool,
 }
@@ -62,6 +66,7 @@ impl Tracker {
             temporary_unknown: false,
             in_flight: Vec::new(),
             doubts: Vec::new(),
+            pending_generation: None,
             quiet: false,
             hint: None,
         }
@@ -117,6 +122,11 @@ impl Tracker {
         {
             self.database = Some(database);
         }
+        // rule: a-session-that-answers-is-not-at-work-for-another
+        // Whatever an earlier session of the same name was asked is over.
+        if let (None, Some(session)) = (&self.session, &info.session) {
+            self.cache.core().resolve(info.database.tags, session);
+        }
         self.session = info.session.map(Arc::from);
         self.standby = info.standby;
         self.attached = info.attached;
@@ -166,7 +176,8 @@ impl Tracker {
         match &self.database {
             Some(database) => {
                 let sql = footprint::strip_binds(text, database.dialect);
-                match database.latest() {
+                // rule: an-outdated-catalogue-resolves-no-write
+                match database.resolver() {
                     Some(resolver) => resolver.resolve(sql),
                     None => Arc::new(unresolved(footprint::analyze(sql, database.dialect))),
                 }
@@ -176,6 +187,8 @@ impl Tracker {
     }
 
     fn start(&mut self, text: &str) {
+        // The generation comes first: a change while the text is resolved is a newer one.
+        let generation = self.database.as_ref().map(|database| database.generation());
         let mut resolved = self.resolve(text);
         for step in &resolved.analysis.steps {
             match step {
@@ -193,11 +206,32 @@ impl Tracker {
         if self.attached && !resolved.writes.is_empty() {
             resolved = Arc::new(resolved.everywhere());
         }
-        let quarantine = self.transaction.start(&resolved);
+        let mut quarantine = self.transaction.start(&resolved);
+        // rule: a-commit-under-another-schema-writes-everything
+        // What was pending was resolved by a catalogue that is no longer the schema's.
+        if self.pending_generation.is_some() && self.pending_generation != generation {
+            if !quarantine.is_empty() {
+                quarantine.merge(&Writes::everything());
+            }
+        } else if !resolved.writes.is_empty() {
+            self.pending_generation = generation;
+        }
+        let governed = match (&self.database, generation) {
+            (Some(database), Some(generation)) if !quarantine.is_empty() => {
+                let governed = database.govern(generation);
+                // From here on no read goes by a newer catalogue; one may have before.
+                if database.generation() != generation {
+                    quarantine.merge(&Writes::everything());
+                }
+                Some(governed)
+            }
+            _ => None,
+        };
         self.note_schema_change(&resolved.writes);
         self.note_schema_change(&quarantine);
         let guard = (!quarantine.is_empty()).then(|| self.quarantine(&quarantine));
         self.in_flight.push(InFlight {
+            governed,
             nested: !self.in_flight.is_empty() && is_type_lookup(text),
             resolved,
             guard,
@@ -215,9 +249,14 @@ impl Tracker {
         for unfinished in std::mem::take(&mut self.in_flight) {
             self.transaction
                 .finish(&unfinished.resolved, Returned::Unknown);
-            self.doubts.extend(unfinished.guard);
+            self.doubts
+                .extend(unfinished.guard.map(|guard| (guard, unfinished.governed)));
         }
-        let returned = Returned::of(error, self.dialect());
+        let mut returned = Returned::of(error, self.dialect());
+        // rule: an-error-of-copy-may-be-on-the-way
+        if finished.resolved.copies && returned == Returned::Answered {
+            returned = Returned::Unknown;
+        }
         // rule: what-is-unknown-may-create-temporaries
         self.temporary_unknown |= finished.resolved.opaque && !returned::is_syntax_error(error);
         let (verdict, also) = self.transaction.finish(&finished.resolved, returned);
@@ -225,9 +264,12 @@ impl Tracker {
         self.note_schema_change(&also);
         // The session has answered: what it was asked before is over.
         if returned != Returned::Unknown {
-            for doubt in std::mem::take(&mut self.doubts) {
+            for (doubt, _) in std::mem::take(&mut self.doubts) {
                 doubt.renew(Source::Unknown);
             }
+        }
+        if self.transaction.is_autocommit() {
+            self.pending_generation = None;
         }
         let source = if finished.resolved.writes.is_empty() {
             Source::Transaction
@@ -238,7 +280,7 @@ impl Tracker {
             match verdict {
                 Verdict::Renew => guard.renew(source),
                 Verdict::Restore => guard.restore(),
-                Verdict::Doubt => self.doubts.push(guard),
+                Verdict::Doubt => self.doubts.push((guard, finished.governed)),
             }
         } else if !also.is_empty() {
             let tags = self.tags(&also);
@@ -299,13 +341,14 @@ impl Drop for Tracker {
         let mut pending = self.transaction.pending();
         for unfinished in std::mem::take(&mut self.in_flight) {
             pending.merge(&unfinished.resolved.writes);
-            self.doubts.extend(unfinished.guard);
+            self.doubts
+                .extend(unfinished.guard.map(|guard| (guard, unfinished.governed)));
         }
         let tags = self.tags(&pending);
         self.cache.core().renew(&tags, Source::Unknown);
         if self.dialect() == Some(Dialect::Sqlite) {
             // Nothing of it is at work any longer: SQLite runs in this process.
-            for doubt in std::mem::take(&mut self.doubts) {
+            for (doubt, _) in std::mem::take(&mut self.doubts) {
                 doubt.renew(Source::Unknown);
             }
         }
@@ -332,22 +375,24 @@ fn is_type_lookup(text: &str) -> bool {
     text.starts_with("SELECT \"pg_type\".\"oid\", \"pg_type\".\"typarray\" FROM")
 }
 
-/// What a statement does before the catalogue has been read: any write may write anything.
+/// What a statement does while the catalogue is not known: any write may write anything.
 fn unresolved(analysis: Analysis) -> Resolved {
-    let writes = if reads_only(&analysis) {
-        Writes::default()
-    } else {
-        Writes {
-            schema: true,
-            ..Writes::everything()
-        }
-    };
+    let mut writes = Writes::default();
+    if !reads_only(&analysis) {
+        writes.database = true;
+        writes.non_transactional = true;
+        writes.schema = analysis
+            .steps
+            .iter()
+            .any(|step| matches!(step, Step::Ddl | Step::Unknown));
+    }
     Resolved {
+        opaque: is_opaque(&analysis),
         analysis: Arc::new(analysis),
         read: Err(Bypass::Unidentified),
         writes,
         returning: true,
-        opaque: true,
+        copies: true,
     }
 }
 
@@ -365,10 +410,21 @@ fn unidentified(text: &str) -> Resolved {
             root: !harmless,
             ..Writes::default()
         },
+        opaque: is_opaque(&analysis),
         analysis: Arc::new(analysis),
         returning: true,
-        opaque: true,
+        copies: true,
     }
+}
+
+/// Whether the text runs what is not known.
+fn is_opaque(analysis: &Analysis) -> bool {
+    analysis.steps.iter().any(|step| match step {
+        Step::Unknown => true,
+        Step::Read(access) => !access.unknown_functions.is_empty(),
+        Step::Write(write) => !write.access.unknown_functions.is_empty(),
+        _ => false,
+    })
 }
 
 /// Whether the text writes nothing, whatever the catalogue says.

@@ -11,7 +11,7 @@ use crate::catalogue::{Reads, Writes};
 use crate::connection::returned::Returned;
 use crate::connection::scope::Scope;
 use crate::dialect::Dialect;
-use crate::footprint::{Analysis, Control, Isolation, Name, Step, WriteKind};
+use crate::footprint::{Analysis, Control, Isolation, Name, Session, Step, WriteKind};
 use crate::resolve::Resolved;
 
 /// How sure it is whether a transaction is open.
@@ -114,7 +114,11 @@ impl Transaction {
             return Err(Bypass::Isolation);
         }
         if self.frames.is_empty() {
-            return Ok(Fill::Allowed);
+            // rule: an-isolation-for-one-transaction-bypasses
+            return match self.next_isolation {
+                Some(_) => Err(Bypass::Isolation),
+                None => Ok(Fill::Allowed),
+            };
         }
         if self.failed {
             return Err(Bypass::FailedTransaction);
@@ -209,13 +213,14 @@ impl Transaction {
         for step in steps {
             match step {
                 Step::Control(control) => also.merge(&self.control(control)),
-                Step::Session(change) => self.scope.apply(change, self.dialect),
+                Step::Session(change) => self.session(change),
                 _ => {}
             }
         }
         if resolved.opaque {
             self.scope.forget();
         }
+        self.spend_isolation(&resolved.analysis);
         // A batch that leaves a transaction open wrote at least in part inside it.
         if steps.len() > 1 && !self.frames.is_empty() && !resolved.writes.is_empty() {
             self.frame_to_write().merge(&resolved.writes);
@@ -236,6 +241,31 @@ impl Transaction {
             self.certainty = Certainty::Tainted;
         }
         also
+    }
+
+    fn session(&mut self, change: &Session) {
+        let local = matches!(change, Session::Set { local: true, .. });
+        // rule: set-local-outside-of-a-transaction-does-nothing
+        if local && self.dialect == Some(Dialect::Postgres) && self.frames.is_empty() {
+            if self.certainty != Certainty::Known {
+                self.scope.forget();
+            }
+            return;
+        }
+        self.scope.apply(change, self.dialect);
+    }
+
+    /// A statement that reads or writes rows in autocommit spends MySQL's isolation for
+    /// one transaction.
+    fn spend_isolation(&mut self, analysis: &Analysis) {
+        let is_transaction = |step: &Step| match step {
+            Step::Read(access) => !access.relations.is_empty(),
+            Step::Write(_) => true,
+            _ => false,
+        };
+        if self.is_autocommit() && analysis.steps.iter().any(is_transaction) {
+            self.next_isolation = None;
+        }
     }
 
     fn refused(&mut self, resolved: &Resolved, returned: Returned) -> Verdict {
@@ -260,6 +290,19 @@ impl Transaction {
             }
             // rule: a-failed-commit-may-have-committed
             self.certainty = Certainty::Tainted;
+            return doubt;
+        }
+        // rule: a-refused-control-statement-begins-nothing
+        let begins = |step: &Step| {
+            matches!(
+                step,
+                Step::Control(Control::Begin(_) | Control::Savepoint(_)) | Step::Unknown
+            )
+        };
+        if self.is_autocommit()
+            && returned != Returned::Unknown
+            && (steps.len() == 1 || !steps.iter().any(begins))
+        {
             return doubt;
         }
         if controls {
@@ -293,9 +336,13 @@ impl Transaction {
                 }
                 self.frames.clear();
                 self.failed = false;
-                self.isolation = isolation
-                    .or(self.next_isolation.take())
-                    .unwrap_or(self.session_isolation);
+                // It is not certain that an isolation for the next transaction was not
+                // spent before: only where both agree is it trusted.
+                let next = match self.next_isolation.take() {
+                    Some(next) if next != self.session_isolation => Isolation::Snapshot,
+                    _ => self.session_isolation,
+                };
+                self.isolation = isolation.unwrap_or(next);
                 self.push("");
                 pending
             }
@@ -335,10 +382,10 @@ impl Transaction {
                 Writes::default()
             }
             Control::SetIsolation(isolation) => {
-                if self.frames.is_empty() {
-                    self.next_isolation = Some(*isolation);
-                } else {
+                if !self.frames.is_empty() {
                     self.isolation = *isolation;
+                } else if self.dialect != Some(Dialect::Postgres) {
+                    self.next_isolation = Some(*isolation);
                 }
                 Writes::default()
             }
@@ -403,6 +450,10 @@ impl Transaction {
             && let Some(frame) = self.frames.first()
         {
             self.scope = frame.scope.clone();
+            // It may have committed on the way.
+            if self.certainty != Certainty::Known {
+                self.scope.forget();
+            }
         }
         self.frames.clear();
         self.failed = false;

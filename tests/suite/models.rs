@@ -169,14 +169,15 @@ fn a_receiver_that_fails_undoes_the_write() {
     assert_eq!(ada.delete(&mut conn), Err(Error::RollbackTransaction));
     ada.name = "changed".into();
     assert_eq!(ada.save(&mut conn), Err(Error::RollbackTransaction));
-    let created = NewAuthor { name: "Chen" }.create::<Author>(&mut conn);
-    assert_eq!(created, Err(Error::RollbackTransaction));
     assert_eq!(names(&mut conn, &report), before);
     assert_eq!(
         report.outcome(),
         Some(Outcome::Hit),
         "nothing was committed"
     );
+    let created = NewAuthor { name: "Chen" }.create::<Author>(&mut conn);
+    assert_eq!(created, Err(Error::RollbackTransaction));
+    assert_eq!(names(&mut conn, &report), before);
 }
 
 #[test]

@@ -14,7 +14,8 @@ use crate::statement::CacheDatabase;
 // A query may name tables of any schema of the server, so the server is the database.
 const SESSION: &str = "\
     SELECT CONCAT_WS(' ', @@hostname, @@port, @@datadir, @@server_id), \
-           CAST(CONNECTION_ID() AS CHAR), CAST(@@read_only AS CHAR)";
+           CONCAT(CONNECTION_ID(), ' ', SUBSTRING_INDEX(USER(), '@', 1)), \
+           CAST(@@read_only AS CHAR)";
 
 const WHO: &str = "SELECT CURRENT_USER(), USER(), DATABASE()";
 
@@ -145,10 +146,14 @@ where
     C: LoadConnection,
     C::Backend: CacheDatabase,
 {
-    if !is_number(session) {
+    let Some((id, user)) = session.split_once(' ').filter(|(id, _)| is_number(id)) else {
+        return Ok(false);
+    };
+    // Without a privilege, only the sessions of one's own user are listed.
+    let me = texts(conn, "SELECT SUBSTRING_INDEX(USER(), '@', 1)")?;
+    if me.first().is_none_or(|row| cell(row, 0) != user) {
         return Ok(false);
     }
-    // A session of the same user is always listed; without PROCESS, only those are.
-    let sql = format!("SELECT '1' FROM information_schema.processlist WHERE id = {session}");
+    let sql = format!("SELECT '1' FROM information_schema.processlist WHERE id = {id}");
     Ok(texts(conn, &sql)?.is_empty())
 }

@@ -434,3 +434,25 @@ fn a_session_that_was_changed_unseen_shares_with_no_other() {
         }
     }
 }
+
+#[test]
+fn set_local_outside_of_a_transaction_does_nothing() {
+    let mut driver = Driver::new(Dialect::Postgres);
+    let before = driver.machine.scope.clone();
+    driver.ok("SET LOCAL search_path = other");
+    assert_eq!(driver.machine.scope.digest(), before.digest());
+}
+
+#[test]
+fn a_refused_control_statement_begins_nothing() {
+    for (dialect, sql) in [
+        (Dialect::Sqlite, "BEGIN IMMEDIATE"),
+        (Dialect::Mysql, "CREATE TABLE t (id INTEGER)"),
+        (Dialect::Postgres, "ROLLBACK TO SAVEPOINT a"),
+        (Dialect::Mysql, "RELEASE SAVEPOINT a"),
+    ] {
+        let mut driver = Driver::new(dialect);
+        driver.run(sql, Returned::Answered);
+        assert_eq!(driver.admits("t"), Ok(Fill::Allowed), "{sql}");
+    }
+}
