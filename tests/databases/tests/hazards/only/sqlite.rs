@@ -1,6 +1,6 @@
 //! Hazards of SQLite, and those that no engine changes.
 
-use diesel::connection::{Connection, SimpleConnection};
+use diesel::connection::Connection;
 use diesel::prelude::*;
 use diesel_cache::{Bypass, Cache, Outcome};
 
@@ -458,7 +458,7 @@ fn a_batch_with_a_bad_end_is_followed() {
         "SAVEPOINT s; UPDATE things SET name = 'c'; nonsense",
     );
     rig.fresh(&mut two);
-    one.batch_execute("RELEASE s").unwrap();
+    run(&mut one, "RELEASE s");
     rig.fresh(&mut two);
     rig.warm(&mut two);
 }
