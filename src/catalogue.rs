@@ -17,6 +17,9 @@ pub struct Catalogue {
     attributes: BTreeSet<Name>,
     /// Whether functions are called where no text names them: by operators, casts, domains.
     pub hidden_calls: bool,
+    /// Whether a routine or trigger may create temporary relations. Only MySQL, which
+    /// cannot list them, is asked.
+    pub hidden_temporaries: bool,
 }
 
 /// A relation, or several of one name.

@@ -47,8 +47,10 @@ pub struct Resolved {
     /// Whether it may return rows of what it writes.
     pub returning: bool,
     /// Whether it runs what is not known: a statement, or a function that is not declared.
-    /// That may change the session, and create temporary relations.
+    /// That may change the session.
     pub opaque: bool,
+    /// Whether what it runs may create temporary relations.
+    pub temporaries: bool,
     /// Whether it is a `COPY`, whose errors do not tell where they came from.
     pub copies: bool,
 }
@@ -65,6 +67,7 @@ impl Resolved {
             writes,
             returning: self.returning,
             opaque: self.opaque,
+            temporaries: self.temporaries,
             copies: self.copies,
         }
     }
@@ -161,14 +164,23 @@ impl Resolver {
             Step::Write(write) => unknown(&write.access),
             _ => false,
         });
+        let lower = sql.to_ascii_lowercase();
+        let words = ["temporary", "prepare", "execute"];
+        let temporaries = match self.dialect {
+            Dialect::Postgres => opaque || writes.database,
+            Dialect::Sqlite => opaque,
+            Dialect::Mysql => {
+                (opaque || writes.database)
+                    && (self.catalogue.hidden_temporaries
+                        || words.iter().any(|w| lower.contains(w)))
+            }
+        };
         Resolved {
+            temporaries,
             writes,
             opaque,
-            copies: sql
-                .trim_start()
-                .get(..4)
-                .is_some_and(|w| w.eq_ignore_ascii_case("copy")),
-            returning: sql.to_ascii_lowercase().contains("returning"),
+            copies: lower.trim_start().starts_with("copy"),
+            returning: lower.contains("returning"),
             analysis: Arc::new(analysis),
             read,
         }

@@ -43,6 +43,14 @@ impl Scope {
         Self::known(*hasher.finalize().as_bytes())
     }
 
+    /// The state that the database described, and what was set in it besides.
+    pub(crate) fn renewed(&self, base: [u8; 32]) -> Self {
+        let mut scope = Self::known(base);
+        scope.session.clone_from(&self.session);
+        scope.refresh();
+        scope
+    }
+
     /// A state that the database must be asked for.
     pub(crate) fn unknown() -> Self {
         let mut scope = Self::known([0; 32]);
@@ -82,7 +90,12 @@ impl Scope {
                 self.refresh();
             }
             // What a variable is reset to is not visible here.
-            Session::Reset(_) | Session::ResetAll | Session::Unrecognised => self.stale = true,
+            Session::Reset(name) => {
+                self.session.remove(name);
+                self.local.remove(name);
+                self.stale = true;
+            }
+            Session::ResetAll | Session::Unrecognised => self.stale = true,
         }
     }
 

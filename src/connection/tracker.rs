@@ -258,7 +258,8 @@ impl Tracker {
             returned = Returned::Unknown;
         }
         // rule: what-is-unknown-may-create-temporaries
-        self.temporary_unknown |= finished.resolved.opaque && !returned::is_syntax_error(error);
+        self.temporary_unknown |=
+            finished.resolved.temporaries && !returned::is_syntax_error(error);
         let (verdict, also) = self.transaction.finish(&finished.resolved, returned);
         self.note_schema_change(&finished.resolved.writes);
         self.note_schema_change(&also);
@@ -388,6 +389,7 @@ fn unresolved(analysis: Analysis) -> Resolved {
     }
     Resolved {
         opaque: is_opaque(&analysis),
+        temporaries: is_opaque(&analysis),
         analysis: Arc::new(analysis),
         read: Err(Bypass::Unidentified),
         writes,
@@ -411,6 +413,7 @@ fn unidentified(text: &str) -> Resolved {
             ..Writes::default()
         },
         opaque: is_opaque(&analysis),
+        temporaries: is_opaque(&analysis),
         analysis: Arc::new(analysis),
         returning: true,
         copies: true,

@@ -53,7 +53,9 @@ pub(crate) struct Transaction {
     certainty: Certainty,
     failed: bool,
     session_isolation: Isolation,
-    next_isolation: Option<Isolation>,
+    /// MySQL's isolation for the next transaction, and whether it is certain that it was
+    /// not spent.
+    next_isolation: Option<(Isolation, bool)>,
     isolation: Isolation,
     pub(crate) scope: Scope,
 }
@@ -77,12 +79,14 @@ impl Transaction {
         self.dialect = Some(dialect);
         self.session_isolation = isolation;
         // rule: what-cannot-be-asked-stays-private
-        // PostgreSQL tells all of its settings; of the others, what changed one that is
-        // not asked for keeps the session's keys to itself.
-        self.scope = if dialect == Dialect::Postgres || self.scope.is_untouched() {
-            Scope::known(base)
-        } else {
-            Scope::private(base)
+        // PostgreSQL tells all of its settings. MySQL is asked for those that matter, and
+        // what was set besides is remembered. What an unknown statement did to SQLite
+        // cannot be asked, so the session then keeps its keys to itself.
+        self.scope = match dialect {
+            Dialect::Postgres => Scope::known(base),
+            Dialect::Mysql => self.scope.renewed(base),
+            Dialect::Sqlite if self.scope.is_untouched() => Scope::known(base),
+            Dialect::Sqlite => Scope::private(base),
         };
     }
 
@@ -217,7 +221,7 @@ impl Transaction {
                 _ => {}
             }
         }
-        if resolved.opaque {
+        if self.may_set(resolved) {
             self.scope.forget();
         }
         self.spend_isolation(&resolved.analysis);
@@ -255,6 +259,13 @@ impl Transaction {
         self.scope.apply(change, self.dialect);
     }
 
+    /// Whether a statement may change the session without saying so.
+    // rule: what-may-write-anything-may-set-anything
+    fn may_set(&self, resolved: &Resolved) -> bool {
+        let triggers = self.dialect != Some(Dialect::Sqlite) && resolved.writes.database;
+        resolved.opaque || triggers
+    }
+
     /// A statement that reads or writes rows in autocommit spends MySQL's isolation for
     /// one transaction.
     fn spend_isolation(&mut self, analysis: &Analysis) {
@@ -263,9 +274,14 @@ impl Transaction {
             Step::Write(_) => true,
             _ => false,
         };
-        if self.is_autocommit() && analysis.steps.iter().any(is_transaction) {
-            self.next_isolation = None;
+        let configures = |step: &Step| matches!(step, Step::Control(_) | Step::Session(_));
+        if !self.is_autocommit() || analysis.steps.iter().all(configures) {
+            return;
         }
+        self.next_isolation = match self.next_isolation {
+            Some((next, _)) if !analysis.steps.iter().any(is_transaction) => Some((next, false)),
+            _ => None,
+        };
     }
 
     fn refused(&mut self, resolved: &Resolved, returned: Returned) -> Verdict {
@@ -276,7 +292,7 @@ impl Transaction {
         };
         let controls = steps.iter().any(|step| matches!(step, Step::Control(_)));
         let session = |step: &Step| matches!(step, Step::Session(_));
-        if resolved.opaque || steps.iter().any(session) {
+        if self.may_set(resolved) || steps.iter().any(session) {
             self.scope.forget();
         }
         if let [Step::Control(Control::Commit)] = steps.as_slice() {
@@ -336,10 +352,10 @@ impl Transaction {
                 }
                 self.frames.clear();
                 self.failed = false;
-                // It is not certain that an isolation for the next transaction was not
-                // spent before: only where both agree is it trusted.
+                // Where it may have been spent before, it is trusted only if both agree.
                 let next = match self.next_isolation.take() {
-                    Some(next) if next != self.session_isolation => Isolation::Snapshot,
+                    Some((next, true)) => next,
+                    Some((next, false)) if next != self.session_isolation => Isolation::Snapshot,
                     _ => self.session_isolation,
                 };
                 self.isolation = isolation.unwrap_or(next);
@@ -350,8 +366,13 @@ impl Transaction {
                 let pending = self.pending();
                 self.frames.clear();
                 self.certainty = Certainty::Known;
-                self.failed = false;
                 self.scope.end_transaction();
+                // rule: a-commit-that-rolled-back-undoes-set
+                // What ran at the commit, or was undone by it, may have changed the session.
+                if self.failed || pending.database {
+                    self.scope.forget();
+                }
+                self.failed = false;
                 pending
             }
             Control::Rollback => {
@@ -385,7 +406,7 @@ impl Transaction {
                 if !self.frames.is_empty() {
                     self.isolation = *isolation;
                 } else if self.dialect != Some(Dialect::Postgres) {
-                    self.next_isolation = Some(*isolation);
+                    self.next_isolation = Some((*isolation, true));
                 }
                 Writes::default()
             }

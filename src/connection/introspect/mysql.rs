@@ -138,6 +138,17 @@ where
     for row in texts(conn, &functions)? {
         catalogue.add_function(cell(&row, 0), FunctionKind::MayWrite);
     }
+    // A body that may not be seen may do anything.
+    let bodies = format!(
+        "SELECT routine_definition FROM information_schema.routines WHERE routine_schema {OURS} \
+         UNION ALL \
+         SELECT action_statement FROM information_schema.triggers WHERE event_object_schema {OURS}"
+    );
+    catalogue.hidden_temporaries = texts(conn, &bodies)?.iter().any(|row| {
+        let body = cell(row, 0).to_lowercase();
+        let words = ["temporary", "prepare", "execute"];
+        body.is_empty() || words.iter().any(|word| body.contains(word))
+    });
     Ok(catalogue)
 }
 

@@ -427,10 +427,10 @@ fn a_session_that_was_changed_unseen_shares_with_no_other() {
             .identify(dialect, Isolation::ReadCommitted, [0; 32]);
         let asked = driver.machine.scope.clone();
         assert!(asked.digest().is_some());
-        if dialect == Dialect::Postgres {
-            assert_eq!(asked.digest(), fresh.digest());
-        } else {
+        if dialect == Dialect::Sqlite {
             assert_ne!(asked.digest(), fresh.digest());
+        } else {
+            assert_eq!(asked.digest(), fresh.digest());
         }
     }
 }
@@ -455,4 +455,14 @@ fn a_refused_control_statement_begins_nothing() {
         driver.run(sql, Returned::Answered);
         assert_eq!(driver.admits("t"), Ok(Fill::Allowed), "{sql}");
     }
+}
+
+#[test]
+fn a_commit_that_rolled_back_undoes_what_was_set() {
+    let mut driver = Driver::new(Dialect::Postgres);
+    driver.ok("BEGIN");
+    driver.ok("SET search_path = other");
+    driver.run(WRITE_T, Returned::Refused);
+    driver.ok("COMMIT");
+    assert_eq!(driver.machine.scope.digest(), None);
 }
