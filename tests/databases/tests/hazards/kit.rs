@@ -153,3 +153,14 @@ pub(crate) fn fail(conn: &mut Conn, sql: &str) {
 pub(crate) fn transact<T>(conn: &mut Conn, body: impl FnOnce(&mut Conn) -> T) -> QueryResult<T> {
     conn.transaction(|conn| Ok(body(conn)))
 }
+
+/// The same, uncached.
+pub(crate) fn plain_sql(conn: &mut Conn, sql: &str) -> Vec<String> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        name: String,
+    }
+    let rows: Vec<Row> = diesel::sql_query(sql).load(conn).unwrap();
+    rows.into_iter().map(|row| row.name).collect()
+}

@@ -321,6 +321,24 @@ fn the_isolation_decides_whether_a_transaction_may_use_the_cache() {
 }
 
 #[test]
+fn hazard_09_set_transaction_outside_of_one_has_no_effect() {
+    let rig = Rig::new();
+    let mut one = rig.conn();
+    run(
+        &mut one,
+        "SET default_transaction_isolation = 'repeatable read'",
+    );
+    for sql in [
+        "SET TRANSACTION ISOLATION LEVEL READ COMMITTED",
+        "SET transaction_isolation = 'read committed'",
+        "SET LOCAL transaction_isolation = 'read committed'",
+    ] {
+        run(&mut one, sql);
+        assert_eq!(overtaken(&rig, &mut one), ISOLATION, "{sql}");
+    }
+}
+
+#[test]
 fn hazard_07_a_prepared_transaction_is_committed_elsewhere() {
     let rig = Rig::new();
     let (mut one, mut two, mut three) = (rig.conn(), rig.conn(), rig.conn());
@@ -530,6 +548,85 @@ fn hazard_09_a_transactions_own_setting_counts_inside_of_it() {
 }
 
 #[test]
+fn hazard_09_set_local_outside_of_a_transaction_has_no_effect() {
+    let (_rig, mut one, mut two) = tenants();
+    run(&mut one, "SET search_path = t1");
+    // Something new, so that nothing is stored under either state.
+    rename(&mut one, "renamed").unwrap();
+    for text in [
+        "SET LOCAL search_path = t2",
+        "SET LOCAL search_path = t2; SELECT 1",
+    ] {
+        run(&mut one, text);
+        honest(&mut one);
+        run(&mut two, "SET search_path = t1");
+        run(&mut two, "BEGIN; SET LOCAL search_path = t2");
+        honest(&mut two);
+        run(&mut two, "COMMIT");
+        honest(&mut two);
+    }
+}
+
+#[test]
+fn hazard_09_a_failed_transaction_undoes_its_settings() {
+    let (_rig, mut one, mut two) = tenants();
+    run(&mut one, "SET search_path = t1");
+    let _ = transact(&mut one, |one| {
+        run(one, "SET search_path = t2");
+        let _ = one.batch_execute("SELECT 1 / 0");
+    });
+    honest(&mut one);
+    run(&mut one, "BEGIN; SET search_path = t2");
+    fail(&mut one, "COMMIT; SELECT 1 / 0");
+    honest(&mut one);
+    run(&mut two, "SET search_path = t2");
+    honest(&mut two);
+    honest(&mut one);
+    let _ = one.batch_execute("ROLLBACK");
+    honest(&mut one);
+    fail(&mut one, "SET search_path = t2; SELECT 1 / 0");
+    honest(&mut one);
+}
+
+#[test]
+fn hazard_09_a_trigger_may_change_the_session() {
+    let (rig, mut one, mut two) = tenants();
+    run(
+        &mut rig.plain(),
+        "CREATE FUNCTION public.switch() RETURNS trigger LANGUAGE plpgsql AS
+           'BEGIN PERFORM set_config(''search_path'', ''t2'', false); RETURN NEW; END';
+         CREATE TRIGGER switch BEFORE INSERT ON public.others
+           FOR EACH ROW EXECUTE FUNCTION public.switch();",
+    );
+    // The catalogue is read again.
+    run(&mut one, "CREATE TABLE public.further (id INTEGER)");
+    run(&mut one, "SET search_path = t1");
+    honest(&mut one);
+    run(&mut one, "INSERT INTO public.others VALUES (7, 'x')");
+    assert_eq!(honest(&mut one).0, "two");
+    run(&mut two, "SET search_path = t1");
+    honest(&mut two);
+}
+
+#[test]
+fn hazard_09_a_view_may_change_the_session() {
+    let (rig, one, two) = tenants();
+    run(
+        &mut rig.plain(),
+        "CREATE VIEW public.switch AS SELECT set_config('search_path', 't2', false) AS name",
+    );
+    drop((one, two));
+    let mut one = rig.conn();
+    run(&mut one, "SET search_path = t1");
+    honest(&mut one);
+    run(&mut one, "SELECT * FROM public.switch");
+    assert_eq!(honest(&mut one).0, "two");
+    let mut two = rig.conn();
+    run(&mut two, "SET search_path = t1");
+    honest(&mut two);
+}
+
+#[test]
 fn hazard_09_roles_are_part_of_the_session() {
     let rig = Rig::new();
     let role = format!("r_{}", std::process::id());
@@ -681,6 +778,11 @@ fn hazard_10_two_databases_of_one_server() {
 }
 
 const SHADOW: &str = "CREATE TEMP TABLE things AS SELECT 1 AS id, 'temporary'::varchar(99) AS name";
+
+#[test]
+fn hazard_11_a_trigger_makes_a_temporary_table() {
+    shadows("INSERT INTO others VALUES (7, 'x')");
+}
 
 #[test]
 fn hazard_11_temporary_tables_shadow_real_ones() {
