@@ -36,6 +36,8 @@ pub struct Relation {
     pub triggers: bool,
     /// Whether a write to it cannot be rolled back (`MyISAM`, `MEMORY`).
     pub non_transactional: bool,
+    /// Whether an insert or update may remove rows: `ON CONFLICT REPLACE` in its definition.
+    pub replaces: bool,
     /// The tables whose foreign keys refer to it.
     pub children: Vec<Child>,
     /// The tables that share rows with it: partitions, inheritance.
@@ -165,6 +167,14 @@ impl Catalogue {
                 && sql
                     .split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$'))
                     .any(|word| self.attributes.contains(word.to_lowercase().as_str())))
+    }
+
+    /// A column of the table changes without standing in `SET`: which key an update changes
+    /// is then not known.
+    pub fn add_generated(&mut self, table: &str) {
+        for child in &mut self.relation(table).children {
+            child.columns.clear();
+        }
     }
 
     /// Makes two tables one family: a write to either may be read through the other.
@@ -319,6 +329,13 @@ impl Catalogue {
                 writes.database = true;
             }
             writes.non_transactional |= relation.non_transactional;
+            // rule: a-table-may-replace-its-rows
+            let kind = match kind {
+                WriteKind::Insert | WriteKind::Update { .. } if relation.replaces => {
+                    WriteKind::Replace
+                }
+                kind => kind,
+            };
             // rule: partitions-share-their-rows
             for member in &relation.family {
                 open.push((member.clone(), kind.clone()));
@@ -347,6 +364,14 @@ impl Catalogue {
 // rule: cascades-write-the-child-tables
 fn cascade(kind: &WriteKind, child: &Child) -> Option<WriteKind> {
     let hits_key = |columns: &Option<BTreeSet<Name>>| match columns {
+        // SQLite knows a key by these names, too.
+        Some(columns)
+            if ["rowid", "oid", "_rowid_"]
+                .iter()
+                .any(|alias| columns.contains(*alias)) =>
+        {
+            true
+        }
         Some(columns) if !child.columns.is_empty() => !columns.is_disjoint(&child.columns),
         _ => true,
     };

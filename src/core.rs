@@ -16,6 +16,9 @@ use crate::protocol::{Judgement, judge};
 use crate::stats::{Counters, count};
 use crate::tag::Tag;
 
+/// No entry lives longer, jitter aside.
+pub(crate) const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
+
 /// What both reads and writes go through.
 #[derive(Debug)]
 pub(crate) struct Core {
@@ -112,7 +115,8 @@ impl Core {
     /// When an entry that is stored now and lives for `ttl` is too old, jitter included.
     pub(crate) fn expiry(&self, ttl: Duration) -> Instant {
         let swing: f64 = rand::random_range(-1.0..=1.0);
-        Instant::now() + ttl.mul_f64(1.0 + self.config.jitter * swing)
+        // rule: every-entry-has-a-lifetime
+        Instant::now() + ttl.min(LONGEST).mul_f64(1.0 + self.config.jitter * swing)
     }
 
     /// Whether quarantines of unknown outcome wait for evidence from that database.

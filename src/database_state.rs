@@ -1,7 +1,7 @@
 //! What a cache knows about one database: its catalogue, as long as it is current.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,8 @@ use crate::resolve::{Resolver, Settings};
 
 /// How often a catalogue is read again because a query names what it does not know.
 const REREAD_EVERY: Duration = Duration::from_secs(1);
+/// Each time doubles the wait, this many times.
+const REREAD_SLOWEST: u32 = 9;
 
 /// One database and its catalogue.
 #[derive(Debug)]
@@ -22,6 +24,8 @@ pub(crate) struct Database {
     /// Grows with every change of the schema that was seen.
     generation: AtomicU64,
     loaded: RwLock<Option<Loaded>>,
+    /// How often it was read again on suspicion since the schema last changed.
+    rereads: AtomicU32,
     /// The writes under way, by the generation that they were resolved by.
     under_way: Mutex<BTreeMap<u64, usize>>,
     /// The oldest of those generations.
@@ -42,6 +46,7 @@ impl Database {
             dialect,
             generation: AtomicU64::new(0),
             loaded: RwLock::new(None),
+            rereads: AtomicU32::new(0),
             under_way: Mutex::default(),
             oldest: AtomicU64::new(u64::MAX),
         }
@@ -54,6 +59,7 @@ impl Database {
 
     /// The schema has changed, or is about to.
     pub(crate) fn schema_changed(&self) {
+        self.rereads.store(0, Ordering::Relaxed);
         self.generation.fetch_add(1, Ordering::SeqCst);
     }
 
@@ -81,10 +87,18 @@ impl Database {
 
     /// Whether the catalogue is old enough to be read again on suspicion.
     pub(crate) fn is_due(&self) -> bool {
+        let doublings = self.rereads.load(Ordering::Relaxed).min(REREAD_SLOWEST);
+        let wait = REREAD_EVERY * (1 << doublings);
         let loaded = self.loaded.read().unwrap_or_else(PoisonError::into_inner);
         loaded
             .as_ref()
-            .is_none_or(|loaded| loaded.at.elapsed() >= REREAD_EVERY)
+            .is_none_or(|loaded| loaded.at.elapsed() >= wait)
+    }
+
+    /// The catalogue is read again on suspicion.
+    pub(crate) fn reread(&self) {
+        self.rereads.fetch_add(1, Ordering::Relaxed);
+        self.generation.fetch_add(1, Ordering::SeqCst);
     }
 
     /// The models have changed.

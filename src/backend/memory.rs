@@ -184,7 +184,7 @@ impl MemoryBackend {
         let shards = (capacity / SHARD_BYTES).clamp(1, 16);
         let items = usize::try_from(capacity / 1024)
             .unwrap_or(usize::MAX)
-            .max(64);
+            .clamp(64, 1 << 20);
         let options = OptionsBuilder::new()
             .estimated_items_capacity(items)
             .weight_capacity(capacity)

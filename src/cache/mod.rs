@@ -160,6 +160,16 @@ impl Cache {
         );
     }
 
+    /// The schema of every database of that tag space has changed, or is about to; of all
+    /// databases, if it is not known which.
+    pub(crate) fn schema_changed(&self, space: Option<TagSpace>) {
+        for database in self.live_databases() {
+            if space.is_none_or(|space| database.id.tags == space) {
+                database.schema_changed();
+            }
+        }
+    }
+
     fn live_databases(&self) -> Vec<Arc<Database>> {
         let databases = self
             .0

@@ -176,3 +176,36 @@ fn ddl_changes_the_schema() {
     let writes = blog().writes(&pg("CREATE TABLE x (id INTEGER)"), &BTreeSet::new());
     assert!(writes.schema);
 }
+
+#[test]
+fn a_generated_key_may_change_without_standing_in_set() {
+    let mut blog = blog();
+    assert!(
+        !blog
+            .writes(&pg("UPDATE posts SET title = ''"), &BTreeSet::new())
+            .tables
+            .contains("comments")
+    );
+    blog.add_generated("posts");
+    assert!(
+        blog.writes(&pg("UPDATE posts SET title = ''"), &BTreeSet::new())
+            .tables
+            .contains("comments")
+    );
+}
+
+#[test]
+fn sqlite_knows_a_key_by_other_names() {
+    assert_eq!(
+        written("UPDATE posts SET rowid = 2"),
+        tables(&["comments", "posts"])
+    );
+}
+
+#[test]
+fn a_table_may_replace_its_rows() {
+    let mut blog = blog();
+    blog.relation("authors").replaces = true;
+    let writes = blog.writes(&pg("INSERT INTO authors VALUES (1)"), &BTreeSet::new());
+    assert!(writes.tables.contains("comments"));
+}

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use diesel::connection::{Connection, Instrumentation, LoadConnection};
+use diesel::connection::{Connection, Instrumentation, LoadConnection, TransactionManager};
 use diesel::result::QueryResult;
 
 use crate::bypass::Bypass;
@@ -90,7 +90,15 @@ where
     ) -> Result<(), Error> {
         self.set_instrumentation(Tracker::new(cache.clone(), next));
         ask_session(self).map_err(Error::Attach)?;
-        ask_catalogue(self).map_err(Error::Attach)
+        ask_catalogue(self).map_err(Error::Attach)?;
+        // rule: attaching-inside-a-transaction-is-late
+        let status = C::TransactionManager::transaction_manager_status_mut(self);
+        if !matches!(status.transaction_depth(), Ok(None))
+            && let Some(tracker) = tracker(self)
+        {
+            tracker.joined_late();
+        }
+        Ok(())
     }
 
     fn has_cache(&mut self, cache: &Cache) -> bool {
@@ -184,7 +192,8 @@ where
 }
 
 /// Reads the catalogue anew, because it does not know a relation that a query names.
-/// At most once a second, and only where a question can do no harm.
+/// At most once a second, less often the more often that did not help, and only where a
+/// question can do no harm.
 pub(crate) fn reread_catalogue<C>(conn: &mut C) -> bool
 where
     C: LoadConnection,
@@ -196,7 +205,7 @@ where
     let due = tracker.database().is_some_and(|database| database.is_due());
     if due {
         if let Some(database) = tracker.database() {
-            database.schema_changed();
+            database.reread();
         }
         return ask_catalogue(conn).is_ok();
     }

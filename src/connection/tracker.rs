@@ -19,6 +19,9 @@ use crate::invalidate::Guard;
 use crate::resolve::{Resolved, write_tags};
 use crate::stats::Source;
 
+/// With more temporary relations than this, any name may be one.
+const MOST_TEMPORARIES: usize = 1000;
+
 /// Follows what a connection does, and hands every write to the cache.
 pub(crate) struct Tracker {
     cache: Cache,
@@ -78,6 +81,11 @@ impl Tracker {
 
     pub(crate) fn database(&self) -> Option<&Arc<Database>> {
         self.database.as_ref()
+    }
+
+    /// The connection has a transaction open that was not seen to begin.
+    pub(crate) fn joined_late(&mut self) {
+        self.transaction.taint();
     }
 
     /// Keeps this crate's own questions from the state machine and from the user's instrumentation.
@@ -194,6 +202,7 @@ impl Tracker {
             match step {
                 Step::CreateTemporary(name) => {
                     self.temporary.insert(name.clone());
+                    self.temporary_unknown |= self.temporary.len() > MOST_TEMPORARIES;
                 }
                 // rule: an-attach-counts-before-it-is-asked-about
                 Step::Session(Session::Unrecognised) if self.dialect() == Some(Dialect::Sqlite) => {
@@ -291,10 +300,11 @@ impl Tracker {
 
     /// Reads must not go by a catalogue that is about to change, or has just changed.
     fn note_schema_change(&self, writes: &Writes) {
-        if let Some(database) = &self.database
-            && (writes.schema || writes.root)
-        {
-            database.schema_changed();
+        if writes.root {
+            self.cache.schema_changed(None);
+        } else if writes.schema {
+            let space = self.database.as_ref().map(|database| database.id.tags);
+            self.cache.schema_changed(space);
         }
     }
 

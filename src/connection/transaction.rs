@@ -95,6 +95,11 @@ impl Transaction {
         self.certainty = Certainty::Lost;
     }
 
+    /// A transaction may be open that was not seen to begin.
+    pub(crate) fn taint(&mut self) {
+        self.certainty = Certainty::Tainted;
+    }
+
     /// Whether it is known which transaction is open, if any.
     pub(crate) fn is_certain(&self) -> bool {
         self.certainty == Certainty::Known

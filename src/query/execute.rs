@@ -17,7 +17,7 @@ use crate::flight::Role;
 use crate::key::{Key, KeyParts, RowForm};
 use crate::outcome::Outcome;
 use crate::query::Options;
-use crate::resolve::ReadFootprint;
+use crate::resolve::{ReadFootprint, Resolver};
 use crate::statement::CacheDatabase;
 use crate::stats::count;
 
@@ -27,6 +27,8 @@ struct Plan {
     key: Key,
     footprint: ReadFootprint,
     fill: Fill,
+    /// What the footprint was resolved by.
+    resolver: Arc<Resolver>,
 }
 
 const UNSTORED: Outcome = Outcome::Miss {
@@ -95,6 +97,7 @@ where
         key,
         footprint,
         fill,
+        resolver,
     } = plan;
     let core = cache.core();
     let mut found = core.lookup(&key, &footprint.tags, options.refresh);
@@ -106,7 +109,7 @@ where
     // rule: a-plan-must-outlive-its-lookup
     // The footprint came from a catalogue, and the tokens from later: had the schema
     // changed in between, the footprint would be that of another schema.
-    if !is_current(conn) {
+    if !is_current(conn, &resolver) {
         report(Some(&cache), Outcome::Bypass(Bypass::Unidentified));
         return ask(query, conn);
     }
@@ -201,10 +204,11 @@ fn entry<S: Any + Send + Sync>(
 }
 
 /// Whether the catalogue that the plan went by is still current.
-fn is_current<Conn: LoadConnection>(conn: &mut Conn) -> bool {
+fn is_current<Conn: LoadConnection>(conn: &mut Conn, resolver: &Arc<Resolver>) -> bool {
     connection::tracker(conn)
         .and_then(|tracker| tracker.database())
-        .is_some_and(|database| database.current().is_some())
+        .and_then(|database| database.current())
+        .is_some_and(|current| Arc::ptr_eq(&current, resolver))
 }
 
 /// Whether the thread may wait for another's read: it holds no transaction open.
@@ -269,5 +273,6 @@ where
         key,
         footprint,
         fill,
+        resolver,
     })
 }

@@ -132,9 +132,12 @@ fn digest(rows: &[Texts]) -> [u8; 32] {
     *hasher.finalize().as_bytes()
 }
 
-/// A set of names written with commas.
+/// What stands between the names of a list: no name holds it.
+const SEPARATOR: char = '\u{1f}';
+
+/// A set of names.
 fn names(list: &str) -> BTreeSet<Name> {
-    list.split(',')
+    list.split(SEPARATOR)
         .filter(|name| !name.is_empty())
         .map(|name| name.to_lowercase().into())
         .collect()

@@ -2,13 +2,13 @@
 
 use diesel::connection::LoadConnection;
 use diesel::result::QueryResult;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
-use super::{SessionInfo, cell, digest, flag, is_number, names, texts};
+use super::{SessionInfo, cell, digest, flag, is_number, texts};
 use crate::catalogue::{Catalogue, Child, FunctionKind};
 use crate::database::DatabaseId;
 use crate::dialect::Dialect;
-use crate::footprint::{self, Isolation};
+use crate::footprint::{self, Isolation, Name};
 use crate::statement::CacheDatabase;
 
 // A query may name tables of any schema of the server, so the server is the database.
@@ -107,22 +107,40 @@ where
         let definition = footprint::analyze(cell(&row, 1), Dialect::Mysql);
         catalogue.relation(cell(&row, 0)).views.push(definition);
     }
-    let references = "\
-        SELECT r.referenced_table_name, r.table_name, r.delete_rule, r.update_rule, \
-               (SELECT GROUP_CONCAT(u.referenced_column_name) \
-                  FROM information_schema.key_column_usage u \
-                 WHERE u.constraint_schema = r.constraint_schema \
-                   AND u.constraint_name = r.constraint_name \
-                   AND u.table_name = r.table_name) \
-          FROM information_schema.referential_constraints r";
-    for row in texts(conn, references)? {
+    // The server has been seen to crash on these joined; they are joined here.
+    let mut keys: HashMap<[String; 3], BTreeSet<Name>> = HashMap::new();
+    let columns = format!(
+        "SELECT constraint_schema, constraint_name, table_name, referenced_column_name \
+           FROM information_schema.key_column_usage \
+          WHERE constraint_schema {OURS} AND referenced_table_name IS NOT NULL"
+    );
+    for row in texts(conn, &columns)? {
+        let key = [0, 1, 2].map(|index| cell(&row, index).to_owned());
+        let column = cell(&row, 3).to_lowercase().into();
+        keys.entry(key).or_default().insert(column);
+    }
+    let references = format!(
+        "SELECT constraint_schema, constraint_name, table_name, referenced_table_name, \
+                delete_rule, update_rule \
+           FROM information_schema.referential_constraints WHERE constraint_schema {OURS}"
+    );
+    for row in texts(conn, &references)? {
         let acts = |rule: &str| !matches!(rule, "RESTRICT" | "NO ACTION");
-        catalogue.relation(cell(&row, 0)).children.push(Child {
-            table: cell(&row, 1).to_lowercase().into(),
-            on_delete: acts(cell(&row, 2)),
-            on_update: acts(cell(&row, 3)),
-            columns: names(cell(&row, 4)),
+        let key = [0, 1, 2].map(|index| cell(&row, index).to_owned());
+        catalogue.relation(cell(&row, 3)).children.push(Child {
+            table: cell(&row, 2).to_lowercase().into(),
+            on_delete: acts(cell(&row, 4)),
+            on_update: acts(cell(&row, 5)),
+            columns: keys.remove(&key).unwrap_or_default(),
         });
+    }
+    // Generated columns, and those that the server sets at an update.
+    let generated = format!(
+        "SELECT DISTINCT table_name FROM information_schema.columns \
+          WHERE table_schema {OURS} AND (extra LIKE '%GENERATED%' OR extra LIKE '%on update%')"
+    );
+    for row in texts(conn, &generated)? {
+        catalogue.add_generated(cell(&row, 0));
     }
     let triggers = format!(
         "SELECT DISTINCT event_object_table FROM information_schema.triggers \
@@ -139,12 +157,15 @@ where
         catalogue.add_function(cell(&row, 0), FunctionKind::MayWrite);
     }
     // A body that may not be seen may do anything.
-    let bodies = format!(
-        "SELECT routine_definition FROM information_schema.routines WHERE routine_schema {OURS} \
-         UNION ALL \
-         SELECT action_statement FROM information_schema.triggers WHERE event_object_schema {OURS}"
+    let routines = format!(
+        "SELECT routine_definition FROM information_schema.routines WHERE routine_schema {OURS}"
     );
-    catalogue.hidden_temporaries = texts(conn, &bodies)?.iter().any(|row| {
+    let triggers = format!(
+        "SELECT action_statement FROM information_schema.triggers WHERE event_object_schema {OURS}"
+    );
+    let mut bodies = texts(conn, &routines)?;
+    bodies.extend(texts(conn, &triggers)?);
+    catalogue.hidden_temporaries = bodies.iter().any(|row| {
         let body = cell(row, 0).to_lowercase();
         let words = ["temporary", "prepare", "execute"];
         body.is_empty() || words.iter().any(|word| body.contains(word))

@@ -21,7 +21,7 @@ const SESSION: &str = "\
            pg_is_in_recovery()::int::text, \
            current_user::text, session_user::text, \
            current_schemas(true)::text, \
-           (SELECT string_agg(relname::text, ',') FROM pg_class \
+           (SELECT string_agg(relname::text, chr(31)) FROM pg_class \
              WHERE relnamespace = pg_my_temp_schema() AND relkind IN ('r', 'v', 'p', 'm', 'f')), \
            current_setting('standard_conforming_strings')";
 
@@ -98,6 +98,11 @@ where
             on_update: matches!(cell(&row, 3), "c" | "n" | "d"),
             columns: names(cell(&row, 4)),
         });
+    }
+    let generated = "SELECT DISTINCT c.relname::text FROM pg_attribute a \
+                       JOIN pg_class c ON c.oid = a.attrelid WHERE a.attgenerated <> ''";
+    for row in texts(conn, generated)? {
+        catalogue.add_generated(cell(&row, 0));
     }
     let families = "SELECT p.relname::text, c.relname::text FROM pg_inherits i \
                       JOIN pg_class p ON p.oid = i.inhparent \
@@ -182,7 +187,7 @@ where
     texts(
         conn,
         "SELECT p.relname::text, c.relname::text, k.confdeltype::text, k.confupdtype::text, \
-                (SELECT string_agg(a.attname::text, ',') FROM pg_attribute a \
+                (SELECT string_agg(a.attname::text, chr(31)) FROM pg_attribute a \
                   WHERE a.attrelid = k.confrelid AND a.attnum = ANY (k.confkey)) \
            FROM pg_constraint k \
            JOIN pg_class p ON p.oid = k.confrelid \

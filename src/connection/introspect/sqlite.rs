@@ -3,7 +3,7 @@
 use diesel::connection::LoadConnection;
 use diesel::result::QueryResult;
 
-use super::{SessionInfo, cell, digest, flag, names, texts};
+use super::{SEPARATOR, SessionInfo, cell, digest, flag, names, texts};
 use crate::catalogue::{Catalogue, Child};
 use crate::database::DatabaseId;
 use crate::dialect::Dialect;
@@ -45,7 +45,7 @@ where
         standby: false,
         attached,
         untrackable,
-        temporary: names(&temporary.join(",")),
+        temporary: names(&temporary.join(&SEPARATOR.to_string())),
     })
 }
 
@@ -91,6 +91,7 @@ where
             "table" => {
                 let relation = catalogue.relation(cell(&row, 1));
                 relation.uncacheable |= is_virtual(cell(&row, 3));
+                relation.replaces |= may_replace(cell(&row, 3));
             }
             "view" => {
                 let definition = footprint::view_definition(cell(&row, 3), Dialect::Sqlite);
@@ -113,7 +114,19 @@ where
             columns: names(cell(&row, 4)),
         });
     }
+    let generated = "\
+        SELECT DISTINCT m.name FROM sqlite_master m, pragma_table_xinfo(m.name) c \
+         WHERE m.type = 'table' AND c.hidden IN (2, 3)";
+    for row in texts(conn, generated)? {
+        catalogue.add_generated(cell(&row, 0));
+    }
     Ok(catalogue)
+}
+
+/// Whether the definition may hold `ON CONFLICT REPLACE`.
+fn may_replace(sql: &str) -> bool {
+    let sql = sql.to_lowercase();
+    sql.contains("conflict") && sql.contains("replace")
 }
 
 fn is_virtual(sql: &str) -> bool {

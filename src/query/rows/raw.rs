@@ -24,7 +24,7 @@ pub struct RawRows<DB: RawDatabase> {
     columns: Arc<[Column<DB>]>,
     bytes: Vec<u8>,
     /// The end of each cell in `bytes`; `None` for NULL.
-    cells: Vec<Option<Range<u32>>>,
+    cells: Vec<Option<Range<usize>>>,
     rows: usize,
 }
 
@@ -84,19 +84,16 @@ impl<DB: RawDatabase> RawRows<DB> {
             if *column.cell_type.get_or_insert(cell_type) != cell_type {
                 return Err(unstorable("rows differ in a column's type"));
             }
-            let start = u32::try_from(self.bytes.len());
+            let start = self.bytes.len();
             self.bytes.extend_from_slice(bytes);
-            match (start, u32::try_from(self.bytes.len())) {
-                (Ok(start), Ok(end)) => self.cells.push(Some(start..end)),
-                _ => return Err(unstorable("the result is larger than 4 GiB")),
-            }
+            self.cells.push(Some(start..self.bytes.len()));
         }
         self.rows += 1;
         Ok(())
     }
 
     pub(super) fn weight(&self) -> usize {
-        self.bytes.len() + self.cells.len() * size_of::<Option<Range<u32>>>()
+        self.bytes.len() + self.cells.len() * size_of::<Option<Range<usize>>>()
     }
 
     pub(super) fn row(&self, index: usize) -> Option<RawRow<'_, DB>> {
@@ -156,11 +153,7 @@ impl<'s, DB: RawDatabase> Row<'s, DB> for RawRow<'s, DB> {
             .cells
             .get(self.index * self.field_count() + index)?;
         let bytes = match cell {
-            Some(range) => Some(
-                self.rows
-                    .bytes
-                    .get(range.start as usize..range.end as usize)?,
-            ),
+            Some(range) => Some(self.rows.bytes.get(range.clone())?),
             None => None,
         };
         Some(RawField {
