@@ -4,6 +4,8 @@ use diesel_cache_databases::postgres as engine;
 
 #[path = "kit.rs"]
 mod kit;
+#[path = "cases/machinery.rs"]
+mod machinery;
 #[path = "only/postgres.rs"]
 mod only;
 #[path = "cases/transactions.rs"]
