@@ -20,6 +20,8 @@ pub struct Catalogue {
     /// Whether a routine or trigger may create temporary relations. Only MySQL, which
     /// cannot list them, is asked.
     pub hidden_temporaries: bool,
+    /// Whether foreign keys or triggers may exist that the user may not see.
+    pub hidden_references: bool,
 }
 
 /// A relation, or several of one name.
@@ -30,6 +32,8 @@ pub struct Relation {
     /// Whether its rows may change without a statement that names it: a foreign or
     /// virtual table, or a view whose definition is not understood.
     pub uncacheable: bool,
+    /// What reading it reads besides: the tables of its row-level security policies.
+    pub also_reads: BTreeSet<Name>,
     /// Whether row-level security decides who sees what.
     pub row_security: bool,
     /// Whether it has triggers or rules, which may write anything.
@@ -234,6 +238,12 @@ impl Catalogue {
             if !reads.tables.insert(name.clone()) {
                 continue;
             }
+            // rule: a-policy-reads-its-tables
+            let policies = Access {
+                relations: relation.also_reads.clone(),
+                ..Access::default()
+            };
+            self.collect(&policies, pure, reads)?;
             // rule: a-view-reads-its-base-tables
             for view in &relation.views {
                 match view.is_single_read() {
@@ -312,6 +322,10 @@ impl Catalogue {
     }
 
     fn write_target(&self, target: &Target, writes: &mut Writes) {
+        // rule: what-may-not-be-seen-may-cascade
+        if self.hidden_references && !matches!(target.kind, WriteKind::Insert) {
+            writes.database = true;
+        }
         let mut seen = BTreeSet::new();
         let mut open = vec![(target.relation.clone(), target.kind.clone())];
         while let Some((name, kind)) = open.pop() {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::core::Core;
 use crate::database::TagSpace;
+use crate::database_state::Governed;
 use crate::protocol::Lift;
 use crate::stats::{Source, count};
 use crate::tag::Tag;
@@ -23,6 +24,8 @@ pub(crate) struct Guard {
     tags: Vec<Tag>,
     space: Option<TagSpace>,
     session: Option<Arc<str>>,
+    /// Keeps newer catalogues from being read by while an older one governs the write.
+    governed: Option<Governed>,
     owed: bool,
 }
 
@@ -34,6 +37,7 @@ pub(crate) struct Orphan {
     pub(crate) space: Option<TagSpace>,
     /// The writer's session, as the database names it.
     session: Option<Arc<str>>,
+    _governed: Option<Governed>,
     ask_after: Instant,
 }
 
@@ -44,6 +48,7 @@ impl Core {
         tags: Vec<Tag>,
         space: Option<TagSpace>,
         session: Option<Arc<str>>,
+        governed: Option<Governed>,
     ) -> Guard {
         let writer = WriterId::fresh();
         count(&self.counters.quarantines);
@@ -57,6 +62,7 @@ impl Core {
             tags,
             space,
             session,
+            governed,
             owed: true,
         }
     }
@@ -153,6 +159,7 @@ impl Drop for Guard {
                 tags: std::mem::take(&mut self.tags),
                 space: self.space,
                 session: self.session.clone(),
+                _governed: self.governed.take(),
                 ask_after: Instant::now(),
             });
     }

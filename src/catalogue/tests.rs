@@ -209,3 +209,28 @@ fn a_table_may_replace_its_rows() {
     let writes = blog.writes(&pg("INSERT INTO authors VALUES (1)"), &BTreeSet::new());
     assert!(writes.tables.contains("comments"));
 }
+
+#[test]
+fn a_policy_reads_its_tables() {
+    let mut blog = blog();
+    blog.relation("posts").also_reads.insert("authors".into());
+    let analysis = pg("SELECT id FROM posts");
+    let access = analysis.is_single_read().expect("a read");
+    let reads = blog.reads(access, &BTreeSet::new()).expect("cacheable");
+    assert!(reads.tables.contains("authors"));
+}
+
+#[test]
+fn what_may_not_be_seen_may_cascade() {
+    let mut blog = blog();
+    blog.hidden_references = true;
+    assert!(
+        blog.writes(&pg("DELETE FROM tags"), &BTreeSet::new())
+            .database
+    );
+    assert!(
+        !blog
+            .writes(&pg("INSERT INTO tags VALUES (1)"), &BTreeSet::new())
+            .database
+    );
+}

@@ -98,6 +98,8 @@ where
         {
             tracker.joined_late();
         }
+        // A lost connection is often replaced by one that may ask what became of it.
+        resolve_orphans(self);
         Ok(())
     }
 
@@ -182,7 +184,7 @@ where
     }
     let tracker = tracker(conn).ok_or(Bypass::Unattached)?;
     let database = tracker.database().ok_or(Bypass::Unidentified)?;
-    if database.current().is_none() {
+    if database.resolver().is_none() {
         if !tracker.may_ask() {
             return Err(tracker.silence());
         }
@@ -265,7 +267,7 @@ where
     let Some(database) = tracker.database().cloned() else {
         return Ok(());
     };
-    if database.current().is_some() {
+    if database.resolver().is_some() {
         return Ok(());
     }
     // The generation comes first: a change while the catalogue is read makes it outdated.

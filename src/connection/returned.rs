@@ -36,6 +36,13 @@ impl Returned {
             )) => Self::Refused,
             // SQLite runs in this process: what has returned is over.
             Some(_) if dialect == Some(Dialect::Sqlite) => Self::Answered,
+            // Diesel's own: nothing was sent, or the answer was read.
+            Some(
+                Error::InvalidCString(_)
+                | Error::QueryBuilderError(_)
+                | Error::SerializationError(_)
+                | Error::DeserializationError(_),
+            ) => Self::Answered,
             // rule: an-error-on-the-way-is-not-an-answer
             Some(Error::DatabaseError(DatabaseErrorKind::Unknown, info)) => match dialect {
                 // libpq has read to the end of the answer, and the connection is alive:

@@ -80,6 +80,13 @@ impl Scope {
                     self.session.remove("role");
                     self.local.remove("role");
                 }
+                // rule: a-prepared-statement-keeps-its-schema-on-mysql
+                // What MySQL fixed when a statement was prepared stays in force for it, so
+                // this session no longer returns what another in the same state does.
+                if dialect == Some(Dialect::Mysql) && is_fixed_at_prepare(name) {
+                    let private = format!("{:032x}", rand::random::<u128>());
+                    self.session.insert("".into(), private.into());
+                }
                 // rule: set-local-ends-with-the-transaction
                 if *local && dialect == Some(Dialect::Postgres) {
                     self.local.insert(name.clone(), value.clone());
@@ -132,6 +139,12 @@ impl Scope {
         }
         self.digest = *hasher.finalize().as_bytes();
     }
+}
+
+fn is_fixed_at_prepare(name: &str) -> bool {
+    matches!(name, "schema" | "sql_mode" | "names")
+        || name.starts_with("character_set")
+        || name.starts_with("collation")
 }
 
 #[cfg(test)]

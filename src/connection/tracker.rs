@@ -36,7 +36,7 @@ pub(crate) struct Tracker {
     temporary_unknown: bool,
     in_flight: Vec<InFlight>,
     /// Quarantines whose statement may still be at work on the server.
-    doubts: Vec<(Guard, Option<Governed>)>,
+    doubts: Vec<Guard>,
     /// The schema's generation by which the transaction's first write was resolved.
     pending_generation: Option<u64>,
     /// Whether the statements are this crate's own questions.
@@ -49,8 +49,6 @@ pub(crate) struct Tracker {
 struct InFlight {
     resolved: Arc<Resolved>,
     guard: Option<Guard>,
-    /// Keeps newer catalogues from being read by while an older one governs the write.
-    governed: Option<Governed>,
     /// Whether it is Diesel's question for a custom type, asked inside of another statement.
     nested: bool,
 }
@@ -102,7 +100,9 @@ impl Tracker {
 
     /// Why the session cannot be asked about now.
     pub(crate) fn silence(&self) -> Bypass {
-        if self.transaction.is_certain() {
+        if self.transaction.awaits_transaction() {
+            Bypass::Isolation
+        } else if self.transaction.is_certain() {
             Bypass::Unidentified
         } else {
             Bypass::UnknownTransaction
@@ -111,7 +111,9 @@ impl Tracker {
 
     /// Whether a question to the database can do no harm now.
     pub(crate) fn may_ask(&self) -> bool {
-        self.transaction.is_autocommit() && self.in_flight.is_empty()
+        self.transaction.is_autocommit()
+            && self.in_flight.is_empty()
+            && !self.transaction.awaits_transaction()
     }
 
     fn dialect(&self) -> Option<Dialect> {
@@ -190,7 +192,7 @@ impl Tracker {
                     None => Arc::new(unresolved(footprint::analyze(sql, database.dialect))),
                 }
             }
-            None => Arc::new(unidentified(text)),
+            None => Arc::new(unidentified(text, self.hint)),
         }
     }
 
@@ -226,7 +228,13 @@ impl Tracker {
             self.pending_generation = generation;
         }
         let governed = match (&self.database, generation) {
-            (Some(database), Some(generation)) if !quarantine.is_empty() => {
+            // What keeps every read away needs no more.
+            (Some(database), Some(generation))
+                if !(quarantine.is_empty()
+                    || quarantine.database
+                    || quarantine.schema
+                    || quarantine.root) =>
+            {
                 let governed = database.govern(generation);
                 // From here on no read goes by a newer catalogue; one may have before.
                 if database.generation() != generation {
@@ -238,9 +246,8 @@ impl Tracker {
         };
         self.note_schema_change(&resolved.writes);
         self.note_schema_change(&quarantine);
-        let guard = (!quarantine.is_empty()).then(|| self.quarantine(&quarantine));
+        let guard = (!quarantine.is_empty()).then(|| self.quarantine(&quarantine, governed));
         self.in_flight.push(InFlight {
-            governed,
             nested: !self.in_flight.is_empty() && is_type_lookup(text),
             resolved,
             guard,
@@ -258,8 +265,7 @@ impl Tracker {
         for unfinished in std::mem::take(&mut self.in_flight) {
             self.transaction
                 .finish(&unfinished.resolved, Returned::Unknown);
-            self.doubts
-                .extend(unfinished.guard.map(|guard| (guard, unfinished.governed)));
+            self.doubts.extend(unfinished.guard);
         }
         let mut returned = Returned::of(error, self.dialect());
         // rule: an-error-of-copy-may-be-on-the-way
@@ -274,7 +280,7 @@ impl Tracker {
         self.note_schema_change(&also);
         // The session has answered: what it was asked before is over.
         if returned != Returned::Unknown {
-            for (doubt, _) in std::mem::take(&mut self.doubts) {
+            for doubt in std::mem::take(&mut self.doubts) {
                 doubt.renew(Source::Unknown);
             }
         }
@@ -290,7 +296,7 @@ impl Tracker {
             match verdict {
                 Verdict::Renew => guard.renew(source),
                 Verdict::Restore => guard.restore(),
-                Verdict::Doubt => self.doubts.push((guard, finished.governed)),
+                Verdict::Doubt => self.doubts.push(guard),
             }
         } else if !also.is_empty() {
             let tags = self.tags(&also);
@@ -315,11 +321,12 @@ impl Tracker {
         )
     }
 
-    fn quarantine(&self, writes: &Writes) -> Guard {
+    fn quarantine(&self, writes: &Writes, governed: Option<Governed>) -> Guard {
         self.cache.core().quarantine(
             self.tags(writes),
             self.database.as_ref().map(|database| database.id.tags),
             self.session.clone(),
+            governed,
         )
     }
 }
@@ -335,6 +342,7 @@ impl Instrumentation for Tracker {
             }
             InstrumentationEvent::StartEstablishConnection { url, .. } => {
                 self.hint = dialect_of_url(url);
+                self.transaction.expect(self.hint);
             }
             _ => {}
         }
@@ -352,14 +360,13 @@ impl Drop for Tracker {
         let mut pending = self.transaction.pending();
         for unfinished in std::mem::take(&mut self.in_flight) {
             pending.merge(&unfinished.resolved.writes);
-            self.doubts
-                .extend(unfinished.guard.map(|guard| (guard, unfinished.governed)));
+            self.doubts.extend(unfinished.guard);
         }
         let tags = self.tags(&pending);
         self.cache.core().renew(&tags, Source::Unknown);
         if self.dialect() == Some(Dialect::Sqlite) {
             // Nothing of it is at work any longer: SQLite runs in this process.
-            for (doubt, _) in std::mem::take(&mut self.doubts) {
+            for doubt in std::mem::take(&mut self.doubts) {
                 doubt.renew(Source::Unknown);
             }
         }
@@ -409,13 +416,24 @@ fn unresolved(analysis: Analysis) -> Resolved {
 }
 
 /// What a statement does before the database is known, and with it the dialect.
-fn unidentified(text: &str) -> Resolved {
-    let dialects = [Dialect::Postgres, Dialect::Mysql, Dialect::Sqlite];
-    let [analysis, others @ ..] = dialects.map(|dialect| footprint::analyze(text, dialect));
-    let harmless = reads_only(&analysis)
-        && others
-            .iter()
-            .all(|other| reads_only(other) && controls(other) == controls(&analysis));
+fn unidentified(text: &str, hint: Option<Dialect>) -> Resolved {
+    let (analysis, harmless) = match hint {
+        Some(dialect) => {
+            let sql = footprint::strip_binds(text, dialect);
+            let analysis = footprint::analyze(sql, dialect);
+            let harmless = reads_only(&analysis);
+            (analysis, harmless)
+        }
+        None => {
+            let dialects = [Dialect::Postgres, Dialect::Mysql, Dialect::Sqlite];
+            let [analysis, others @ ..] = dialects.map(|dialect| footprint::analyze(text, dialect));
+            let harmless = reads_only(&analysis)
+                && others
+                    .iter()
+                    .all(|other| reads_only(other) && controls(other) == controls(&analysis));
+            (analysis, harmless)
+        }
+    };
     Resolved {
         read: Err(Bypass::Unidentified),
         writes: Writes {

@@ -32,6 +32,7 @@ struct Frame {
     name: Name,
     writes: Writes,
     scope: Scope,
+    session_isolation: Isolation,
 }
 
 /// What has become of what a statement put under quarantine.
@@ -98,6 +99,17 @@ impl Transaction {
     /// A transaction may be open that was not seen to begin.
     pub(crate) fn taint(&mut self) {
         self.certainty = Certainty::Tainted;
+    }
+
+    /// What the URL says of the dialect, before the database is asked.
+    pub(crate) fn expect(&mut self, dialect: Option<Dialect>) {
+        self.dialect = dialect;
+    }
+
+    /// Whether a question of this crate's own would spend MySQL's isolation for the next
+    /// transaction.
+    pub(crate) fn awaits_transaction(&self) -> bool {
+        self.next_isolation.is_some()
     }
 
     /// Whether it is known which transaction is open, if any.
@@ -466,6 +478,7 @@ impl Transaction {
             }
             if self.dialect == Some(Dialect::Postgres) {
                 self.scope = frame.scope.clone();
+                self.session_isolation = frame.session_isolation;
             }
         }
     }
@@ -476,6 +489,7 @@ impl Transaction {
             && let Some(frame) = self.frames.first()
         {
             self.scope = frame.scope.clone();
+            self.session_isolation = frame.session_isolation;
             // It may have committed on the way.
             if self.certainty != Certainty::Known {
                 self.scope.forget();
@@ -491,6 +505,7 @@ impl Transaction {
             name: name.into(),
             writes: Writes::default(),
             scope: self.scope.clone(),
+            session_isolation: self.session_isolation,
         });
     }
 

@@ -34,8 +34,9 @@ pub(super) fn steps(statement: &[TokenWithSpan], dialect: Dialect) -> Vec<Step> 
         // rule: harmless-statements
         Some(
             "SHOW" | "CHECKPOINT" | "LISTEN" | "UNLISTEN" | "NOTIFY" | "DEALLOCATE" | "FETCH"
-            | "MOVE" | "CLOSE" | "CHECKSUM" | "HELP" | "KILL" | "CLUSTER",
+            | "MOVE" | "CLOSE" | "CHECKSUM" | "HELP" | "KILL",
         ) => harmless(cursor, dialect),
+        Some("CLUSTER") if dialect == Dialect::Postgres => vec![Step::Ddl],
         Some("DECLARE") => declare(statement, dialect),
         Some("TRUNCATE") => truncate(cursor, dialect),
         Some("COPY") if dialect == Dialect::Postgres => copy(cursor, dialect),
@@ -155,7 +156,9 @@ fn maintenance(statement: &[TokenWithSpan], dialect: Dialect) -> Vec<Step> {
 fn vacuum(cursor: Cursor<'_>, dialect: Dialect) -> Vec<Step> {
     // rule: sqlite-vacuum-renumbers-rowids
     let copies = cursor.rest().iter().any(|t| is(Some(t), "INTO"));
-    vec![if dialect == Dialect::Sqlite && !copies {
+    // rule: rewriting-a-table-moves-its-rows
+    let full = dialect == Dialect::Postgres && cursor.rest().iter().any(|t| is(Some(t), "FULL"));
+    vec![if full || (dialect == Dialect::Sqlite && !copies) {
         Step::Ddl
     } else {
         Step::Harmless

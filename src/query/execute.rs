@@ -110,7 +110,7 @@ where
     // The footprint came from a catalogue, and the tokens from later: had the schema
     // changed in between, the footprint would be that of another schema.
     if !is_current(conn, &resolver) {
-        report(Some(&cache), Outcome::Bypass(Bypass::Unidentified));
+        report(Some(&cache), Outcome::Bypass(Bypass::Quarantined));
         return ask(query, conn);
     }
     let vector = match found {
@@ -241,10 +241,11 @@ where
     let tracker = connection::tracker(conn).ok_or(Bypass::Unattached)?;
     let database = Arc::clone(tracker.database().ok_or(Bypass::Unidentified)?);
     let statement = Conn::Backend::describe(query).map_err(|_| Bypass::Undescribed)?;
-    let mut resolver = database.current().ok_or(Bypass::Unidentified)?;
+    // A catalogue that is not current, though it was just read, has an older write under way.
+    let mut resolver = database.current().ok_or(Bypass::Quarantined)?;
     let mut resolved = resolver.resolve(&statement.sql);
     if matches!(resolved.read, Err(Bypass::UnknownRelation)) && connection::reread_catalogue(conn) {
-        resolver = database.current().ok_or(Bypass::Unidentified)?;
+        resolver = database.current().ok_or(Bypass::Quarantined)?;
         resolved = resolver.resolve(&statement.sql);
     }
     let mut footprint = resolved.read.clone()?;

@@ -31,6 +31,19 @@ const SETTINGS: &str = "\
     'cte_max_recursion_depth', 'max_recursive_iterations', 'max_allowed_packet', \
     'windowing_use_high_precision', 'tx_isolation', 'transaction_isolation')";
 
+/// The engines whose tables hold their own rows, and no others'.
+const KEEPS_ITS_ROWS: [&str; 9] = [
+    "innodb",
+    "myisam",
+    "aria",
+    "memory",
+    "archive",
+    "rocksdb",
+    "tokudb",
+    "ndbcluster",
+    "ndb",
+];
+
 const OURS: &str = "NOT IN ('mysql', 'information_schema', 'performance_schema', 'sys')";
 
 pub(super) fn session<C>(conn: &mut C, name: Option<&str>) -> QueryResult<SessionInfo>
@@ -93,10 +106,7 @@ where
         let engine = cell(&row, 2).to_lowercase();
         let is_view = cell(&row, 1).contains("VIEW");
         relation.non_transactional |= !is_view && engine != "innodb";
-        relation.uncacheable |= matches!(
-            engine.as_str(),
-            "federated" | "connect" | "spider" | "csv" | "sequence"
-        ) || cell(&row, 1).contains("SYSTEM");
+        relation.uncacheable |= !is_view && !KEEPS_ITS_ROWS.contains(&engine.as_str());
     }
     let views = format!(
         "SELECT table_name, view_definition FROM information_schema.views \
@@ -142,6 +152,7 @@ where
     for row in texts(conn, &generated)? {
         catalogue.add_generated(cell(&row, 0));
     }
+    catalogue.hidden_references = !sees_references(conn)?;
     let triggers = format!(
         "SELECT DISTINCT event_object_table FROM information_schema.triggers \
           WHERE event_object_schema {OURS}"
@@ -171,6 +182,31 @@ where
         body.is_empty() || words.iter().any(|word| body.contains(word))
     });
     Ok(catalogue)
+}
+
+/// Whether the user may see every foreign key of the tables that it may see. MySQL shows
+/// them only to users with more rights on the referring table than to read it.
+fn sees_references<C>(conn: &mut C) -> QueryResult<bool>
+where
+    C: LoadConnection,
+    C::Backend: CacheDatabase,
+{
+    const RIGHTS: &str = "privilege_type IN ('INSERT', 'UPDATE', 'DELETE', 'REFERENCES', 'ALTER')";
+    let everywhere = format!("SELECT '1' FROM information_schema.user_privileges WHERE {RIGHTS}");
+    if !texts(conn, &everywhere)?.is_empty() {
+        return Ok(true);
+    }
+    let allowed =
+        format!("SELECT table_schema FROM information_schema.schema_privileges WHERE {RIGHTS}");
+    let allowed: BTreeSet<String> = texts(conn, &allowed)?
+        .iter()
+        .map(|row| cell(row, 0).replace('\\', ""))
+        .collect();
+    let seen = format!(
+        "SELECT DISTINCT table_schema FROM information_schema.tables WHERE table_schema {OURS}"
+    );
+    let seen = texts(conn, &seen)?;
+    Ok(seen.iter().all(|row| allowed.contains(cell(row, 0))))
 }
 
 pub(super) fn has_ended<C>(conn: &mut C, session: &str) -> QueryResult<bool>

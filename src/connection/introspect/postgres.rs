@@ -73,7 +73,8 @@ where
     let mut catalogue = Catalogue::default();
     let relations = format!(
         "SELECT c.relname::text, c.relkind::text, c.relrowsecurity::int::text, \
-                (EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal) \
+                (EXISTS (SELECT FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid \
+                          WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND NOT {DIESELS}) \
                  OR EXISTS (SELECT FROM pg_rewrite w WHERE w.ev_class = c.oid \
                             AND w.rulename <> '_RETURN'))::int::text, \
                 CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) END \
@@ -111,9 +112,7 @@ where
     for row in texts(conn, families)? {
         catalogue.join_families(cell(&row, 0), cell(&row, 1));
     }
-    for row in texts(conn, CALLED_BY_TABLES)? {
-        catalogue.relation(cell(&row, 0)).triggers = true;
-    }
+    called_by_tables(conn, &mut catalogue)?;
     functions(conn, &mut catalogue)?;
     Ok(catalogue)
 }
@@ -123,13 +122,51 @@ const USERS: &str = "n.nspname NOT IN ('pg_catalog', 'information_schema') AND N
     SELECT FROM pg_depend e WHERE e.classid = 'pg_proc'::regclass \
        AND e.objid = p.oid AND e.deptype = 'e')";
 
-/// Tables whose defaults or constraints call a function that is not PostgreSQL's own.
-const CALLED_BY_TABLES: &str = "\
-    SELECT DISTINCT c.relname::text FROM pg_depend d \
-      LEFT JOIN pg_attrdef a ON d.classid = 'pg_attrdef'::regclass AND a.oid = d.objid \
-      LEFT JOIN pg_constraint k ON d.classid = 'pg_constraint'::regclass AND k.oid = d.objid \
-      JOIN pg_class c ON c.oid = coalesce(a.adrelid, k.conrelid) \
-     WHERE d.refclassid = 'pg_proc'::regclass";
+/// One of the two functions that `diesel setup` makes, to the letter: the one sets
+/// `updated_at`, the other makes a trigger of it.
+const DIESELS: &str = "regexp_replace(p.prosrc, '\\s', '', 'g') IN (\
+    'BEGINIF(NEWISDISTINCTFROMOLDANDNEW.updated_atISNOTDISTINCTFROMOLD.updated_at)\
+THENNEW.updated_at:=current_timestamp;ENDIF;RETURNNEW;END;', \
+    'BEGINEXECUTEformat(''CREATETRIGGERset_updated_atBEFOREUPDATEON%sFOREACHROW\
+EXECUTEPROCEDUREdiesel_set_updated_at()'',_tbl);END;')";
+
+fn called_by_tables<C>(conn: &mut C, catalogue: &mut Catalogue) -> QueryResult<()>
+where
+    C: LoadConnection,
+    C::Backend: CacheDatabase,
+{
+    // Tables whose defaults or constraints call a user's function.
+    let calling = format!(
+        "SELECT DISTINCT c.relname::text FROM pg_depend d \
+           LEFT JOIN pg_attrdef a ON d.classid = 'pg_attrdef'::regclass AND a.oid = d.objid \
+           LEFT JOIN pg_constraint k ON d.classid = 'pg_constraint'::regclass AND k.oid = d.objid \
+           JOIN pg_class c ON c.oid = coalesce(a.adrelid, k.conrelid) \
+           JOIN pg_proc p ON d.refclassid = 'pg_proc'::regclass AND p.oid = d.refobjid \
+           JOIN pg_namespace n ON n.oid = p.pronamespace \
+          WHERE {USERS}"
+    );
+    for row in texts(conn, &calling)? {
+        catalogue.relation(cell(&row, 0)).triggers = true;
+    }
+    // What the policies of row-level security read and call.
+    let policies = "SELECT c.relname::text, r.relname::text, \
+                           (d.refclassid = 'pg_proc'::regclass)::int::text \
+                      FROM pg_depend d JOIN pg_policy y ON y.oid = d.objid \
+                      JOIN pg_class c ON c.oid = y.polrelid \
+                      LEFT JOIN pg_class r ON d.refclassid = 'pg_class'::regclass \
+                                          AND r.oid = d.refobjid AND r.oid <> c.oid \
+                     WHERE d.classid = 'pg_policy'::regclass";
+    for row in texts(conn, policies)? {
+        let relation = catalogue.relation(cell(&row, 0));
+        if !cell(&row, 1).is_empty() {
+            relation
+                .also_reads
+                .insert(cell(&row, 1).to_lowercase().into());
+        }
+        relation.uncacheable |= flag(&row, 2);
+    }
+    Ok(())
+}
 
 fn functions<C>(conn: &mut C, catalogue: &mut Catalogue) -> QueryResult<()>
 where
@@ -139,7 +176,7 @@ where
     // PostgreSQL keeps a `STABLE` function from writing by itself, but not from calling a
     // `VOLATILE` one that writes.
     let functions = format!(
-        "WITH f AS (SELECT p.*, {USERS} AS users FROM pg_proc p \
+        "WITH f AS (SELECT p.*, {USERS} AND NOT {DIESELS} AS users FROM pg_proc p \
                       JOIN pg_namespace n ON n.oid = p.pronamespace \
                      WHERE n.nspname NOT IN ('pg_catalog', 'information_schema')) \
          SELECT proname::text, bool_or(provolatile = 'v' OR (users AND EXISTS (\

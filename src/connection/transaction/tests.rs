@@ -466,3 +466,14 @@ fn a_commit_that_rolled_back_undoes_what_was_set() {
     driver.ok("COMMIT");
     assert_eq!(driver.machine.scope.digest(), None);
 }
+
+#[test]
+fn a_rollback_undoes_the_sessions_isolation_on_postgres() {
+    let mut driver = Driver::new(Dialect::Postgres);
+    driver.ok("SET default_transaction_isolation = 'repeatable read'");
+    driver.ok("BEGIN");
+    driver.ok("SET default_transaction_isolation = 'read committed'");
+    driver.ok("ROLLBACK");
+    driver.ok("BEGIN");
+    assert_eq!(driver.admits("t"), Err(Bypass::Isolation));
+}

@@ -128,7 +128,7 @@ fn harmless_statements() {
     for sql in [
         "ANALYZE",
         "ANALYZE VERBOSE a (x)",
-        "VACUUM FULL a",
+        "VACUUM (VERBOSE) a",
         "DECLARE c CURSOR FOR SELECT * FROM a",
         "EXPLAIN (ANALYZE off, COSTS) DELETE FROM a",
         "EXPLAIN (FORMAT json) SELECT f()",
@@ -136,6 +136,9 @@ fn harmless_statements() {
         "EXPLAIN ANALYZE SELECT 1",
     ] {
         assert_steps(sql, Postgres, &[Step::Harmless]);
+    }
+    for sql in ["VACUUM FULL a", "VACUUM (FULL, ANALYZE) a", "CLUSTER a"] {
+        assert_steps(sql, Postgres, &[Step::Ddl]);
     }
     for sql in [
         "DESCRIBE a",

@@ -67,7 +67,9 @@ impl Daemon for Mariadb {
             .args(["--no-defaults", "--skip-test-db", "--skip-name-resolve"])
             .args(["--auth-root-authentication-method=normal"])
             .args(["--innodb-log-file-size=16M"])
-            .arg(format!("--datadir={}", site.path("data").display()));
+            .arg(format!("--datadir={}", site.path("data").display()))
+            // Two servers with one folder for temporary tables take each other's away.
+            .arg(format!("--tmpdir={}", site.path("data").display()));
         site.run(command)
     }
 
@@ -77,6 +79,8 @@ impl Daemon for Mariadb {
         command
             .arg("--no-defaults")
             .arg(format!("--datadir={}", site.path("data").display()))
+            // Two servers with one folder for temporary tables take each other's away.
+            .arg(format!("--tmpdir={}", site.path("data").display()))
             .arg(format!("--socket={}", site.path("socket").display()))
             .arg(format!("--pid-file={}", site.path("pid").display()))
             .arg(format!("--init-file={}", site.path("init.sql").display()))
