@@ -7,5 +7,6 @@
 
 mod multi;
 mod mysql;
+mod ordinary;
 mod postgres;
 mod sqlite;
