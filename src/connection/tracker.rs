@@ -381,7 +381,7 @@ fn dialect_of_url(url: &str) -> Option<Dialect> {
         Some(Dialect::Mysql)
     } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
         Some(Dialect::Postgres)
-    } else if !url.is_empty() && !url.contains('=') {
+    } else if url.starts_with("file:") || (!url.is_empty() && !url.contains('=')) {
         Some(Dialect::Sqlite)
     } else {
         None
@@ -438,6 +438,8 @@ fn unidentified(text: &str, hint: Option<Dialect>) -> Resolved {
         read: Err(Bypass::Unidentified),
         writes: Writes {
             root: !harmless,
+            // The table's engine is not known, either.
+            non_transactional: !harmless && hint == Some(Dialect::Mysql),
             ..Writes::default()
         },
         opaque: is_opaque(&analysis),
