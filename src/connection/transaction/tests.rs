@@ -232,6 +232,8 @@ fn a_batch_is_followed_to_its_end() {
         driver.ok("BEGIN");
         driver.ok(WRITE_U);
         assert_eq!(driver.ok(&format!("{WRITE_T}; COMMIT")), set(&["t", "u"]));
+        driver.ok("BEGIN");
+        assert_eq!(driver.ok(&format!("COMMIT; {WRITE_T}")), set(&["t"]));
     }
 }
 

@@ -185,8 +185,8 @@ pub(super) const RULES: &[Mutant] = &[
     Mutant {
         name: "temporary-relations-bypass",
         file: TRACKER,
-        find: "if self.temporary_unknown\n",
-        replace: "if false && self.temporary_unknown\n",
+        find: ".any(|table| self.temporary.contains(table))",
+        replace: ".any(|table| false && self.temporary.contains(table))",
         tests: SUITE,
         servers: false,
     },
