@@ -2,7 +2,13 @@
 
 use diesel_cache_databases::mysql as engine;
 
+#[path = "cases/binds.rs"]
+mod binds;
+#[path = "only/mysql_bytes.rs"]
+mod bytes;
 #[path = "cases/events.rs"]
 mod events;
 #[path = "only/mysql.rs"]
 mod only;
+#[path = "cases/outside.rs"]
+mod outside;

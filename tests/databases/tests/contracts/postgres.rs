@@ -2,7 +2,13 @@
 
 use diesel_cache_databases::postgres as engine;
 
+#[path = "cases/binds.rs"]
+mod binds;
+#[path = "only/postgres_bytes.rs"]
+mod bytes;
 #[path = "cases/events.rs"]
 mod events;
 #[path = "only/postgres.rs"]
 mod only;
+#[path = "cases/outside.rs"]
+mod outside;

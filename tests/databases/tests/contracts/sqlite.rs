@@ -2,7 +2,13 @@
 
 use diesel_cache_databases::sqlite as engine;
 
+#[path = "cases/binds.rs"]
+mod binds;
+#[path = "only/sqlite_bytes.rs"]
+mod bytes;
 #[path = "cases/events.rs"]
 mod events;
 #[path = "only/sqlite.rs"]
 mod only;
+#[path = "cases/outside.rs"]
+mod outside;
