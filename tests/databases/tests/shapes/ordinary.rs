@@ -44,7 +44,7 @@ mod postgres {
         let cache = Cache::from_url("memory://").unwrap();
         cache.attach(&mut conn).unwrap();
         let report = Report::new();
-        let mut read = |conn: &mut engine::Conn| -> Outcome {
+        let read = |conn: &mut engine::Conn| -> Outcome {
             let query = things::table.order(things::id).cached().report(&report);
             let _: Vec<(i32, String)> = query.load(conn).unwrap();
             report.outcome().unwrap()
