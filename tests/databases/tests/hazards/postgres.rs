@@ -8,5 +8,7 @@ mod kit;
 mod machinery;
 #[path = "only/postgres.rs"]
 mod only;
+#[path = "cases/tags.rs"]
+mod tags;
 #[path = "cases/transactions.rs"]
 mod transactions;

@@ -2,11 +2,15 @@
 
 use diesel_cache_databases::sqlite as engine;
 
+#[path = "cases/bounds.rs"]
+mod bounds;
 #[path = "kit.rs"]
 mod kit;
 #[path = "cases/machinery.rs"]
 mod machinery;
 #[path = "only/sqlite.rs"]
 mod only;
+#[path = "cases/tags.rs"]
+mod tags;
 #[path = "cases/transactions.rs"]
 mod transactions;
