@@ -1,0 +1,6 @@
+//! The process-wide cache, on postgres.
+
+use diesel_cache_databases::postgres as engine;
+
+#[path = "cases.rs"]
+mod cases;
