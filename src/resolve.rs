@@ -179,7 +179,7 @@ impl Resolver {
             temporaries,
             writes,
             opaque,
-            copies: lower.trim_start().starts_with("copy"),
+            copies: is_copy(sql),
             returning: lower.contains("returning"),
             analysis: Arc::new(analysis),
             read,
@@ -225,6 +225,12 @@ impl Resolver {
             .chain(reads.tables.iter().map(|table| Tag::any(self.space, table)))
             .collect()
     }
+}
+
+/// Whether the text is a `COPY`.
+pub(crate) fn is_copy(sql: &str) -> bool {
+    let word = sql.trim_start().get(..4);
+    word.is_some_and(|word| word.eq_ignore_ascii_case("copy"))
 }
 
 /// The tags that a write touches.

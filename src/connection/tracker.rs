@@ -16,7 +16,7 @@ use crate::database_state::{Database, Governed};
 use crate::dialect::Dialect;
 use crate::footprint::{self, Analysis, Name, Session, Step};
 use crate::invalidate::Guard;
-use crate::resolve::{Resolved, write_tags};
+use crate::resolve::{Resolved, is_copy, write_tags};
 use crate::stats::Source;
 
 /// With more temporary relations than this, any name may be one.
@@ -189,7 +189,7 @@ impl Tracker {
                 // rule: an-outdated-catalogue-resolves-no-write
                 match database.resolver() {
                     Some(resolver) => resolver.resolve(sql),
-                    None => Arc::new(unresolved(footprint::analyze(sql, database.dialect))),
+                    None => Arc::new(unresolved(sql, database.dialect)),
                 }
             }
             None => Arc::new(unidentified(text, self.hint)),
@@ -394,7 +394,8 @@ fn is_type_lookup(text: &str) -> bool {
 }
 
 /// What a statement does while the catalogue is not known: any write may write anything.
-fn unresolved(analysis: Analysis) -> Resolved {
+fn unresolved(sql: &str, dialect: Dialect) -> Resolved {
+    let analysis = footprint::analyze(sql, dialect);
     let mut writes = Writes::default();
     if !reads_only(&analysis) {
         writes.database = true;
@@ -411,7 +412,7 @@ fn unresolved(analysis: Analysis) -> Resolved {
         read: Err(Bypass::Unidentified),
         writes,
         returning: true,
-        copies: true,
+        copies: is_copy(sql),
     }
 }
 
@@ -446,7 +447,7 @@ fn unidentified(text: &str, hint: Option<Dialect>) -> Resolved {
         temporaries: is_opaque(&analysis),
         analysis: Arc::new(analysis),
         returning: true,
-        copies: true,
+        copies: is_copy(text),
     }
 }
 

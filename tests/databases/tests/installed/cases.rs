@@ -230,3 +230,14 @@ fn hazard_20_a_tracker_that_is_replaced_caches_no_more() {
     one.set_instrumentation(|_: diesel::connection::InstrumentationEvent<'_>| {});
     assert_eq!(read(&mut one).1, Outcome::Bypass(Bypass::Unattached));
 }
+
+#[test]
+fn an_error_on_a_connection_that_idles_does_not_end_the_caching() {
+    let (_cache, _alone) = alone();
+    let arena = arena();
+    let mut one = arena.connect();
+    let mut two = arena.connect();
+    fail(&mut two, "INSERT INTO nowhere VALUES (1)");
+    warm(&mut one);
+    warm(&mut two);
+}

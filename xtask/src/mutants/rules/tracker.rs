@@ -113,8 +113,8 @@ pub(super) const RULES: &[Mutant] = &[
     Mutant {
         name: "a-tainted-release-may-commit",
         file: TRANSACTION,
-        find: "if self.certainty == Certainty::Tainted {\n            return self.pending();",
-        replace: "if false {\n            return self.pending();",
+        find: "self.certainty == Certainty::Tainted || self.find(name) == Some(0)",
+        replace: "self.find(name) == Some(0)",
         tests: LIB,
         servers: false,
     },
