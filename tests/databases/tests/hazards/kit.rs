@@ -1,7 +1,9 @@
 //! A database with two tables and a cache over it.
 #![allow(dead_code, reason = "not every engine needs all of it")]
 
-use diesel::connection::SimpleConnection;
+use std::cell::RefCell;
+
+use diesel::connection::{CacheSize, Connection, Instrumentation, SimpleConnection};
 use diesel::prelude::*;
 use diesel_cache::{Cache, CachedDsl, Outcome, Report};
 
@@ -16,6 +18,8 @@ pub(crate) type Rows = Vec<(i32, String)>;
 
 pub(crate) struct Rig {
     pub(crate) cache: Cache,
+    /// Reads what the database holds, out of every cache's sight.
+    judge: RefCell<Conn>,
     pub(crate) arena: Arena,
 }
 
@@ -35,7 +39,14 @@ impl Rig {
                  INSERT INTO others VALUES (1, 'a');",
             )
             .unwrap();
-        Self { cache, arena }
+        let mut judge = arena.connect();
+        judge.set_instrumentation(None::<Box<dyn Instrumentation>>);
+        judge.set_prepared_statement_cache_size(CacheSize::Disabled);
+        Self {
+            cache,
+            judge: RefCell::new(judge),
+            arena,
+        }
     }
 
     /// A connection that the cache knows.
@@ -53,7 +64,7 @@ impl Rig {
     pub(crate) fn truth(&self) -> Rows {
         things::table
             .order(things::id)
-            .load(&mut self.plain())
+            .load(&mut *self.judge.borrow_mut())
             .unwrap()
     }
 

@@ -13,6 +13,8 @@ use diesel_cache::{Cache, Error};
 mod mysql;
 mod postgres;
 mod sqlite;
+#[path = "../hazards/support.rs"]
+mod support;
 
 static CACHE: LazyLock<Cache> = LazyLock::new(|| {
     assert!(Cache::installed().is_none());

@@ -421,6 +421,28 @@ fn hazard_09_two_schemas_with_tables_of_one_name() {
 }
 
 #[test]
+fn hazard_09_a_statement_prepared_in_another_schema() {
+    let rig = Rig::new();
+    let other = format!("v_{}", std::process::id());
+    run(
+        &mut rig.plain(),
+        &format!(
+            "CREATE DATABASE {other}; CREATE TABLE {other}.things LIKE things;
+             INSERT INTO {other}.things VALUES (1, 'other')"
+        ),
+    );
+    let (mut one, mut two) = (rig.conn(), rig.conn());
+    rig.warm(&mut one);
+    run(&mut one, &format!("USE {other}"));
+    read(&mut one);
+    run(&mut two, &format!("USE {other}"));
+    let outcome = read(&mut two);
+    drop((one, two));
+    run(&mut rig.plain(), &format!("DROP DATABASE {other}"));
+    assert_eq!(outcome.0, vec![(1, "other".into())]);
+}
+
+#[test]
 fn hazard_09_a_routine_may_change_the_session() {
     for how in [
         "CALL switch()",

@@ -321,6 +321,36 @@ fn the_isolation_decides_whether_a_transaction_may_use_the_cache() {
 }
 
 #[test]
+fn hazard_09_a_default_isolation_that_is_rolled_back() {
+    for set in [
+        "SET default_transaction_isolation = 'read committed'",
+        "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED",
+    ] {
+        let rig = Rig::new();
+        let mut one = rig.conn();
+        run(
+            &mut one,
+            "SET default_transaction_isolation = 'repeatable read'",
+        );
+        run(&mut one, "BEGIN");
+        run(&mut one, set);
+        run(&mut one, "ROLLBACK");
+        assert!(
+            matches!(overtaken(&rig, &mut one), Outcome::Bypass(_)),
+            "{set}"
+        );
+        run(&mut one, "BEGIN; SAVEPOINT s");
+        run(&mut one, set);
+        run(&mut one, "ROLLBACK TO s");
+        run(&mut one, "COMMIT");
+        assert!(
+            matches!(overtaken(&rig, &mut one), Outcome::Bypass(_)),
+            "{set}"
+        );
+    }
+}
+
+#[test]
 fn hazard_09_set_transaction_outside_of_one_has_no_effect() {
     let rig = Rig::new();
     let mut one = rig.conn();
