@@ -399,7 +399,7 @@ fn unresolved(sql: &str, dialect: Dialect) -> Resolved {
     let mut writes = Writes::default();
     if !reads_only(&analysis) {
         writes.database = true;
-        writes.non_transactional = true;
+        writes.non_transactional = dialect == Dialect::Mysql;
         writes.schema = analysis
             .steps
             .iter()
