@@ -180,7 +180,7 @@ impl Resolver {
             writes,
             opaque,
             copies: is_copy(sql),
-            returning: lower.contains("returning"),
+            returning: may_return(sql),
             analysis: Arc::new(analysis),
             read,
         }
@@ -225,6 +225,11 @@ impl Resolver {
             .chain(reads.tables.iter().map(|table| Tag::any(self.space, table)))
             .collect()
     }
+}
+
+/// Whether the text may return rows of what it writes.
+pub(crate) fn may_return(sql: &str) -> bool {
+    sql.to_ascii_lowercase().contains("returning")
 }
 
 /// Whether the text is a `COPY`.

@@ -16,7 +16,7 @@ use crate::database_state::{Database, Governed};
 use crate::dialect::Dialect;
 use crate::footprint::{self, Analysis, Name, Session, Step};
 use crate::invalidate::Guard;
-use crate::resolve::{Resolved, is_copy, write_tags};
+use crate::resolve::{Resolved, is_copy, may_return, write_tags};
 use crate::stats::Source;
 
 /// With more temporary relations than this, any name may be one.
@@ -411,7 +411,7 @@ fn unresolved(sql: &str, dialect: Dialect) -> Resolved {
         analysis: Arc::new(analysis),
         read: Err(Bypass::Unidentified),
         writes,
-        returning: true,
+        returning: may_return(sql),
         copies: is_copy(sql),
     }
 }
@@ -446,7 +446,7 @@ fn unidentified(text: &str, hint: Option<Dialect>) -> Resolved {
         opaque: is_opaque(&analysis),
         temporaries: is_opaque(&analysis),
         analysis: Arc::new(analysis),
-        returning: true,
+        returning: may_return(text),
         copies: is_copy(text),
     }
 }
