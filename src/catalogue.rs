@@ -374,6 +374,16 @@ impl Catalogue {
     }
 }
 
+/// Whether the text, or a routine's body, may make temporary relations, by itself or
+/// through a text made at run time.
+#[must_use]
+pub fn may_make_temporaries(text: &str) -> bool {
+    let text = text.to_lowercase();
+    ["temporary", "prepare", "execute"]
+        .iter()
+        .any(|word| text.contains(word))
+}
+
 /// How a write to the referenced table writes the referring one, if it does.
 // rule: cascades-write-the-child-tables
 fn cascade(kind: &WriteKind, child: &Child) -> Option<WriteKind> {

@@ -1,12 +1,11 @@
 //! The cache beneath its handle: the backend, the counters and the protocol's driver.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::backend::{CacheBackend, Put};
 use crate::bypass::Bypass;
 use crate::config::Config;
-use crate::database::TagSpace;
 use crate::entry::{Entry, Vector};
 use crate::error::BackendError;
 use crate::flight::Flights;
@@ -117,14 +116,5 @@ impl Core {
         let swing: f64 = rand::random_range(-1.0..=1.0);
         // rule: every-entry-has-a-lifetime
         Instant::now() + ttl.min(LONGEST).mul_f64(1.0 + self.config.jitter * swing)
-    }
-
-    /// Whether quarantines of unknown outcome wait for evidence from that database.
-    pub(crate) fn has_orphans(&self, space: TagSpace) -> bool {
-        self.orphans
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .iter()
-            .any(|orphan| orphan.space == Some(space))
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use quick_cache::sync::Cache;
 
 use crate::bypass::Bypass;
-use crate::catalogue::{Catalogue, Reads, Writes};
+use crate::catalogue::{Catalogue, Reads, Writes, may_make_temporaries};
 use crate::database::TagSpace;
 use crate::dialect::Dialect;
 use crate::footprint::{self, Access, Analysis, Name, Step};
@@ -56,6 +56,20 @@ pub struct Resolved {
 }
 
 impl Resolved {
+    /// A statement of which the catalogue is not known, and what it may write.
+    pub(crate) fn without_catalogue(sql: &str, analysis: Analysis, writes: Writes) -> Self {
+        let opaque = is_opaque(&analysis, &BTreeSet::new());
+        Self {
+            analysis: Arc::new(analysis),
+            read: Err(Bypass::Unidentified),
+            writes,
+            returning: may_return(sql),
+            opaque,
+            temporaries: opaque,
+            copies: is_copy(sql),
+        }
+    }
+
     /// The same statement, where its tables may be those of any database.
     #[must_use]
     pub fn everywhere(&self) -> Self {
@@ -151,28 +165,14 @@ impl Resolver {
         let mut writes = self.catalogue.writes(&analysis, &self.pure);
         let runs = |step: &Step| matches!(step, Step::Read(_) | Step::Write(_));
         writes.database |= calls_unseen && analysis.steps.iter().any(runs);
-        let unknown = |access: &Access| {
-            calls_unseen
-                || access
-                    .unknown_functions
-                    .iter()
-                    .any(|f| !self.pure.contains(f))
-        };
-        let opaque = analysis.steps.iter().any(|step| match step {
-            Step::Unknown => true,
-            Step::Read(access) => unknown(access),
-            Step::Write(write) => unknown(&write.access),
-            _ => false,
-        });
-        let lower = sql.to_ascii_lowercase();
-        let words = ["temporary", "prepare", "execute"];
+        let opaque =
+            (calls_unseen && analysis.steps.iter().any(runs)) || is_opaque(&analysis, &self.pure);
         let temporaries = match self.dialect {
             Dialect::Postgres => opaque || writes.database,
             Dialect::Sqlite => opaque,
             Dialect::Mysql => {
                 (opaque || writes.database)
-                    && (self.catalogue.hidden_temporaries
-                        || words.iter().any(|w| lower.contains(w)))
+                    && (self.catalogue.hidden_temporaries || may_make_temporaries(sql))
             }
         };
         Resolved {
@@ -227,13 +227,24 @@ impl Resolver {
     }
 }
 
+/// Whether the text runs what is not known.
+fn is_opaque(analysis: &Analysis, pure: &BTreeSet<Name>) -> bool {
+    let unknown = |access: &Access| access.unknown_functions.iter().any(|f| !pure.contains(f));
+    analysis.steps.iter().any(|step| match step {
+        Step::Unknown => true,
+        Step::Read(access) => unknown(access),
+        Step::Write(write) => unknown(&write.access),
+        _ => false,
+    })
+}
+
 /// Whether the text may return rows of what it writes.
-pub(crate) fn may_return(sql: &str) -> bool {
+fn may_return(sql: &str) -> bool {
     sql.to_ascii_lowercase().contains("returning")
 }
 
 /// Whether the text is a `COPY`.
-pub(crate) fn is_copy(sql: &str) -> bool {
+fn is_copy(sql: &str) -> bool {
     let word = sql.trim_start().get(..4);
     word.is_some_and(|word| word.eq_ignore_ascii_case("copy"))
 }

@@ -214,29 +214,30 @@ where
     false
 }
 
-/// Asks what became of sessions that left a quarantine behind. A refusal changes nothing.
-pub(crate) fn resolve_orphans<C>(conn: &mut C)
+/// Asks what became of sessions that left a quarantine behind. Returns whether any has
+/// ended, and with it its quarantine. A refusal changes nothing.
+pub(crate) fn resolve_orphans<C>(conn: &mut C) -> bool
 where
     C: LoadConnection,
     C::Backend: CacheDatabase,
 {
     let Some(tracker) = tracker(conn).filter(|tracker| tracker.may_ask()) else {
-        return;
+        return false;
     };
-    let Some(database) = tracker.database().cloned() else {
-        return;
+    let Some(database) = tracker.database() else {
+        return false;
     };
-    let cache = tracker.cache().clone();
     let space = database.id.tags;
-    if !cache.core().has_orphans(space) {
-        return;
-    }
+    let cache = tracker.cache().clone();
+    let mut resolved = false;
     for session in cache.core().unresolved(space) {
         let ended = quietly(conn, |conn| introspect::has_ended(conn, &session));
         if ended.unwrap_or(false) {
             cache.core().resolve(space, &session);
+            resolved = true;
         }
     }
+    resolved
 }
 
 fn ask_session<C>(conn: &mut C) -> QueryResult<()>

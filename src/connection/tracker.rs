@@ -16,7 +16,7 @@ use crate::database_state::{Database, Governed};
 use crate::dialect::Dialect;
 use crate::footprint::{self, Analysis, Name, Session, Step};
 use crate::invalidate::Guard;
-use crate::resolve::{Resolved, is_copy, may_return, write_tags};
+use crate::resolve::{Resolved, write_tags};
 use crate::stats::Source;
 
 /// With more temporary relations than this, any name may be one.
@@ -405,15 +405,7 @@ fn unresolved(sql: &str, dialect: Dialect) -> Resolved {
             .iter()
             .any(|step| matches!(step, Step::Ddl | Step::Unknown));
     }
-    Resolved {
-        opaque: is_opaque(&analysis),
-        temporaries: is_opaque(&analysis),
-        analysis: Arc::new(analysis),
-        read: Err(Bypass::Unidentified),
-        writes,
-        returning: may_return(sql),
-        copies: is_copy(sql),
-    }
+    Resolved::without_catalogue(sql, analysis, writes)
 }
 
 /// What a statement does before the database is known, and with it the dialect.
@@ -435,30 +427,13 @@ fn unidentified(text: &str, hint: Option<Dialect>) -> Resolved {
             (analysis, harmless)
         }
     };
-    Resolved {
-        read: Err(Bypass::Unidentified),
-        writes: Writes {
-            root: !harmless,
-            // The table's engine is not known, either.
-            non_transactional: !harmless && hint == Some(Dialect::Mysql),
-            ..Writes::default()
-        },
-        opaque: is_opaque(&analysis),
-        temporaries: is_opaque(&analysis),
-        analysis: Arc::new(analysis),
-        returning: may_return(text),
-        copies: is_copy(text),
-    }
-}
-
-/// Whether the text runs what is not known.
-fn is_opaque(analysis: &Analysis) -> bool {
-    analysis.steps.iter().any(|step| match step {
-        Step::Unknown => true,
-        Step::Read(access) => !access.unknown_functions.is_empty(),
-        Step::Write(write) => !write.access.unknown_functions.is_empty(),
-        _ => false,
-    })
+    let writes = Writes {
+        root: !harmless,
+        // The table's engine is not known, either.
+        non_transactional: !harmless && hint == Some(Dialect::Mysql),
+        ..Writes::default()
+    };
+    Resolved::without_catalogue(text, analysis, writes)
 }
 
 /// Whether the text writes nothing, whatever the catalogue says.

@@ -101,9 +101,8 @@ where
     } = plan;
     let core = cache.core();
     let mut found = core.lookup(&key, &footprint.tags, options.refresh);
-    if matches!(found, Found::Bypass(Bypass::Quarantined)) {
-        // A writer's outcome may be unknown: this read's connection may bring evidence.
-        connection::resolve_orphans(conn);
+    // A writer's outcome may be unknown: this read's connection may bring evidence.
+    if matches!(found, Found::Bypass(Bypass::Quarantined)) && connection::resolve_orphans(conn) {
         found = core.lookup(&key, &footprint.tags, options.refresh);
     }
     // rule: a-plan-must-outlive-its-lookup

@@ -5,7 +5,7 @@ use diesel::result::QueryResult;
 use std::collections::{BTreeSet, HashMap};
 
 use super::{SessionInfo, cell, digest, flag, is_number, texts};
-use crate::catalogue::{Catalogue, Child, FunctionKind};
+use crate::catalogue::{Catalogue, Child, FunctionKind, may_make_temporaries};
 use crate::database::DatabaseId;
 use crate::dialect::Dialect;
 use crate::footprint::{self, Isolation, Name};
@@ -177,9 +177,8 @@ where
     let mut bodies = texts(conn, &routines)?;
     bodies.extend(texts(conn, &triggers)?);
     catalogue.hidden_temporaries = bodies.iter().any(|row| {
-        let body = cell(row, 0).to_lowercase();
-        let words = ["temporary", "prepare", "execute"];
-        body.is_empty() || words.iter().any(|word| body.contains(word))
+        let body = cell(row, 0);
+        body.is_empty() || may_make_temporaries(body)
     });
     Ok(catalogue)
 }
