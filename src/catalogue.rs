@@ -104,6 +104,15 @@ impl Writes {
         }
     }
 
+    /// A write that may have changed anything in any database.
+    #[must_use]
+    pub fn root() -> Self {
+        Self {
+            root: true,
+            ..Self::default()
+        }
+    }
+
     /// A write to one table.
     #[must_use]
     pub fn table(name: &str) -> Self {

@@ -8,7 +8,9 @@ use crate::error::Error;
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
     pub(crate) namespace: String,
+    pub(crate) version: u32,
     pub(crate) ttl: Duration,
+    pub(crate) negative_ttl: Option<Duration>,
     pub(crate) jitter: f64,
     pub(crate) capacity: u64,
     pub(crate) max_entry_bytes: u64,
@@ -24,7 +26,9 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             namespace: String::new(),
+            version: 0,
             ttl: Duration::from_secs(300),
+            negative_ttl: None,
             jitter: 0.1,
             capacity: 64 << 20,
             max_entry_bytes: 1 << 20,
@@ -39,7 +43,8 @@ impl Default for Config {
 }
 
 const KNOWN: &str = "capacity, database, enabled, jitter, max_entry_bytes, namespace, \
-                     read_committed_ok, single_flight, single_flight_wait, ttl";
+                     negative_ttl, read_committed_ok, single_flight, single_flight_wait, ttl, \
+                     version";
 
 impl Config {
     /// Sets one setting from text.
@@ -48,6 +53,12 @@ impl Config {
             "namespace" => self.namespace = value.to_owned(),
             "database" => self.database = Some(value.to_owned()),
             "ttl" => self.ttl = duration("ttl", value)?,
+            "negative_ttl" => self.negative_ttl = Some(duration("negative_ttl", value)?),
+            "version" => {
+                self.version = value
+                    .parse()
+                    .map_err(|_| bad("version", value, "a whole number, such as 2"))?;
+            }
             "single_flight_wait" => self.patience = duration("single_flight_wait", value)?,
             "jitter" => {
                 self.jitter = value
@@ -145,6 +156,9 @@ mod tests {
             ("ttl", "soon"),
             ("ttl", "0s"),
             ("ttl", "9999y"),
+            ("negative_ttl", "never"),
+            ("version", "two"),
+            ("version", "-1"),
             ("jitter", "much"),
             ("jitter", "0.9"),
             ("jitter", "NaN"),

@@ -1,6 +1,6 @@
 //! The cache beneath its handle: the backend, the counters and the protocol's driver.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use crate::backend::{CacheBackend, Put};
@@ -8,10 +8,12 @@ use crate::bypass::Bypass;
 use crate::config::Config;
 use crate::entry::{Entry, Vector};
 use crate::error::BackendError;
+use crate::feed::Feed;
 use crate::flight::Flights;
 use crate::invalidate::Orphan;
 use crate::key::Key;
 use crate::protocol::{Judgement, judge};
+use crate::resolve::Settings;
 use crate::stats::{Counters, count};
 use crate::tag::Tag;
 
@@ -26,6 +28,20 @@ pub(crate) struct Core {
     pub(crate) config: Config,
     pub(crate) flights: Flights,
     pub(crate) orphans: Mutex<Vec<Orphan>>,
+    pub(crate) feed: Feed,
+    /// What the models say.
+    settings: RwLock<Arc<Settings>>,
+}
+
+/// Who says how long an entry lives.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Lives {
+    /// The query, of any result.
+    pub(crate) asked: Option<Duration>,
+    /// The query, of an empty result.
+    pub(crate) negative: Option<Duration>,
+    /// The models.
+    pub(crate) models: Option<Duration>,
 }
 
 /// What a lookup found.
@@ -47,7 +63,37 @@ impl Core {
             config,
             flights: Flights::default(),
             orphans: Mutex::default(),
+            feed: Feed::default(),
+            settings: RwLock::default(),
         })
+    }
+
+    /// What the models say.
+    pub(crate) fn settings(&self) -> Arc<Settings> {
+        self.with_settings(Arc::clone)
+    }
+
+    /// Runs `run` while the settings cannot change.
+    pub(crate) fn with_settings<T>(&self, run: impl FnOnce(&Arc<Settings>) -> T) -> T {
+        run(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Changes what the models say, and tells `changed` while nobody else may.
+    pub(crate) fn change_settings(
+        &self,
+        change: impl FnOnce(&mut Settings),
+        changed: impl FnOnce(&Arc<Settings>),
+    ) {
+        let mut settings = self
+            .settings
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut new = Settings::clone(&settings);
+        change(&mut new);
+        if new != **settings {
+            *settings = Arc::new(new);
+            changed(&settings);
+        }
     }
 
     /// Looks for a valid entry. The tokens of a miss are captured here, and so before
@@ -55,12 +101,12 @@ impl Core {
     pub(crate) fn lookup(&self, key: &Key, tags: &[Tag], refresh: bool) -> Found {
         let fetched = match self.backend.fetch(key, tags) {
             Ok(fetched) => fetched,
-            Err(error) => return self.failed(&error),
+            Err(error) => return Found::Bypass(self.failed(&error)),
         };
         let judgement = match judge(fetched, tags) {
             Judgement::Establish => match self.backend.establish(tags) {
                 Ok(fetched) => judge(fetched, tags),
-                Err(error) => return self.failed(&error),
+                Err(error) => return Found::Bypass(self.failed(&error)),
             },
             judgement => judgement,
         };
@@ -79,19 +125,29 @@ impl Core {
         }
     }
 
-    fn failed(&self, error: &BackendError) -> Found {
+    /// The backend failed: counts it and says so.
+    pub(crate) fn failed(&self, error: &BackendError) -> Bypass {
         count(&self.counters.backend_errors);
         log::warn!("{error}");
-        Found::Bypass(Bypass::Backend)
+        Bypass::Backend
     }
 
     /// Stores a result. Returns whether it is stored.
     pub(crate) fn store(&self, key: Key, entry: Entry) -> bool {
+        self.store_by(entry, |entry| self.backend.put(key, entry))
+    }
+
+    /// Stores a result unless a valid one is there. Returns whether it is stored.
+    pub(crate) fn store_if_absent(&self, key: Key, entry: Entry) -> bool {
+        self.store_by(entry, |entry| self.backend.put_if_absent(key, entry))
+    }
+
+    fn store_by(&self, entry: Entry, put: impl FnOnce(Entry) -> Result<Put, BackendError>) -> bool {
         if entry.weight as u64 > self.config.max_entry_bytes {
             count(&self.counters.rejected_too_large);
             return false;
         }
-        match self.backend.put(key, entry) {
+        match put(entry) {
             Ok(Put::Stored) => {
                 count(&self.counters.puts);
                 true
@@ -100,6 +156,7 @@ impl Core {
                 count(&self.counters.rejected_outdated);
                 false
             }
+            Ok(Put::Present) => false,
             Ok(Put::TooLarge) => {
                 count(&self.counters.rejected_too_large);
                 false
@@ -108,6 +165,17 @@ impl Core {
                 self.failed(&error);
                 false
             }
+        }
+    }
+
+    /// How long an entry with or without rows lives at most: the first of what the query,
+    /// the models and the configuration say. `None` if it is not to be stored.
+    pub(crate) fn lifetime(&self, lives: Lives, empty: bool) -> Option<Duration> {
+        let ttl = lives.asked.or(lives.models).unwrap_or(self.config.ttl);
+        // rule: an-empty-result-lives-no-longer
+        match lives.negative.or(self.config.negative_ttl) {
+            Some(negative) if empty => (!negative.is_zero()).then_some(negative.min(ttl)),
+            _ => Some(ttl),
         }
     }
 

@@ -1,13 +1,21 @@
 //! The one path of every write: quarantine, then lift.
 
+use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::catalogue::Writes;
 use crate::core::Core;
 use crate::database::TagSpace;
 use crate::database_state::Governed;
+use crate::event::{Invalidation, Source};
+use crate::footprint::Name;
 use crate::protocol::Lift;
-use crate::stats::{Source, count};
+use crate::resolve::write_tags;
+use crate::stats::count;
+use crate::strategy::{Strategy, Version};
 use crate::tag::Tag;
 use crate::token::WriterId;
 
@@ -21,6 +29,7 @@ const RESOLVE_EVERY: Duration = Duration::from_millis(100);
 pub(crate) struct Guard {
     core: Arc<Core>,
     writer: WriterId,
+    writes: Writes,
     tags: Vec<Tag>,
     space: Option<TagSpace>,
     session: Option<Arc<str>>,
@@ -33,8 +42,9 @@ pub(crate) struct Guard {
 #[derive(Debug)]
 pub(crate) struct Orphan {
     writer: WriterId,
+    writes: Writes,
     tags: Vec<Tag>,
-    pub(crate) space: Option<TagSpace>,
+    space: Option<TagSpace>,
     /// The writer's session, as the database names it.
     session: Option<Arc<str>>,
     _governed: Option<Governed>,
@@ -42,23 +52,24 @@ pub(crate) struct Orphan {
 }
 
 impl Core {
-    /// Puts tags under quarantine. It is acknowledged when this returns.
+    /// Puts what is about to be written under quarantine. It is acknowledged when this returns.
     pub(crate) fn quarantine(
         self: &Arc<Self>,
-        tags: Vec<Tag>,
+        writes: Writes,
         space: Option<TagSpace>,
         session: Option<Arc<str>>,
         governed: Option<Governed>,
     ) -> Guard {
         let writer = WriterId::fresh();
+        let tags = write_tags(&writes, space);
         count(&self.counters.quarantines);
         if let Err(error) = self.backend.quarantine(writer, &tags) {
-            count(&self.counters.backend_errors);
-            log::warn!("{error}");
+            self.failed(&error);
         }
         Guard {
             core: Arc::clone(self),
             writer,
+            writes,
             tags,
             space,
             session,
@@ -67,23 +78,93 @@ impl Core {
         }
     }
 
-    /// Gives tags new tokens.
-    pub(crate) fn renew(&self, tags: &[Tag], source: Source) {
+    /// Gives the tags of what was written new tokens.
+    pub(crate) fn renew(&self, writes: &Writes, space: Option<TagSpace>, source: Source) {
+        let tags = write_tags(writes, space);
         if tags.is_empty() {
             return;
         }
-        self.counters.invalidation(source);
+        self.renew_tags(&tags);
+        self.invalidated(writes, source);
+    }
+
+    /// Gives the tags of what was written, in each of these databases, new tokens.
+    pub(crate) fn renew_everywhere(&self, writes: &Writes, spaces: &HashSet<TagSpace>) {
+        let tags: Vec<Tag> = spaces
+            .iter()
+            .flat_map(|space| write_tags(writes, Some(*space)))
+            .chain(writes.tables.iter().map(|table| Tag::named(table)))
+            .collect();
+        self.renew_tags(&tags);
+        self.invalidated(writes, Source::Explicit);
+    }
+
+    /// Gives a label a new token.
+    pub(crate) fn renew_label(&self, label: &Name) {
+        self.renew_tags(&[Tag::label(label)]);
+        self.counters.invalidation(Source::Explicit);
+        self.publish(&Arc::new(Invalidation::of_label(label)));
+    }
+
+    fn renew_tags(&self, tags: &[Tag]) {
         if let Err(error) = self.backend.renew(tags) {
-            count(&self.counters.backend_errors);
-            log::warn!("{error}");
+            self.failed(&error);
         }
     }
 
     fn lift(&self, writer: WriterId, tags: &[Tag], how: Lift) {
         if let Err(error) = self.backend.lift(writer, tags, how) {
-            count(&self.counters.backend_errors);
-            log::warn!("{error}");
+            self.failed(&error);
         }
+    }
+
+    /// Follows up on what was invalidated: the strategies of its tables, and who listens.
+    fn invalidated(&self, writes: &Writes, source: Source) {
+        self.counters.invalidation(source);
+        let strategies = self.strategies_of(writes);
+        if strategies.is_empty() && !self.feed.is_heard() {
+            return;
+        }
+        let event = Arc::new(Invalidation::of(writes, source));
+        for (table, strategy) in strategies {
+            // rule: the-delete-strategy-removes-at-once
+            if strategy.removes()
+                && let Err(error) = self.backend.purge(&Tag::named(&table))
+            {
+                self.failed(&error);
+            }
+            let told = catch_unwind(AssertUnwindSafe(|| strategy.invalidated(&table, &event)));
+            if told.is_err() {
+                count(&self.counters.strategy_panics);
+                log::warn!("the strategy {} of {table} panicked", strategy.name());
+            }
+        }
+        self.publish(&event);
+    }
+
+    /// Tells the subscribers.
+    pub(crate) fn publish(&self, event: &Arc<Invalidation>) {
+        if self.feed.is_heard() {
+            let lost = self.feed.publish(event);
+            self.counters.events_lost.fetch_add(lost, Ordering::Relaxed);
+        }
+    }
+
+    /// The strategies of the tables that were written, but for the default one.
+    fn strategies_of(&self, writes: &Writes) -> Vec<(Name, &'static dyn Strategy)> {
+        let settings = self.settings();
+        let written = |table: &Name| {
+            writes.root || writes.database || writes.schema || writes.tables.contains(table)
+        };
+        settings
+            .iter()
+            .filter(|(table, _)| written(table))
+            .flat_map(|(table, settings)| {
+                let strategies = settings.strategies.iter();
+                strategies.map(|strategy| (table.clone(), strategy))
+            })
+            .filter(|(_, strategy)| strategy.name() != Version.name())
+            .collect()
     }
 
     /// The sessions whose end would resolve a quarantine, and which may be asked about now.
@@ -115,8 +196,8 @@ impl Core {
         };
         for orphan in ended {
             count(&self.counters.resolves);
-            self.counters.invalidation(Source::Unknown);
             self.lift(orphan.writer, &orphan.tags, Lift::Renew);
+            self.invalidated(&orphan.writes, Source::Unknown);
         }
     }
 }
@@ -125,8 +206,8 @@ impl Guard {
     /// The writer committed, or may have, and is over.
     pub(crate) fn renew(mut self, source: Source) {
         self.owed = false;
-        self.core.counters.invalidation(source);
         self.core.lift(self.writer, &self.tags, Lift::Renew);
+        self.core.invalidated(&self.writes, source);
     }
 
     /// The writer wrote nothing, for certain.
@@ -146,8 +227,8 @@ impl Drop for Guard {
         // as late as a statement that the server still runs, and no later.
         if self.session.is_none() {
             self.owed = false;
-            self.core.counters.invalidation(Source::Unknown);
             self.core.lift(self.writer, &self.tags, Lift::Renew);
+            self.core.invalidated(&self.writes, Source::Unknown);
             return;
         }
         self.core
@@ -156,6 +237,7 @@ impl Drop for Guard {
             .unwrap_or_else(PoisonError::into_inner)
             .push(Orphan {
                 writer: self.writer,
+                writes: std::mem::take(&mut self.writes),
                 tags: std::mem::take(&mut self.tags),
                 space: self.space,
                 session: self.session.clone(),

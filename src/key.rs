@@ -24,6 +24,11 @@ pub struct KeyParts<'a> {
     pub dialect: Dialect,
     /// A digest of the session's state.
     pub session: &'a [u8; 32],
+    /// The version of everything that is stored, see
+    /// [`Builder::version`](crate::Builder::version).
+    pub version: u32,
+    /// The versions of the models that are read.
+    pub versions: &'a [u8],
     /// What the caller gave to `.scope()`.
     pub scope: Option<&'a [u8]>,
     /// How the rows are stored, and the name of their type.
@@ -52,6 +57,7 @@ impl Key {
         let mut bytes = Vec::with_capacity(
             128 + scope.len()
                 + parts.namespace.len()
+                + parts.versions.len()
                 + row_type.len()
                 + parts.sql.len()
                 + parts.binds.len(),
@@ -60,9 +66,11 @@ impl Key {
         bytes.push(parts.dialect as u8);
         bytes.push(form as u8);
         bytes.push(u8::from(parts.scope.is_some()));
+        bytes.extend_from_slice(&parts.version.to_le_bytes());
         bytes.extend_from_slice(parts.session);
         for part in [
             parts.namespace.as_bytes(),
+            parts.versions,
             scope,
             row_type.as_bytes(),
             parts.sql.as_bytes(),
@@ -70,6 +78,23 @@ impl Key {
         ] {
             bytes.extend_from_slice(&(part.len() as u64).to_le_bytes());
             bytes.extend_from_slice(part);
+        }
+        Self(bytes)
+    }
+
+    /// The key of a value that the user named: in no database, and of no query.
+    #[must_use]
+    pub fn of_value(namespace: &str, versions: [u32; 2], name: &str) -> Self {
+        let mut bytes = Vec::with_capacity(64 + namespace.len() + name.len());
+        // Where a query's key has the digest of its database.
+        bytes.extend_from_slice(b"a value by name!");
+        bytes.push(u8::MAX);
+        for version in versions {
+            bytes.extend_from_slice(&version.to_le_bytes());
+        }
+        for part in [namespace, name] {
+            bytes.extend_from_slice(&(part.len() as u64).to_le_bytes());
+            bytes.extend_from_slice(part.as_bytes());
         }
         Self(bytes)
     }
@@ -98,6 +123,8 @@ mod tests {
             database: KeySpace([1; 16]),
             dialect: Dialect::Sqlite,
             session: &[0; 32],
+            version: 0,
+            versions: b"",
             scope: None,
             rows: (RowForm::Typed, "T"),
             sql: "SELECT 1",
@@ -123,6 +150,11 @@ mod tests {
             },
             KeyParts {
                 session: &[1; 32],
+                ..base
+            },
+            KeyParts { version: 1, ..base },
+            KeyParts {
+                versions: b"v",
                 ..base
             },
             KeyParts {
@@ -159,6 +191,20 @@ mod tests {
             assert_ne!(Key::new(&base), Key::new(&other), "{other:?}");
         }
         assert_eq!(Key::new(&base), Key::new(&parts()));
+    }
+
+    #[test]
+    fn a_value_has_a_key_for_each_namespace_version_and_name() {
+        let keys = [
+            Key::of_value("n", [0, 0], "k"),
+            Key::of_value("", [0, 0], "nk"),
+            Key::of_value("n", [1, 0], "k"),
+            Key::of_value("n", [0, 1], "k"),
+            Key::of_value("n", [0, 0], "l"),
+        ];
+        for (i, key) in keys.iter().enumerate() {
+            assert_eq!(keys.iter().position(|other| key == other), Some(i));
+        }
     }
 
     #[test]

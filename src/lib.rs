@@ -65,9 +65,12 @@ mod connection;
 mod core;
 pub mod database;
 mod database_state;
+mod dependencies;
 pub mod dialect;
 pub mod entry;
 pub mod error;
+pub mod event;
+mod feed;
 mod flight;
 pub mod footprint;
 mod invalidate;
@@ -80,6 +83,7 @@ pub mod resolve;
 mod signal;
 pub mod statement;
 pub mod stats;
+pub mod strategy;
 pub mod tag;
 pub mod token;
 
@@ -88,7 +92,10 @@ pub use crate::cache::{Builder, Cache};
 pub use crate::connection::AttachConnection;
 #[cfg(feature = "r2d2")]
 pub use crate::connection::Customizer;
+pub use crate::dependencies::{Dependencies, Unstored};
 pub use crate::error::Error;
+pub use crate::event::{Invalidation, Source};
+pub use crate::feed::Subscription;
 pub use crate::model::{CacheModel, CreateDsl, DeleteDsl, InsertModel, SaveDsl};
 pub use crate::outcome::{Outcome, Report};
 pub use crate::query::{
@@ -96,6 +103,6 @@ pub use crate::query::{
 };
 pub use crate::signal::{PostDelete, PostSave, ReceiverId};
 pub use crate::statement::CacheDatabase;
-pub use crate::stats::{Source, Stats};
+pub use crate::stats::Stats;
 #[cfg(feature = "derive")]
 pub use diesel_cache_derive::CacheInvalidate;

@@ -126,6 +126,7 @@ mod tests {
             rows: Arc::new(()),
             weight: 0,
             expires_at: Instant::now(),
+            removed_with: Arc::from([]),
         }
     }
 

@@ -3,7 +3,7 @@
 //! A [`Resolver`] is one state of a database's catalogue together with the models
 //! that are registered; it remembers what it found for each text.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use crate::catalogue::{Catalogue, Reads, Writes, may_make_temporaries};
 use crate::database::TagSpace;
 use crate::dialect::Dialect;
 use crate::footprint::{self, Access, Analysis, Name, Step};
+use crate::strategy::Strategies;
 use crate::tag::Tag;
 
 /// How many statement texts are remembered.
@@ -30,6 +31,10 @@ pub struct TableSettings {
     pub never: bool,
     /// Further tables that reads of the table depend on.
     pub depends_on: BTreeSet<Name>,
+    /// What becomes of its results when it is written.
+    pub strategies: Strategies,
+    /// The versions of its models that have one, by the type of the model.
+    pub versions: BTreeMap<&'static str, u32>,
 }
 
 /// What models say about their tables.
@@ -96,6 +101,10 @@ pub struct ReadFootprint {
     pub tags: Arc<[Tag]>,
     /// The shortest time to live that a model of one of the tables asks for.
     pub ttl: Option<Duration>,
+    /// The versions of the tables' models, in an encoding that no two lists share.
+    pub versions: Arc<[u8]>,
+    /// Under which tags the result is to be found when it must be removed at once.
+    pub removed_with: Arc<[Tag]>,
 }
 
 /// One state of a database's catalogue and of the registered models.
@@ -197,6 +206,7 @@ impl Resolver {
     ) -> Result<ReadFootprint, Bypass> {
         let mut ttl: Option<Duration> = None;
         let mut declared = extra.clone();
+        let mut versions = Vec::new();
         for table in &reads.tables {
             if let Some(settings) = self.settings.get(table) {
                 if settings.never {
@@ -204,13 +214,16 @@ impl Resolver {
                 }
                 ttl = [ttl, settings.ttl].into_iter().flatten().min();
                 declared.extend(settings.depends_on.iter().cloned());
+                encode_versions(table, settings, &mut versions);
             }
         }
         reads.tables.extend(declared);
         Ok(ReadFootprint {
             tags: self.read_tags(&reads),
+            removed_with: self.removal_tags(&reads),
             reads,
             ttl,
+            versions: versions.into(),
         })
     }
 
@@ -220,10 +233,34 @@ impl Resolver {
             Tag::database(self.space),
             Tag::schema(self.space),
         ];
+        // rule: only-the-ttl-strategy-outlives-writes
+        let followed = reads.tables.iter().filter(|table| {
+            let settings = self.settings.get(*table);
+            settings.is_none_or(|settings| settings.strategies.follow_writes())
+        });
         above
             .into_iter()
-            .chain(reads.tables.iter().map(|table| Tag::any(self.space, table)))
+            .chain(followed.map(|table| Tag::any(self.space, table)))
             .collect()
+    }
+
+    fn removal_tags(&self, reads: &Reads) -> Arc<[Tag]> {
+        let removed = reads.tables.iter().filter(|table| {
+            let settings = self.settings.get(*table);
+            settings.is_some_and(|settings| settings.strategies.remove())
+        });
+        removed.map(|table| Tag::named(table)).collect()
+    }
+}
+
+/// Adds the versions of a table's models: each part with its length before it.
+fn encode_versions(table: &str, settings: &TableSettings, versions: &mut Vec<u8>) {
+    for (model, version) in &settings.versions {
+        for part in [table, model] {
+            versions.extend_from_slice(&(part.len() as u64).to_le_bytes());
+            versions.extend_from_slice(part.as_bytes());
+        }
+        versions.extend_from_slice(&version.to_le_bytes());
     }
 }
 
@@ -269,9 +306,14 @@ pub fn write_tags(writes: &Writes, space: Option<TagSpace>) -> Vec<Tag> {
     if writes.schema {
         tags.push(Tag::schema(space));
     }
+    // rule: a-write-anywhere-touches-every-named-table
+    if writes.database || writes.schema {
+        tags.push(Tag::anywhere());
+    }
     for table in &writes.tables {
         tags.push(Tag::any(space, table));
         tags.push(Tag::wide(space, table));
+        tags.push(Tag::named(table));
     }
     tags
 }

@@ -4,29 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::backend::Usage;
 use crate::bypass::Bypass;
-
-/// Where an invalidation came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum Source {
-    /// An autocommit statement.
-    Statement,
-    /// The commit of a transaction.
-    Transaction,
-    /// A statement or commit whose outcome is not known.
-    Unknown,
-    /// [`invalidate_table`](crate::Cache::invalidate_table) and its kin.
-    Explicit,
-}
-
-impl Source {
-    const ALL: [Self; 4] = [
-        Self::Statement,
-        Self::Transaction,
-        Self::Unknown,
-        Self::Explicit,
-    ];
-}
+use crate::event::Source;
 
 /// The counters behind [`Stats`].
 #[derive(Debug, Default)]
@@ -42,6 +20,8 @@ pub(crate) struct Counters {
     pub(crate) joined: AtomicU64,
     pub(crate) backend_errors: AtomicU64,
     pub(crate) trackers_removed: AtomicU64,
+    pub(crate) strategy_panics: AtomicU64,
+    pub(crate) events_lost: AtomicU64,
     bypasses: [AtomicU64; Bypass::ALL.len()],
     invalidations: [AtomicU64; Source::ALL.len()],
 }
@@ -83,6 +63,8 @@ impl Counters {
             joined: read(&self.joined),
             backend_errors: read(&self.backend_errors),
             trackers_removed: read(&self.trackers_removed),
+            strategy_panics: read(&self.strategy_panics),
+            events_lost: read(&self.events_lost),
             usage,
         }
     }
@@ -118,6 +100,10 @@ pub struct Stats {
     pub backend_errors: u64,
     /// Trackers that were removed from a live connection.
     pub trackers_removed: u64,
+    /// Strategies that panicked when they were told of an invalidation.
+    pub strategy_panics: u64,
+    /// Invalidations that a subscriber was too slow to take.
+    pub events_lost: u64,
     /// What the backend holds.
     pub usage: Usage,
 }

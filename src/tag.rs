@@ -3,8 +3,13 @@
 //! Per table there is `any`, touched by every write, and `wide`, touched by writes
 //! whose rows are not known; above the tables stand `database` (statements that
 //! may have written anything), `schema` (DDL) and `root` (writes to a database that
-//! is not known yet, and [`clear`](crate::Cache::clear)). A tag is a hash of its
-//! name: two names that collide only invalidate more.
+//! is not known yet, and [`clear`](crate::Cache::clear)).
+//!
+//! Values that are cached by a key of the user's own may name a table without a
+//! database: `named` is touched by every write to a table of that name in whatever
+//! database, and `anywhere` by every write that may have gone anywhere in one. A `label` is
+//! a name of the user's own. A tag is a hash of its name: two names that collide only
+//! invalidate more.
 
 use std::fmt;
 
@@ -45,6 +50,24 @@ impl Tag {
         Self::hash(b'w', &[&space.0, table.as_bytes()])
     }
 
+    /// Every write that may have gone anywhere in any one database.
+    #[must_use]
+    pub fn anywhere() -> Self {
+        Self::hash(b'e', &[])
+    }
+
+    /// Every write to a table of that name, in whatever database.
+    #[must_use]
+    pub fn named(table: &str) -> Self {
+        Self::hash(b'n', &[table.as_bytes()])
+    }
+
+    /// What [`invalidate_tag`](crate::Cache::invalidate_tag) invalidates.
+    #[must_use]
+    pub fn label(name: &str) -> Self {
+        Self::hash(b'l', &[name.as_bytes()])
+    }
+
     fn hash(kind: u8, parts: &[&[u8]]) -> Self {
         let mut hasher = blake3::Hasher::new();
         hasher.update(&[kind]);
@@ -81,6 +104,9 @@ mod tests {
             Tag::any(one, "u"),
             Tag::any(two, "t"),
             Tag::database(two),
+            Tag::anywhere(),
+            Tag::named("t"),
+            Tag::label("t"),
         ];
         for (i, a) in tags.iter().enumerate() {
             assert_eq!(tags.iter().position(|b| a == b), Some(i));

@@ -6,11 +6,11 @@
 //! forgotten, and the next capture makes one. Nothing grows with the number of
 //! invalidations.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use quick_cache::sync::Cache;
+use quick_cache::sync::{Cache, EntryAction, EntryResult};
 use quick_cache::{Lifecycle, OptionsBuilder, Weighter};
 use smallvec::SmallVec;
 
@@ -20,14 +20,21 @@ use crate::error::BackendError;
 use crate::key::Key;
 use crate::protocol::{Fetched, Lift, TagState, TagStates};
 use crate::tag::Tag;
-use crate::token::{Nonce, Token, WriterId};
+use crate::token::{Nonce, WriterId};
+
+mod cells;
+mod removable;
+
+use self::cells::{Cell, Cells};
+use self::removable::Removable;
 
 /// What every entry weighs besides its key and its rows.
 const ENTRY_OVERHEAD: usize = 192;
 /// A shard holds this much at least, or there is only one.
 const SHARD_BYTES: u64 = 8 << 20;
-/// Unused cells are swept when there are this many more than after the last sweep.
-const SWEEP_EVERY: usize = 4096;
+
+/// How long a store waits for another of the same key under way; they take microseconds.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// The embedded backend.
 ///
@@ -38,9 +45,9 @@ const SWEEP_EVERY: usize = 4096;
 #[derive(Debug)]
 pub struct MemoryBackend {
     generation: AtomicU64,
-    entries: Cache<Key, Slot, ByWeight, ahash::RandomState, CountEvictions>,
+    entries: Cache<Key, Slot, ByWeight, ahash::RandomState, Evictions>,
     cells: Mutex<Cells>,
-    evictions: CountEvictions,
+    evictions: Evictions,
     largest: u64,
 }
 
@@ -48,6 +55,26 @@ pub struct MemoryBackend {
 struct Slot {
     entry: Entry,
     cells: Box<[Arc<Cell>]>,
+}
+
+impl Slot {
+    fn states(&self) -> impl Iterator<Item = TagState> + '_ {
+        self.cells.iter().map(|cell| cell.read())
+    }
+
+    /// Whether a token was renewed, so that it is never served again.
+    fn is_dead(&self) -> bool {
+        self.states().any(|state| state == TagState::Missing)
+    }
+
+    /// Whether it would be served.
+    fn is_valid(&self, nonce: Nonce) -> bool {
+        self.entry.vector.nonce == nonce
+            && self.entry.expires_at > Instant::now()
+            && self
+                .states()
+                .all(|state| matches!(state, TagState::Clean(_)))
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -59,122 +86,25 @@ impl Weighter<Key, Slot> for ByWeight {
     }
 }
 
+/// Follows what the entries evict.
 #[derive(Debug, Clone, Default)]
-struct CountEvictions(Arc<AtomicU64>);
+struct Evictions {
+    count: Arc<AtomicU64>,
+    removable: Arc<Removable>,
+}
 
-impl Lifecycle<Key, Slot> for CountEvictions {
+impl Lifecycle<Key, Slot> for Evictions {
     type RequestState = ();
 
     // Replacing an entry is no eviction, and does not come by here.
-    fn before_evict(&self, (): &mut (), _: &Key, _: &mut Slot) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+    fn before_evict(&self, (): &mut (), key: &Key, slot: &mut Slot) {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        self.removable.forget(key, &slot.entry.removed_with);
     }
 }
 
 fn entry_weight(key: &Key, entry: &Entry) -> u64 {
     (key.as_bytes().len() + entry.weight + ENTRY_OVERHEAD) as u64
-}
-
-/// A tag's token and its state: the number of writers that hold it, whether one of
-/// them committed, and whether the token is dead.
-#[derive(Debug)]
-struct Cell {
-    token: Token,
-    state: AtomicU32,
-}
-
-const DEAD: u32 = 1 << 31;
-const DIRTY: u32 = 1 << 30;
-const WRITERS: u32 = DIRTY - 1;
-
-impl Cell {
-    fn new(state: u32) -> Arc<Self> {
-        Arc::new(Self {
-            token: Token::fresh(),
-            state: AtomicU32::new(state),
-        })
-    }
-
-    fn read(&self) -> TagState {
-        let state = self.state.load(Ordering::SeqCst);
-        if state & DEAD != 0 {
-            TagState::Missing
-        } else if state & WRITERS != 0 {
-            TagState::Quarantined
-        } else {
-            TagState::Clean(self.token)
-        }
-    }
-}
-
-/// The cells of all known tags. Cells change only under this lock; they are read without it.
-#[derive(Debug, Default)]
-struct Cells {
-    by_tag: HashMap<Tag, Arc<Cell>, ahash::RandomState>,
-    held: HashMap<(WriterId, Tag), (), ahash::RandomState>,
-    swept_at: usize,
-}
-
-impl Cells {
-    /// The cell of a tag, made clean if there is none.
-    fn cell(&mut self, tag: Tag) -> Arc<Cell> {
-        if self.by_tag.len() > self.swept_at + SWEEP_EVERY {
-            self.sweep();
-        }
-        Arc::clone(self.by_tag.entry(tag).or_insert_with(|| Cell::new(0)))
-    }
-
-    /// Forgets clean cells that no entry holds. Their tokens die with them.
-    fn sweep(&mut self) {
-        self.by_tag.retain(|_, cell| {
-            let unused =
-                Arc::strong_count(cell) == 1 && cell.state.load(Ordering::SeqCst) & WRITERS == 0;
-            if unused {
-                cell.state.store(DEAD, Ordering::SeqCst);
-            }
-            !unused
-        });
-        self.swept_at = self.by_tag.len();
-    }
-
-    fn quarantine(&mut self, writer: WriterId, tag: Tag) {
-        if self.held.insert((writer, tag), ()).is_none() {
-            self.cell(tag).state.fetch_add(1, Ordering::SeqCst);
-        }
-    }
-
-    fn lift(&mut self, writer: WriterId, tag: Tag, how: Lift) {
-        // rule: a-lift-that-finds-nothing-renews
-        if self.held.remove(&(writer, tag)).is_none() {
-            self.renew(tag);
-            return;
-        }
-        let Some(cell) = self.by_tag.get(&tag).map(Arc::clone) else {
-            return;
-        };
-        let dirty = if how == Lift::Renew { DIRTY } else { 0 };
-        let state = (cell.state.load(Ordering::SeqCst) | dirty) - 1;
-        // rule: the-last-writer-out-makes-it-clean
-        if state & WRITERS == 0 && state & DIRTY != 0 {
-            self.by_tag.remove(&tag);
-            cell.state.store(DEAD, Ordering::SeqCst);
-        } else {
-            cell.state.store(state, Ordering::SeqCst);
-        }
-    }
-
-    fn renew(&mut self, tag: Tag) {
-        let Some(cell) = self.by_tag.get(&tag) else {
-            return;
-        };
-        let state = cell.state.load(Ordering::SeqCst);
-        if state & WRITERS == 0 {
-            cell.state.store(DEAD, Ordering::SeqCst);
-            self.by_tag.remove(&tag);
-        } else {
-            cell.state.store(state | DIRTY, Ordering::SeqCst);
-        }
-    }
 }
 
 impl MemoryBackend {
@@ -190,7 +120,7 @@ impl MemoryBackend {
             .weight_capacity(capacity)
             .shards(usize::try_from(shards).unwrap_or(1))
             .build();
-        let evictions = CountEvictions::default();
+        let evictions = Evictions::default();
         let hasher = ahash::RandomState::new();
         let entries = match options {
             Ok(options) => Cache::with_options(options, ByWeight, hasher, evictions.clone()),
@@ -213,6 +143,32 @@ impl MemoryBackend {
     fn nonce(&self) -> Nonce {
         Nonce::from_bits(self.generation.load(Ordering::SeqCst))
     }
+
+    /// The entry with the cells of its tokens, or why it is refused.
+    fn slot(&self, key: &Key, entry: Entry) -> Result<Slot, Put> {
+        if entry_weight(key, &entry) > self.largest {
+            return Err(Put::TooLarge);
+        }
+        let cells = self.cells();
+        let current: Option<SmallVec<[Arc<Cell>; 8]>> = entry
+            .tags
+            .iter()
+            .zip(&entry.vector.tokens)
+            .map(|(tag, token)| {
+                let cell = cells.known(tag)?;
+                (cell.token == *token).then(|| Arc::clone(cell))
+            })
+            .collect();
+        let cells = current.ok_or(Put::Outdated)?.into_vec().into_boxed_slice();
+        Ok(Slot { entry, cells })
+    }
+
+    /// Removes what was stored again, if a purge came between its refusal and its insertion.
+    fn settle(&self, key: &Key, slot: &Slot) {
+        if !slot.entry.removed_with.is_empty() && slot.is_dead() {
+            self.entries.remove(key);
+        }
+    }
 }
 
 impl CacheBackend for MemoryBackend {
@@ -223,7 +179,7 @@ impl CacheBackend for MemoryBackend {
             if *slot.entry.tags == *tags {
                 return Ok(Fetched {
                     gate,
-                    states: slot.cells.iter().map(|cell| cell.read()).collect(),
+                    states: slot.states().collect(),
                     entry: Some(slot.entry),
                 });
             }
@@ -232,16 +188,24 @@ impl CacheBackend for MemoryBackend {
         let states = tags
             .iter()
             .map(|tag| {
-                cells
-                    .by_tag
-                    .get(tag)
-                    .map_or(TagState::Missing, |cell| cell.read())
+                let cell = cells.known(tag);
+                cell.map_or(TagState::Missing, |cell| cell.read())
             })
             .collect();
         Ok(Fetched {
             gate,
             entry: None,
             states,
+        })
+    }
+
+    fn recall(&self, key: &Key) -> Result<Fetched, BackendError> {
+        let gate = Some(self.nonce());
+        let slot = self.entries.get(key);
+        Ok(Fetched {
+            gate,
+            states: slot.iter().flat_map(Slot::states).collect(),
+            entry: slot.map(|slot| slot.entry),
         })
     }
 
@@ -257,30 +221,60 @@ impl CacheBackend for MemoryBackend {
     }
 
     fn put(&self, key: Key, entry: Entry) -> Result<Put, BackendError> {
-        if entry_weight(&key, &entry) > self.largest {
-            return Ok(Put::TooLarge);
-        }
-        let current: Option<SmallVec<[Arc<Cell>; 8]>> = {
-            let cells = self.cells();
-            entry
-                .tags
-                .iter()
-                .zip(&entry.vector.tokens)
-                .map(|(tag, token)| {
-                    let cell = cells.by_tag.get(tag)?;
-                    (cell.token == *token).then(|| Arc::clone(cell))
-                })
-                .collect()
+        let slot = match self.slot(&key, entry) {
+            Ok(slot) => slot,
+            Err(refused) => return Ok(refused),
         };
-        let Some(cells) = current else {
-            return Ok(Put::Outdated);
-        };
-        let slot = Slot {
-            entry,
-            cells: cells.into_vec().into_boxed_slice(),
-        };
+        let removed_with = Arc::clone(&slot.entry.removed_with);
+        self.evictions.removable.add(&key, &removed_with);
+        let marker = (!removed_with.is_empty()).then(|| (key.clone(), slot.clone()));
         self.entries.insert(key, slot);
+        if let Some((key, slot)) = marker {
+            self.settle(&key, &slot);
+        }
         Ok(Put::Stored)
+    }
+
+    fn put_if_absent(&self, key: Key, entry: Entry) -> Result<Put, BackendError> {
+        let slot = match self.slot(&key, entry) {
+            Ok(slot) => slot,
+            Err(refused) => return Ok(refused),
+        };
+        self.evictions.removable.add(&key, &slot.entry.removed_with);
+        let nonce = self.nonce();
+        let found = self.entries.entry(&key, Some(PATIENCE), |_, slot| {
+            if slot.is_valid(nonce) {
+                EntryAction::Retain(())
+            } else {
+                EntryAction::ReplaceWithGuard
+            }
+        });
+        Ok(match found {
+            EntryResult::Vacant(guard) | EntryResult::Replaced(guard, _) => {
+                // Refused only if another store came first.
+                if guard.insert(slot.clone()).is_ok() {
+                    self.settle(&key, &slot);
+                    Put::Stored
+                } else {
+                    Put::Present
+                }
+            }
+            EntryResult::Retained(()) | EntryResult::Removed(..) | EntryResult::Timeout => {
+                Put::Present
+            }
+        })
+    }
+
+    fn touch(&self, key: &Key, expires_at: Instant) -> Result<bool, BackendError> {
+        let nonce = self.nonce();
+        let found = self.entries.entry(key, Some(PATIENCE), |_, slot| {
+            let valid = slot.is_valid(nonce);
+            if valid {
+                slot.entry.expires_at = expires_at;
+            }
+            EntryAction::Retain(valid)
+        });
+        Ok(matches!(found, EntryResult::Retained(true)))
     }
 
     fn quarantine(&self, writer: WriterId, tags: &[Tag]) -> Result<(), BackendError> {
@@ -307,8 +301,20 @@ impl CacheBackend for MemoryBackend {
         Ok(())
     }
 
-    fn remove(&self, key: &Key) -> Result<(), BackendError> {
-        self.entries.remove(key);
+    fn remove(&self, key: &Key) -> Result<bool, BackendError> {
+        let nonce = self.nonce();
+        Ok(self.entries.remove(key).is_some_and(|(_, slot)| {
+            self.evictions
+                .removable
+                .forget(key, &slot.entry.removed_with);
+            slot.is_valid(nonce)
+        }))
+    }
+
+    fn purge(&self, tag: &Tag) -> Result<(), BackendError> {
+        for key in self.evictions.removable.take(tag) {
+            self.entries.remove(&key);
+        }
         Ok(())
     }
 
@@ -316,6 +322,7 @@ impl CacheBackend for MemoryBackend {
         // A new generation first: a fill that is under way lands dead.
         self.generation.store(rand::random(), Ordering::SeqCst);
         self.entries.clear();
+        self.evictions.removable.clear();
         Ok(())
     }
 
@@ -323,8 +330,8 @@ impl CacheBackend for MemoryBackend {
         Usage {
             entries: self.entries.len() as u64,
             bytes: self.entries.weight(),
-            tags: self.cells().by_tag.len() as u64,
-            evictions: self.evictions.0.load(Ordering::Relaxed),
+            tags: self.cells().len() as u64,
+            evictions: self.evictions.count.load(Ordering::Relaxed),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Where entries and tokens live.
 
 use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Instant;
 
 use crate::entry::Entry;
 use crate::error::BackendError;
@@ -33,6 +35,13 @@ pub trait CacheBackend: Debug + Send + Sync + 'static {
     /// If the store cannot be asked; the read then goes to the database.
     fn fetch(&self, key: &Key, tags: &[Tag]) -> Result<Fetched, BackendError>;
 
+    /// The entry under `key`, the state of each of the entry's own tags, and the gate; no
+    /// states without an entry.
+    ///
+    /// # Errors
+    /// If the store cannot be asked.
+    fn recall(&self, key: &Key) -> Result<Fetched, BackendError>;
+
     /// Like [`fetch`](Self::fetch) without an entry, but gives every missing tag a fresh token.
     ///
     /// # Errors
@@ -44,6 +53,19 @@ pub trait CacheBackend: Debug + Send + Sync + 'static {
     /// # Errors
     /// If the store cannot be asked.
     fn put(&self, key: Key, entry: Entry) -> Result<Put, BackendError>;
+
+    /// Stores an entry unless a valid one is there, in one step: of several at once, one
+    /// stores. An entry that has expired, or whose tokens are no longer current, is not valid.
+    ///
+    /// # Errors
+    /// If the store cannot be asked.
+    fn put_if_absent(&self, key: Key, entry: Entry) -> Result<Put, BackendError>;
+
+    /// Gives a valid entry another end of its life, in one step. Returns whether there was one.
+    ///
+    /// # Errors
+    /// If the store cannot be asked.
+    fn touch(&self, key: &Key, expires_at: Instant) -> Result<bool, BackendError>;
 
     /// Puts `tags` under the quarantine of `writer`, until it lifts them.
     ///
@@ -63,11 +85,20 @@ pub trait CacheBackend: Debug + Send + Sync + 'static {
     /// If the store cannot be asked.
     fn renew(&self, tags: &[Tag]) -> Result<(), BackendError>;
 
-    /// Forgets one entry.
+    /// Forgets one entry. Returns whether a valid one was there.
     ///
     /// # Errors
     /// If the store cannot be asked.
-    fn remove(&self, key: &Key) -> Result<(), BackendError>;
+    fn remove(&self, key: &Key) -> Result<bool, BackendError>;
+
+    /// Forgets every entry that is [to be removed with](Entry::removed_with) this tag.
+    ///
+    /// Their tokens are no longer current when this is called, so none would be served;
+    /// this frees their memory, and ends what must not lie around.
+    ///
+    /// # Errors
+    /// If the store cannot be asked.
+    fn purge(&self, tag: &Tag) -> Result<(), BackendError>;
 
     /// Forgets all entries. Quarantines stand.
     ///
@@ -79,6 +110,61 @@ pub trait CacheBackend: Debug + Send + Sync + 'static {
     fn usage(&self) -> Usage;
 }
 
+/// A backend that several caches share.
+impl<B: CacheBackend + ?Sized> CacheBackend for Arc<B> {
+    fn fetch(&self, key: &Key, tags: &[Tag]) -> Result<Fetched, BackendError> {
+        (**self).fetch(key, tags)
+    }
+
+    fn recall(&self, key: &Key) -> Result<Fetched, BackendError> {
+        (**self).recall(key)
+    }
+
+    fn establish(&self, tags: &[Tag]) -> Result<Fetched, BackendError> {
+        (**self).establish(tags)
+    }
+
+    fn put(&self, key: Key, entry: Entry) -> Result<Put, BackendError> {
+        (**self).put(key, entry)
+    }
+
+    fn put_if_absent(&self, key: Key, entry: Entry) -> Result<Put, BackendError> {
+        (**self).put_if_absent(key, entry)
+    }
+
+    fn touch(&self, key: &Key, expires_at: Instant) -> Result<bool, BackendError> {
+        (**self).touch(key, expires_at)
+    }
+
+    fn quarantine(&self, writer: WriterId, tags: &[Tag]) -> Result<(), BackendError> {
+        (**self).quarantine(writer, tags)
+    }
+
+    fn lift(&self, writer: WriterId, tags: &[Tag], how: Lift) -> Result<(), BackendError> {
+        (**self).lift(writer, tags, how)
+    }
+
+    fn renew(&self, tags: &[Tag]) -> Result<(), BackendError> {
+        (**self).renew(tags)
+    }
+
+    fn remove(&self, key: &Key) -> Result<bool, BackendError> {
+        (**self).remove(key)
+    }
+
+    fn purge(&self, tag: &Tag) -> Result<(), BackendError> {
+        (**self).purge(tag)
+    }
+
+    fn clear(&self) -> Result<(), BackendError> {
+        (**self).clear()
+    }
+
+    fn usage(&self) -> Usage {
+        (**self).usage()
+    }
+}
+
 /// What became of a [`put`](CacheBackend::put).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -87,6 +173,8 @@ pub enum Put {
     Stored,
     /// Its tokens are no longer current: it would never be served.
     Outdated,
+    /// A valid entry is there already, see [`put_if_absent`](CacheBackend::put_if_absent).
+    Present,
     /// It is larger than the store takes.
     TooLarge,
 }

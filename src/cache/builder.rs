@@ -22,8 +22,8 @@ impl Cache {
     /// A cache with the backend and the settings that a URL names.
     ///
     /// `memory://` keeps entries in this process. Settings follow as a query:
-    /// `memory://?capacity=256MiB&ttl=10m`. They are `namespace`, `database`, `ttl`,
-    /// `jitter`, `capacity`, `max_entry_bytes`, `single_flight`, `single_flight_wait`,
+    /// `memory://?capacity=256MiB&ttl=10m`. They are `namespace`, `version`, `database`,
+    /// `ttl`, `negative_ttl`, `jitter`, `capacity`, `max_entry_bytes`, `single_flight`, `single_flight_wait`,
     /// `read_committed_ok` and `enabled`, each described at the method of
     /// [`Builder`] of that name.
     ///
@@ -70,6 +70,15 @@ impl Builder {
         self
     }
 
+    /// The version of everything that is stored: programs with different versions share no
+    /// result. To be raised when the meaning of the rows changes, as after a migration that
+    /// the row types do not show. One model has a version of its own,
+    /// `#[cache(version = 2)]`. Default: 0.
+    pub fn version(mut self, version: u32) -> Self {
+        self.config.version = version;
+        self
+    }
+
     /// Names the database, instead of asking it who it is: for databases whose nodes
     /// answer differently, or clones that answer alike. All connections of this cache
     /// then count as connections to one database. Default: ask.
@@ -81,6 +90,14 @@ impl Builder {
     /// How long a result lives at most, if nothing invalidates it. Default: 5 minutes.
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.config.ttl = ttl;
+        self
+    }
+
+    /// How long a result without rows, or a value that is `None`, lives at most; zero stores
+    /// none. Such a result is invalidated like any other, so this matters only for rows that
+    /// are written behind the cache's back. Default: as long as others.
+    pub fn negative_ttl(mut self, ttl: Duration) -> Self {
+        self.config.negative_ttl = Some(ttl);
         self
     }
 

@@ -2,18 +2,19 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::catalogue::{Catalogue, Writes};
 use crate::core::Core;
 use crate::database::{DatabaseId, TagSpace};
 use crate::database_state::Database;
 use crate::dialect::Dialect;
+use crate::event::Source;
+use crate::feed::Subscription;
 use crate::footprint::Name;
-use crate::resolve::{Settings, TableSettings, write_tags};
+use crate::resolve::TableSettings;
 use crate::signal::Signals;
-use crate::stats::{Source, Stats, count};
-use crate::tag::Tag;
+use crate::stats::Stats;
 
 mod builder;
 
@@ -34,7 +35,6 @@ struct Inner {
     enabled: AtomicBool,
     databases: Mutex<HashMap<DatabaseId, Weak<Database>>>,
     spaces: Mutex<HashSet<TagSpace>>,
-    settings: RwLock<Arc<Settings>>,
     pure: Arc<BTreeSet<Name>>,
     signals: Signals,
 }
@@ -52,7 +52,6 @@ impl Cache {
             core,
             databases: Mutex::default(),
             spaces: Mutex::default(),
-            settings: RwLock::default(),
             pure: Arc::new(pure),
             signals: Signals::default(),
         }))
@@ -81,20 +80,41 @@ impl Cache {
     /// writes that no attached connection sees.
     pub fn invalidate_table(&self, table: &str) {
         let writes = Writes::table(&table.to_lowercase());
-        let spaces: Vec<TagSpace> = self.spaces().iter().copied().collect();
-        let tags: Vec<Tag> = spaces
-            .into_iter()
-            .flat_map(|space| write_tags(&writes, Some(space)))
-            .collect();
-        self.0.core.renew(&tags, Source::Explicit);
+        self.0.core.renew_everywhere(&writes, &self.spaces());
+    }
+
+    /// Invalidates every cached result and value that has this tag, at once; see
+    /// [`Cached::tag`](crate::Cached::tag) and [`Value::tag`](crate::Value::tag).
+    pub fn invalidate_tag(&self, name: &str) {
+        self.0.core.renew_label(&Name::from(name));
+    }
+
+    /// Tells of each invalidation from now on: what was invalidated, by which table and
+    /// why. `capacity` is how many events wait for the subscriber; what does not fit is
+    /// dropped and counted, so that no write ever waits.
+    ///
+    /// ```
+    /// use diesel_cache::Cache;
+    ///
+    /// let cache = Cache::from_url("memory://")?;
+    /// let events = cache.subscribe(64);
+    /// cache.invalidate_table("posts");
+    /// let event = events.try_next().expect("an event");
+    /// assert!(event.touches("posts"));
+    /// assert_eq!(event.to_string(), "posts by Explicit");
+    /// # Ok::<(), diesel_cache::Error>(())
+    /// ```
+    #[must_use = "events go to the subscription"]
+    pub fn subscribe(&self, capacity: usize) -> Subscription {
+        self.0.core.feed.subscribe(capacity)
     }
 
     /// Forgets everything that is cached. Writes under way keep their quarantine.
     pub fn clear(&self) {
-        self.0.core.renew(&[Tag::root()], Source::Explicit);
-        if let Err(error) = self.0.core.backend.clear() {
-            count(&self.0.core.counters.backend_errors);
-            log::warn!("{error}");
+        let core = &self.0.core;
+        core.renew(&Writes::root(), None, Source::Explicit);
+        if let Err(error) = core.backend.clear() {
+            core.failed(&error);
         }
     }
 
@@ -105,20 +125,14 @@ impl Cache {
 
     /// Changes what is known of a table's models.
     pub(crate) fn configure(&self, table: &str, change: impl FnOnce(&mut TableSettings)) {
-        let mut settings = self
-            .0
-            .settings
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        let mut changed = Settings::clone(&settings);
-        change(changed.entry(table.to_lowercase().into()).or_default());
-        if changed == **settings {
-            return;
-        }
-        *settings = Arc::new(changed);
-        for database in self.live_databases() {
-            database.configure(&settings, &self.0.pure);
-        }
+        self.0.core.change_settings(
+            |settings| change(settings.entry(table.to_lowercase().into()).or_default()),
+            |settings| {
+                for database in self.live_databases() {
+                    database.configure(settings, &self.0.pure);
+                }
+            },
+        );
     }
 
     pub(crate) fn core(&self) -> &Arc<Core> {
@@ -147,17 +161,11 @@ impl Cache {
     }
 
     pub(crate) fn load_catalogue(&self, database: &Database, generation: u64, found: Catalogue) {
-        let settings = self
-            .0
-            .settings
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        database.load(
-            generation,
-            found,
-            Arc::clone(&settings),
-            Arc::clone(&self.0.pure),
-        );
+        // The models must not change in between.
+        self.0.core.with_settings(|settings| {
+            let (settings, pure) = (Arc::clone(settings), Arc::clone(&self.0.pure));
+            database.load(generation, found, settings, pure);
+        });
     }
 
     /// The schema of every database of that tag space has changed, or is about to; of all

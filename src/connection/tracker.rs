@@ -12,12 +12,14 @@ use crate::catalogue::{Reads, Writes};
 use crate::connection::introspect::SessionInfo;
 use crate::connection::returned::{self, Returned};
 use crate::connection::transaction::{Fill, Transaction, Verdict};
+use crate::database::TagSpace;
 use crate::database_state::{Database, Governed};
+use crate::dependencies::{Unstored, watch};
 use crate::dialect::Dialect;
+use crate::event::Source;
 use crate::footprint::{self, Analysis, Name, Session, Step};
 use crate::invalidate::Guard;
-use crate::resolve::{Resolved, write_tags};
-use crate::stats::Source;
+use crate::resolve::Resolved;
 
 /// With more temporary relations than this, any name may be one.
 const MOST_TEMPORARIES: usize = 1000;
@@ -217,6 +219,9 @@ impl Tracker {
         if self.attached && !resolved.writes.is_empty() {
             resolved = Arc::new(resolved.everywhere());
         }
+        if watch::is_watched() {
+            self.observe(&resolved);
+        }
         let mut quarantine = self.transaction.start(&resolved);
         // rule: a-commit-under-another-schema-writes-everything
         // What was pending was resolved by a catalogue that is no longer the schema's.
@@ -246,12 +251,28 @@ impl Tracker {
         };
         self.note_schema_change(&resolved.writes);
         self.note_schema_change(&quarantine);
-        let guard = (!quarantine.is_empty()).then(|| self.quarantine(&quarantine, governed));
+        let guard = (!quarantine.is_empty()).then(|| self.quarantine(quarantine, governed));
         self.in_flight.push(InFlight {
             nested: !self.in_flight.is_empty() && is_type_lookup(text),
             resolved,
             guard,
         });
+    }
+
+    /// Tells whoever computes a value on this thread what it cannot be made of.
+    fn observe(&self, resolved: &Resolved) {
+        // rule: a-write-makes-no-value
+        if !resolved.writes.is_empty() || resolved.opaque {
+            watch::refuse(Unstored::Wrote);
+        }
+        let reads = |step: &Step| matches!(step, Step::Read(_));
+        if resolved.analysis.steps.iter().any(reads) {
+            watch::read(resolved.read.as_ref().ok().map(|read| &read.reads.tables));
+            // rule: a-read-of-an-own-snapshot-makes-no-value
+            if !self.transaction.sees_what_is_committed() {
+                watch::refuse(Unstored::Transaction);
+            }
+        }
     }
 
     fn finish(&mut self, error: Option<&Error>) {
@@ -299,8 +320,7 @@ impl Tracker {
                 Verdict::Doubt => self.doubts.push(guard),
             }
         } else if !also.is_empty() {
-            let tags = self.tags(&also);
-            self.cache.core().renew(&tags, source);
+            self.cache.core().renew(&also, self.space(), source);
         }
     }
 
@@ -309,25 +329,18 @@ impl Tracker {
         if writes.root {
             self.cache.schema_changed(None);
         } else if writes.schema {
-            let space = self.database.as_ref().map(|database| database.id.tags);
-            self.cache.schema_changed(space);
+            self.cache.schema_changed(self.space());
         }
     }
 
-    fn tags(&self, writes: &Writes) -> Vec<crate::tag::Tag> {
-        write_tags(
-            writes,
-            self.database.as_ref().map(|database| database.id.tags),
-        )
+    fn space(&self) -> Option<TagSpace> {
+        self.database.as_ref().map(|database| database.id.tags)
     }
 
-    fn quarantine(&self, writes: &Writes, governed: Option<Governed>) -> Guard {
-        self.cache.core().quarantine(
-            self.tags(writes),
-            self.database.as_ref().map(|database| database.id.tags),
-            self.session.clone(),
-            governed,
-        )
+    fn quarantine(&self, writes: Writes, governed: Option<Governed>) -> Guard {
+        let session = self.session.clone();
+        let core = self.cache.core();
+        core.quarantine(writes, self.space(), session, governed)
     }
 }
 
@@ -362,8 +375,9 @@ impl Drop for Tracker {
             pending.merge(&unfinished.resolved.writes);
             self.doubts.extend(unfinished.guard);
         }
-        let tags = self.tags(&pending);
-        self.cache.core().renew(&tags, Source::Unknown);
+        self.cache
+            .core()
+            .renew(&pending, self.space(), Source::Unknown);
         if self.dialect() == Some(Dialect::Sqlite) {
             // Nothing of it is at work any longer: SQLite runs in this process.
             for doubt in std::mem::take(&mut self.doubts) {

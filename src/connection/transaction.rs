@@ -159,6 +159,13 @@ impl Transaction {
         Ok(Fill::Allowed)
     }
 
+    /// Whether a read sees what is committed, and nothing else: no older snapshot, no writes
+    /// of its own transaction, no dirty rows.
+    pub(crate) fn sees_what_is_committed(&self) -> bool {
+        let nothing = Reads::default();
+        self.pending().is_empty() && self.admits(&nothing, false) == Ok(Fill::Allowed)
+    }
+
     /// Everything the open transaction has written.
     pub(crate) fn pending(&self) -> Writes {
         let mut pending = Writes::default();

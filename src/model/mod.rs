@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::cache::Cache;
 use crate::footprint::Name;
 use crate::signal::{PostDelete, PostSave, ReceiverId};
+use crate::strategy::{Strategy, Version};
 
 mod create;
 mod delete;
@@ -37,11 +38,17 @@ pub trait CacheModel: Sized + 'static {
     const NEVER: bool;
     /// Further tables whose writes invalidate results that read this table.
     const DEPENDS_ON: &'static [&'static str];
+    /// The version of what is stored: results that read this table are never shared
+    /// between programs whose models of it differ in their version. To be raised when the
+    /// meaning of the rows changes, and their types do not show it. Default: 0.
+    const VERSION: u32 = 0;
+    /// What becomes of results that read this table when it is written.
+    const STRATEGY: &'static dyn Strategy = &Version;
 }
 
 impl Cache {
     /// Takes a model's `#[cache(...)]` settings into account: its time to live, its
-    /// further dependencies, and whether it may be cached at all.
+    /// further dependencies, its version and strategy, and whether it may be cached at all.
     ///
     /// The settings hold for every read of the model's table; of two models of one
     /// table, the stricter setting counts. [`save`](SaveDsl::save) and its kin
@@ -55,6 +62,11 @@ impl Cache {
                     .iter()
                     .map(|name| Name::from(name.to_lowercase())),
             );
+            let model = std::any::type_name::<M>();
+            table.strategies.add(model, M::STRATEGY);
+            if M::VERSION != 0 {
+                table.versions.insert(model, M::VERSION);
+            }
         });
         self
     }

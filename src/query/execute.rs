@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::sync::Arc;
+use std::time::Instant;
 
 use diesel::connection::LoadConnection;
 use diesel::expression::QueryMetadata;
@@ -11,7 +12,8 @@ use diesel::result::QueryResult;
 use crate::bypass::Bypass;
 use crate::cache::Cache;
 use crate::connection::{self, Fill};
-use crate::core::Found;
+use crate::core::{Found, Lives};
+use crate::dependencies::{self, Unstored, watch};
 use crate::entry::{Entry, Vector};
 use crate::flight::Role;
 use crate::key::{Key, KeyParts, RowForm};
@@ -20,6 +22,7 @@ use crate::query::Options;
 use crate::resolve::{ReadFootprint, Resolver};
 use crate::statement::CacheDatabase;
 use crate::stats::count;
+use crate::tag::Tag;
 
 /// What a read needs to look into the cache.
 struct Plan {
@@ -36,12 +39,21 @@ const UNSTORED: Outcome = Outcome::Miss {
     joined: false,
 };
 
+/// How large a result is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Size {
+    /// In bytes.
+    pub(super) weight: usize,
+    /// Whether it has no rows.
+    pub(super) empty: bool,
+}
+
 /// A row as the connection hands it out.
 type RowOf<'c, 'q, Conn> = <Conn as LoadConnection>::Row<'c, 'q>;
 
 /// Runs a cached read.
 ///
-/// `push` adds one row to what is stored, `weight` tells what it weighs, `rows` is
+/// `push` adds one row to what is stored, `size` tells how large it is, `rows` is
 /// how it is stored and of which type.
 ///
 /// # Errors
@@ -52,7 +64,7 @@ pub(super) fn execute<'query, Q, Conn, S>(
     conn: &mut Conn,
     rows: (RowForm, &'static str),
     push: impl Fn(&mut S, &RowOf<'_, 'query, Conn>) -> QueryResult<()>,
-    weight: impl Fn(&S) -> usize,
+    size: impl Fn(&S) -> Size,
 ) -> QueryResult<Arc<S>>
 where
     Conn: LoadConnection,
@@ -61,6 +73,8 @@ where
     S: Default + Any + Send + Sync,
 {
     let ask = |query: Q, conn: &mut Conn| -> QueryResult<Arc<S>> {
+        // What this read is, its handle is told below.
+        let _told = options.within.as_ref().map(|_| watch::told());
         let mut stored = S::default();
         for row in conn.load(query)? {
             push(&mut stored, &row?)?;
@@ -78,6 +92,10 @@ where
         }
         if let Some(report) = &options.report {
             report.set(outcome);
+        }
+        // rule: a-bypassed-read-makes-no-value
+        if let (Outcome::Bypass(reason), Some(value)) = (outcome, &options.within) {
+            value.refuse(Unstored::Bypassed(reason));
         }
     };
 
@@ -100,6 +118,20 @@ where
         resolver,
     } = plan;
     let core = cache.core();
+    if options.within.is_none() {
+        watch::read(Some(&footprint.reads.tables));
+    }
+    let depend = |vector: &Vector, expires_at: Option<Instant>| {
+        if let Some(value) = &options.within {
+            value.add(&dependencies::Read {
+                tags: &footprint.tags,
+                vector,
+                tables: &footprint.reads.tables,
+                removed_with: &footprint.removed_with,
+                expires_at,
+            });
+        }
+    };
     let mut found = core.lookup(&key, &footprint.tags, options.refresh);
     // A writer's outcome may be unknown: this read's connection may bring evidence.
     if matches!(found, Found::Bypass(Bypass::Quarantined)) && connection::resolve_orphans(conn) {
@@ -115,6 +147,7 @@ where
     let vector = match found {
         Found::Hit(entry) => match entry.rows.downcast::<S>() {
             Ok(stored) => {
+                depend(&entry.vector, Some(entry.expires_at));
                 report(Some(&cache), Outcome::Hit);
                 return Ok(stored);
             }
@@ -139,6 +172,7 @@ where
     let leader = match flight {
         Some(Role::Follower(Some(entry))) => {
             if let Ok(stored) = entry.rows.downcast::<S>() {
+                depend(&entry.vector, Some(entry.expires_at));
                 count(&core.counters.joined);
                 report(
                     Some(&cache),
@@ -161,18 +195,26 @@ where
             return Err(error);
         }
     };
-    let entry = entry(
-        &cache,
-        &footprint,
-        &options,
+    let size = size(&stored);
+    let lives = Lives {
+        asked: options.ttl,
+        negative: options.negative_ttl,
+        models: footprint.ttl,
+    };
+    let lifetime = core.lifetime(lives, size.empty);
+    let entry = Entry {
+        tags: Arc::clone(&footprint.tags),
         vector,
-        &stored,
-        weight(&stored),
-    );
+        rows: Arc::clone(&stored) as Arc<dyn Any + Send + Sync>,
+        weight: size.weight,
+        expires_at: core.expiry(lifetime.unwrap_or_default()),
+        removed_with: Arc::clone(&footprint.removed_with),
+    };
+    depend(&entry.vector, Some(entry.expires_at));
     if let Some(leader) = leader {
         leader.land(entry.clone());
     }
-    let kept = core.store(key, entry);
+    let kept = lifetime.is_some() && core.store(key, entry);
     report(
         Some(&cache),
         Outcome::Miss {
@@ -181,25 +223,6 @@ where
         },
     );
     Ok(stored)
-}
-
-fn entry<S: Any + Send + Sync>(
-    cache: &Cache,
-    footprint: &ReadFootprint,
-    options: &Options,
-    vector: Vector,
-    stored: &Arc<S>,
-    weight: usize,
-) -> Entry {
-    let core = cache.core();
-    let ttl = options.ttl.or(footprint.ttl).unwrap_or(core.config.ttl);
-    Entry {
-        tags: Arc::clone(&footprint.tags),
-        vector,
-        rows: Arc::clone(stored) as Arc<dyn Any + Send + Sync>,
-        weight,
-        expires_at: core.expiry(ttl),
-    }
 }
 
 /// Whether the catalogue that the plan went by is still current.
@@ -251,6 +274,10 @@ where
     if !options.depends_on.is_empty() {
         footprint = resolver.footprint(footprint.reads, &options.depends_on)?;
     }
+    if !options.labels.is_empty() {
+        let labels = options.labels.iter().map(|label| Tag::label(label));
+        footprint.tags = footprint.tags.iter().copied().chain(labels).collect();
+    }
     // rule: row-level-security-needs-a-scope
     if footprint.reads.row_security && options.scope.is_none() {
         return Err(Bypass::RowSecurity);
@@ -263,6 +290,8 @@ where
         database: database.id.keys,
         dialect: database.dialect,
         session: &session,
+        version: cache.core().config.version,
+        versions: &footprint.versions,
         scope: options.scope.as_deref(),
         rows,
         sql: &statement.sql,

@@ -12,7 +12,7 @@ use diesel::query_dsl::methods::LoadQuery;
 use diesel::result::QueryResult;
 
 use crate::query::Cached;
-use crate::query::execute::execute;
+use crate::query::execute::{Size, execute};
 use crate::query::rows::DatabaseRows;
 
 /// The rows of a cached read, each made when it is asked for.
@@ -60,7 +60,10 @@ where
             conn,
             (DB::FORM, std::any::type_name::<U>()),
             |stored: &mut DB::Stored, row| DB::push(stored, row),
-            <DB as DatabaseRows<ST, U>>::weight,
+            |stored| Size {
+                weight: DB::weight(stored),
+                empty: DB::is_empty(stored),
+            },
         )?;
         Ok(CachedRows { stored, next: 0 })
     }

@@ -9,6 +9,7 @@ use diesel::query_dsl::RunQueryDsl;
 use diesel::query_dsl::methods::LimitDsl;
 use diesel::sql_types::Untyped;
 
+use crate::dependencies::Dependencies;
 use crate::footprint::Name;
 use crate::outcome::Report;
 
@@ -37,8 +38,11 @@ pub struct Cached<Q> {
 #[derive(Debug, Clone, Default)]
 struct Options {
     ttl: Option<Duration>,
+    negative_ttl: Option<Duration>,
     scope: Option<Vec<u8>>,
     depends_on: BTreeSet<Name>,
+    labels: BTreeSet<Name>,
+    within: Option<Dependencies>,
     refresh: bool,
     no_cache: bool,
     report: Option<Report>,
@@ -123,6 +127,13 @@ impl<Q> Cached<Q> {
         self
     }
 
+    /// How long the result lives at most if it has no rows; zero stores none. Default: what
+    /// [`negative_ttl`](crate::Builder::negative_ttl) says for the cache.
+    pub fn negative_ttl(mut self, ttl: Duration) -> Self {
+        self.options.negative_ttl = Some(ttl);
+        self
+    }
+
     /// Keeps the result apart from those of other scopes: who is asking, where the
     /// same SQL returns different rows to different askers.
     ///
@@ -139,6 +150,20 @@ impl<Q> Cached<Q> {
     pub fn depends_on(mut self, table: impl AsRef<str>) -> Self {
         let table = table.as_ref().to_lowercase();
         self.options.depends_on.insert(table.into());
+        self
+    }
+
+    /// Makes [`invalidate_tag`](crate::Cache::invalidate_tag) of that name invalidate the
+    /// result, besides what it reads. May be called several times.
+    pub fn tag(mut self, name: impl AsRef<str>) -> Self {
+        self.options.labels.insert(name.as_ref().into());
+        self
+    }
+
+    /// Makes the value that is being computed depend on this read; the handle is the one
+    /// that [`get_or_insert_with`](crate::Value::get_or_insert_with) gives to its closure.
+    pub fn within(mut self, value: &Dependencies) -> Self {
+        self.options.within = Some(value.clone());
         self
     }
 

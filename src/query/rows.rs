@@ -35,6 +35,9 @@ pub trait DatabaseRows<ST, U>: CacheDatabase {
     /// What the rows weigh, in bytes.
     fn weight(stored: &Self::Stored) -> usize;
 
+    /// Whether there are no rows.
+    fn is_empty(stored: &Self::Stored) -> bool;
+
     /// The row at an index, or `None` past the last.
     fn row(stored: &Self::Stored, index: usize) -> Option<QueryResult<U>>;
 }
@@ -106,6 +109,10 @@ where
 
     fn weight(stored: &Self::Stored) -> usize {
         stored.weight()
+    }
+
+    fn is_empty(stored: &Self::Stored) -> bool {
+        stored.rows.is_empty()
     }
 
     fn row(stored: &Self::Stored, index: usize) -> Option<QueryResult<U>> {

@@ -11,7 +11,7 @@ use diesel::result::QueryResult;
 
 use crate::key::RowForm;
 use crate::query::Cached;
-use crate::query::execute::execute;
+use crate::query::execute::{Size, execute};
 use crate::query::rows::Typed;
 use crate::statement::CacheDatabase;
 
@@ -94,7 +94,10 @@ where
             conn,
             (RowForm::Typed, std::any::type_name::<U>()),
             |stored, row| stored.push::<DB, ST, _>(row),
-            Typed::weight,
+            |stored| Size {
+                weight: stored.weight(),
+                empty: stored.rows.is_empty(),
+            },
         )?;
         Ok(Shared(stored))
     }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::cells::SWEEP_EVERY;
 use super::*;
 use crate::database::{KeySpace, TagSpace};
 use crate::dialect::Dialect;
@@ -15,6 +16,8 @@ fn key(sql: &str) -> Key {
         database: KeySpace([0; 16]),
         dialect: Dialect::Sqlite,
         session: &[0; 32],
+        version: 0,
+        versions: b"",
         scope: None,
         rows: (RowForm::Typed, ""),
         sql,
@@ -52,6 +55,7 @@ fn entry(tags: &Arc<[Tag]>, vector: Vector, weight: usize) -> Entry {
         rows: Arc::new(()),
         weight,
         expires_at: Instant::now() + Duration::from_secs(60),
+        removed_with: Arc::from([]),
     }
 }
 

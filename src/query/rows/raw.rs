@@ -96,6 +96,10 @@ impl<DB: RawDatabase> RawRows<DB> {
         self.bytes.len() + self.cells.len() * size_of::<Option<Range<usize>>>()
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
     pub(super) fn row(&self, index: usize) -> Option<RawRow<'_, DB>> {
         (index < self.rows).then_some(RawRow { rows: self, index })
     }
@@ -197,6 +201,10 @@ macro_rules! raw_rows {
 
             fn weight(stored: &Self::Stored) -> usize {
                 stored.weight()
+            }
+
+            fn is_empty(stored: &Self::Stored) -> bool {
+                stored.is_empty()
             }
 
             fn row(stored: &Self::Stored, index: usize) -> Option<QueryResult<U>> {

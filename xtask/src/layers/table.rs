@@ -17,7 +17,10 @@ pub(super) const TABLE: Table = Table {
         (4, &["query", "model", "connection"]),
         (3, &["cache", "explain"]),
         (2, &["core", "lookup", "fill", "flight", "invalidate"]),
-        (1, &["backend", "codec", "signal", "metrics", "stats"]),
+        (
+            1,
+            &["backend", "codec", "signal", "metrics", "stats", "feed"],
+        ),
         (
             0,
             &[
@@ -38,6 +41,9 @@ pub(super) const TABLE: Table = Table {
                 "protocol",
                 "database",
                 "database_state",
+                "event",
+                "dependencies",
+                "strategy",
             ],
         ),
     ],
