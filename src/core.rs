@@ -125,6 +125,21 @@ impl Core {
         }
     }
 
+    /// Captures the tokens of tags: what is read from the database from here on may be stored
+    /// for them.
+    ///
+    /// # Errors
+    /// Why nothing may be stored.
+    pub(crate) fn capture(&self, tags: &[Tag]) -> Result<Vector, Bypass> {
+        let fetched = self.backend.establish(tags);
+        match judge(fetched.map_err(|error| self.failed(&error))?, tags) {
+            Judgement::Miss(vector) => Ok(vector),
+            Judgement::Hit(entry) => Ok(entry.vector),
+            Judgement::Quarantined | Judgement::Establish => Err(Bypass::Quarantined),
+            Judgement::Closed => Err(Bypass::Closed),
+        }
+    }
+
     /// The backend failed: counts it and says so.
     pub(crate) fn failed(&self, error: &BackendError) -> Bypass {
         count(&self.counters.backend_errors);

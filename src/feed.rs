@@ -1,7 +1,7 @@
 //! The feed of invalidations, for whoever subscribed.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -27,10 +27,7 @@ impl Subscription {
     /// The next event, or `None` if none comes within `wait` or the cache is gone.
     #[must_use]
     pub fn next_within(&self, wait: Duration) -> Option<Arc<Invalidation>> {
-        match self.events.recv_timeout(wait) {
-            Ok(event) => Some(event),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-        }
+        self.events.recv_timeout(wait).ok()
     }
 
     /// How many events were dropped because this subscriber was too slow.

@@ -39,6 +39,21 @@ pub struct KeyParts<'a> {
     pub binds: &'a [u8],
 }
 
+/// What tells one named value from another.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ValueParts<'a> {
+    /// The cache's namespace.
+    pub namespace: &'a str,
+    /// The version of everything that is stored, and of the value.
+    pub versions: [u32; 2],
+    /// The database and the state of the session, where the value belongs to them.
+    pub session: &'a [u8],
+    /// What the caller gave to `.scope()`.
+    pub scope: Option<&'a [u8]>,
+    /// The name.
+    pub name: &'a str,
+}
+
 /// How the rows of an entry are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RowForm {
@@ -84,17 +99,26 @@ impl Key {
 
     /// The key of a value that the user named: in no database, and of no query.
     #[must_use]
-    pub fn of_value(namespace: &str, versions: [u32; 2], name: &str) -> Self {
-        let mut bytes = Vec::with_capacity(64 + namespace.len() + name.len());
+    pub fn of_value(parts: &ValueParts<'_>) -> Self {
+        let scope = parts.scope.unwrap_or_default();
+        let mut bytes = Vec::with_capacity(
+            64 + parts.namespace.len() + parts.session.len() + scope.len() + parts.name.len(),
+        );
         // Where a query's key has the digest of its database.
         bytes.extend_from_slice(b"a value by name!");
         bytes.push(u8::MAX);
-        for version in versions {
+        bytes.push(u8::from(parts.scope.is_some()));
+        for version in parts.versions {
             bytes.extend_from_slice(&version.to_le_bytes());
         }
-        for part in [namespace, name] {
+        for part in [
+            parts.namespace.as_bytes(),
+            parts.session,
+            scope,
+            parts.name.as_bytes(),
+        ] {
             bytes.extend_from_slice(&(part.len() as u64).to_le_bytes());
-            bytes.extend_from_slice(part.as_bytes());
+            bytes.extend_from_slice(part);
         }
         Self(bytes)
     }
@@ -195,13 +219,41 @@ mod tests {
 
     #[test]
     fn a_value_has_a_key_for_each_namespace_version_and_name() {
-        let keys = [
-            Key::of_value("n", [0, 0], "k"),
-            Key::of_value("", [0, 0], "nk"),
-            Key::of_value("n", [1, 0], "k"),
-            Key::of_value("n", [0, 1], "k"),
-            Key::of_value("n", [0, 0], "l"),
+        let base = ValueParts {
+            namespace: "n",
+            name: "k",
+            ..ValueParts::default()
+        };
+        let parts = [
+            base,
+            ValueParts {
+                namespace: "",
+                name: "nk",
+                ..base
+            },
+            ValueParts {
+                versions: [1, 0],
+                ..base
+            },
+            ValueParts {
+                versions: [0, 1],
+                ..base
+            },
+            ValueParts {
+                session: b"s",
+                ..base
+            },
+            ValueParts {
+                scope: Some(b""),
+                ..base
+            },
+            ValueParts {
+                scope: Some(b"s"),
+                ..base
+            },
+            ValueParts { name: "l", ..base },
         ];
+        let keys = parts.each_ref().map(Key::of_value);
         for (i, key) in keys.iter().enumerate() {
             assert_eq!(keys.iter().position(|other| key == other), Some(i));
         }

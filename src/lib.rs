@@ -86,6 +86,7 @@ pub mod stats;
 pub mod strategy;
 pub mod tag;
 pub mod token;
+mod values;
 
 pub use crate::bypass::Bypass;
 pub use crate::cache::{Builder, Cache};
@@ -104,5 +105,6 @@ pub use crate::query::{
 pub use crate::signal::{PostDelete, PostSave, ReceiverId};
 pub use crate::statement::CacheDatabase;
 pub use crate::stats::Stats;
+pub use crate::values::{CacheValue, Value, Values};
 #[cfg(feature = "derive")]
 pub use diesel_cache_derive::CacheInvalidate;

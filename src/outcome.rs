@@ -1,9 +1,10 @@
 //! What became of a cached read.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::bypass::Bypass;
+use crate::dependencies::Unstored;
 
 /// What became of a cached read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -39,7 +40,13 @@ impl fmt::Display for Outcome {
 ///
 /// Give it to a read with [`report`](crate::Cached::report).
 #[derive(Debug, Clone, Default)]
-pub struct Report(Arc<Mutex<Option<Outcome>>>);
+pub struct Report(Arc<Mutex<Told>>);
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Told {
+    outcome: Option<Outcome>,
+    unstored: Option<Unstored>,
+}
 
 impl Report {
     /// An empty report.
@@ -51,10 +58,27 @@ impl Report {
     /// What became of the last read that was given this report.
     #[must_use]
     pub fn outcome(&self) -> Option<Outcome> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.told().outcome
+    }
+
+    /// Why the last value that was given this report was computed, and not stored.
+    #[must_use]
+    pub fn unstored(&self) -> Option<Unstored> {
+        self.told().unstored
     }
 
     pub(crate) fn set(&self, outcome: Outcome) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+        self.set_value(outcome, None);
+    }
+
+    pub(crate) fn set_value(&self, outcome: Outcome, unstored: Option<Unstored>) {
+        *self.told() = Told {
+            outcome: Some(outcome),
+            unstored,
+        };
+    }
+
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -14,6 +14,7 @@ pub(crate) struct Counters {
     pub(crate) puts: AtomicU64,
     pub(crate) rejected_outdated: AtomicU64,
     pub(crate) rejected_too_large: AtomicU64,
+    pub(crate) rejected_dependencies: AtomicU64,
     pub(crate) expirations: AtomicU64,
     pub(crate) quarantines: AtomicU64,
     pub(crate) resolves: AtomicU64,
@@ -52,6 +53,7 @@ impl Counters {
             puts: read(&self.puts),
             rejected_outdated: read(&self.rejected_outdated),
             rejected_too_large: read(&self.rejected_too_large),
+            rejected_dependencies: read(&self.rejected_dependencies),
             expirations: read(&self.expirations),
             invalidations: Source::ALL
                 .into_iter()
@@ -86,6 +88,9 @@ pub struct Stats {
     pub rejected_outdated: u64,
     /// Results not stored because they are too large.
     pub rejected_too_large: u64,
+    /// Computed values not stored because it is not certain what they depend on; see
+    /// [`Unstored`](crate::Unstored).
+    pub rejected_dependencies: u64,
     /// Entries found too old.
     pub expirations: u64,
     /// Times that tags got new tokens, by what caused it; causes that never occurred are left out.

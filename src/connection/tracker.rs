@@ -267,7 +267,7 @@ impl Tracker {
         }
         let reads = |step: &Step| matches!(step, Step::Read(_));
         if resolved.analysis.steps.iter().any(reads) {
-            watch::read(resolved.read.as_ref().ok().map(|read| &read.reads.tables));
+            watch::statement(resolved.read.as_ref().ok().map(|read| &read.reads.tables));
             // rule: a-read-of-an-own-snapshot-makes-no-value
             if !self.transaction.sees_what_is_committed() {
                 watch::refuse(Unstored::Transaction);

@@ -32,6 +32,10 @@ pub enum Unstored {
     Transaction,
     /// Something that it depends on was written by others while it was computed.
     Overtaken,
+    /// It was made from reads that have a scope, and has none itself.
+    Unscoped,
+    /// It could not be computed.
+    Failed,
     /// It cannot be serialized, so its size is not known.
     Unserializable,
     /// The store refused it.
@@ -46,6 +50,8 @@ impl fmt::Display for Unstored {
             Self::Wrote => f.write_str("something was written"),
             Self::Transaction => f.write_str("a read inside of a transaction"),
             Self::Overtaken => f.write_str("a write overtook it"),
+            Self::Unscoped => f.write_str("it needs a scope"),
+            Self::Failed => f.write_str("it failed"),
             Self::Unserializable => f.write_str("it cannot be serialized"),
             Self::Refused => f.write_str("the store refused it"),
         }
@@ -67,6 +73,8 @@ pub(crate) struct Collected {
     pub(crate) removed_with: BTreeSet<Tag>,
     pub(crate) tables: BTreeSet<Name>,
     pub(crate) expires_at: Option<Instant>,
+    /// Whether it holds what only one asker may see.
+    pub(crate) scoped: bool,
 }
 
 /// One read, as a handle is told of it.
@@ -77,6 +85,7 @@ pub(crate) struct Read<'a> {
     pub(crate) tables: &'a BTreeSet<Name>,
     pub(crate) removed_with: &'a [Tag],
     pub(crate) expires_at: Option<Instant>,
+    pub(crate) scoped: bool,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -101,6 +110,7 @@ impl Dependencies {
         for (tag, token) in read.tags.iter().zip(&read.vector.tokens) {
             same &= *collected.tokens.entry(*tag).or_insert(*token) == *token;
         }
+        collected.scoped |= read.scoped;
         collected.tables.extend(read.tables.iter().cloned());
         collected.removed_with.extend(read.removed_with);
         // rule: a-value-ends-with-what-it-was-made-of
@@ -125,6 +135,11 @@ impl Dependencies {
             Some(why) => Err(why),
             None => Ok(state.collected.clone()),
         }
+    }
+
+    /// Whether the two are handles to one value.
+    fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -160,6 +175,7 @@ mod tests {
             tables: &BTreeSet::new(),
             removed_with: &[],
             expires_at: None,
+            scoped: false,
         });
     }
 

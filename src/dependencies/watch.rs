@@ -15,8 +15,8 @@ thread_local! {
     static WATCHES: RefCell<Vec<Watched>> = const { RefCell::new(Vec::new()) };
     /// How many; asked for every statement.
     static DEPTH: Cell<u32> = const { Cell::new(0) };
-    /// Whether the statement under way is a read that was told of its handle.
-    static TOLD: Cell<bool> = const { Cell::new(false) };
+    /// The handle that the read under way was told of.
+    static TOLD: RefCell<Option<Dependencies>> = const { RefCell::new(None) };
 }
 
 struct Watched {
@@ -31,7 +31,7 @@ pub(crate) struct Watch(PhantomData<*const ()>);
 
 /// A read that was told of its handle, as long as this lives.
 #[derive(Debug)]
-pub(crate) struct Told(bool);
+pub(crate) struct Told(Option<Dependencies>);
 
 /// Begins to watch.
 pub(crate) fn begin(dependencies: &Dependencies, named: BTreeSet<Name>) -> Watch {
@@ -51,14 +51,14 @@ impl Drop for Watch {
     }
 }
 
-/// The reads of this thread are told of their handle from here on.
-pub(crate) fn told() -> Told {
-    Told(TOLD.replace(true))
+/// The reads of this thread are told of that handle from here on.
+pub(crate) fn told(value: &Dependencies) -> Told {
+    Told(TOLD.replace(Some(value.clone())))
 }
 
 impl Drop for Told {
     fn drop(&mut self) {
-        TOLD.set(self.0);
+        TOLD.set(self.0.take());
     }
 }
 
@@ -67,30 +67,39 @@ pub(crate) fn is_watched() -> bool {
     DEPTH.get() > 0
 }
 
-/// This thread reads these tables, or it is not known which.
+/// This thread sends a read of these tables, or it is not known which.
+pub(crate) fn statement(tables: Option<&BTreeSet<Name>>) {
+    TOLD.with_borrow(|told| read(tables, told.as_ref()));
+}
+
+/// This thread reads these tables, or it is not known which; `told` is the handle that is
+/// told of it.
 // rule: a-read-outside-of-the-handle-is-not-stored
-pub(crate) fn read(tables: Option<&BTreeSet<Name>>) {
-    if !is_watched() || TOLD.get() {
+pub(crate) fn read(tables: Option<&BTreeSet<Name>>, told: Option<&Dependencies>) {
+    if !is_watched() {
         return;
     }
-    refuse_where(Unstored::Unseen, |watched| {
-        tables.is_none_or(|tables| !tables.is_subset(&watched.named))
+    WATCHES.with_borrow(|watches| {
+        // A value tells the one around it what it depends on, or refuses it.
+        let knows = |watched: &Watched| told.is_some_and(|told| told.is(&watched.dependencies));
+        let ignorant = watches.iter().rposition(knows).map_or(0, |at| at + 1);
+        for watched in &watches[ignorant..] {
+            if tables.is_none_or(|tables| !tables.is_subset(&watched.named)) {
+                watched.dependencies.refuse(Unstored::Unseen);
+            }
+        }
     });
 }
 
 /// This thread does what no value may be computed from.
 pub(crate) fn refuse(why: Unstored) {
     if is_watched() {
-        refuse_where(why, |_| true);
+        WATCHES.with_borrow(|watches| {
+            for watched in watches {
+                watched.dependencies.refuse(why);
+            }
+        });
     }
-}
-
-fn refuse_where(why: Unstored, applies: impl Fn(&Watched) -> bool) {
-    WATCHES.with_borrow(|watches| {
-        for watched in watches.iter().filter(|watched| applies(watched)) {
-            watched.dependencies.refuse(why);
-        }
-    });
 }
 
 #[cfg(test)]
@@ -105,9 +114,9 @@ mod tests {
     fn a_read_of_named_tables_is_fine() {
         let dependencies = Dependencies::new();
         let watch = begin(&dependencies, names(&["a", "b"]));
-        read(Some(&names(&["a"])));
+        statement(Some(&names(&["a"])));
         assert!(dependencies.finish().is_ok());
-        read(Some(&names(&["a", "c"])));
+        statement(Some(&names(&["a", "c"])));
         assert_eq!(dependencies.finish().unwrap_err(), Unstored::Unseen);
         drop(watch);
     }
@@ -115,16 +124,29 @@ mod tests {
     #[test]
     fn a_read_that_was_told_is_fine_and_nothing_outside_counts() {
         let dependencies = Dependencies::new();
-        read(None);
+        statement(None);
         let watch = begin(&dependencies, BTreeSet::new());
         {
-            let _told = told();
-            read(None);
+            let _told = told(&dependencies);
+            statement(None);
         }
         assert!(dependencies.finish().is_ok());
         drop(watch);
         refuse(Unstored::Wrote);
         assert!(dependencies.finish().is_ok());
+    }
+
+    #[test]
+    fn a_read_that_was_told_of_another_handle_counts() {
+        let (outer, inner) = (Dependencies::new(), Dependencies::new());
+        let _outer = begin(&outer, BTreeSet::new());
+        let _inner = begin(&inner, BTreeSet::new());
+        read(None, Some(&inner));
+        assert!(outer.finish().is_ok() && inner.finish().is_ok());
+        read(None, Some(&outer));
+        assert!(outer.finish().is_ok() && inner.finish().is_err());
+        read(None, Some(&Dependencies::new()));
+        assert!(outer.finish().is_err());
     }
 
     #[test]

@@ -74,7 +74,7 @@ where
 {
     let ask = |query: Q, conn: &mut Conn| -> QueryResult<Arc<S>> {
         // What this read is, its handle is told below.
-        let _told = options.within.as_ref().map(|_| watch::told());
+        let _told = options.within.as_ref().map(watch::told);
         let mut stored = S::default();
         for row in conn.load(query)? {
             push(&mut stored, &row?)?;
@@ -118,9 +118,7 @@ where
         resolver,
     } = plan;
     let core = cache.core();
-    if options.within.is_none() {
-        watch::read(Some(&footprint.reads.tables));
-    }
+    watch::read(Some(&footprint.reads.tables), options.within.as_ref());
     let depend = |vector: &Vector, expires_at: Option<Instant>| {
         if let Some(value) = &options.within {
             value.add(&dependencies::Read {
@@ -129,6 +127,7 @@ where
                 tables: &footprint.reads.tables,
                 removed_with: &footprint.removed_with,
                 expires_at,
+                scoped: options.scope.is_some() || footprint.reads.row_security,
             });
         }
     };
@@ -192,6 +191,9 @@ where
         Ok(stored) => stored,
         Err(error) => {
             report(Some(&cache), UNSTORED);
+            if let Some(value) = &options.within {
+                value.refuse(Unstored::Failed);
+            }
             return Err(error);
         }
     };

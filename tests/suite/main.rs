@@ -1,9 +1,13 @@
 //! What needs no server: models, signals, settings, compile errors. On SQLite.
 #![allow(clippy::unwrap_used, reason = "a failure fails the test")]
 
+mod computed_values;
+mod feed;
 mod models;
+mod plain_values;
 mod sessions;
 mod settings;
 mod shapes;
+mod strategies;
 mod support;
 mod ui;

@@ -14,7 +14,7 @@ pub(super) struct Table {
 pub(super) const TABLE: Table = Table {
     layers: &[
         (5, &["lib", "prelude"]),
-        (4, &["query", "model", "connection"]),
+        (4, &["query", "values", "model", "connection"]),
         (3, &["cache", "explain"]),
         (2, &["core", "lookup", "fill", "flight", "invalidate"]),
         (
@@ -52,6 +52,7 @@ pub(super) const TABLE: Table = Table {
         "lib",
         "prelude",
         "query",
+        "values",
         "model",
         "connection",
         "signal",

@@ -1,0 +1,548 @@
+//! Values that are computed from the database, and what they depend on.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use diesel::connection::LoadConnection;
+
+use crate::bypass::Bypass;
+use crate::cache::Cache;
+use crate::catalogue::Reads;
+use crate::connection::{self, Fill};
+use crate::core::Lives;
+use crate::dependencies::watch::{self, Watch};
+use crate::dependencies::{Collected, Dependencies, Read, Unstored};
+use crate::entry::{Entry, Vector};
+use crate::flight::{Leader, Role};
+use crate::footprint::Name;
+use crate::key::{Key, ValueParts};
+use crate::outcome::{Outcome, Report};
+use crate::statement::CacheDatabase;
+use crate::stats::count;
+use crate::tag::Tag;
+use crate::values::held::{Held, Weighed, weigh};
+use crate::values::{CacheValue, look};
+
+/// A value by name that is computed when it is not there; made by [`Cache::value`].
+///
+/// It is valid as long as everything is that it depends on: the tables and tags that are
+/// named here, and whatever the cached reads depended on that were told of the handle
+/// by [`within`](crate::Cached::within).
+#[derive(Debug, Clone)]
+#[must_use = "a value is only looked for by `get_or_insert_with` and its kin"]
+pub struct Value {
+    cache: Cache,
+    name: String,
+    version: u32,
+    ttl: Option<Duration>,
+    negative_ttl: Option<Duration>,
+    tables: BTreeSet<Name>,
+    labels: BTreeSet<Name>,
+    scope: Option<Vec<u8>>,
+    within: Option<Dependencies>,
+    refresh: bool,
+    no_cache: bool,
+    report: Option<Report>,
+}
+
+impl Cache {
+    /// A value by name that is computed when it is not there.
+    pub fn value(&self, name: impl Into<String>) -> Value {
+        Value {
+            cache: self.clone(),
+            name: name.into(),
+            version: 0,
+            ttl: None,
+            negative_ttl: None,
+            tables: BTreeSet::new(),
+            labels: BTreeSet::new(),
+            scope: None,
+            within: None,
+            refresh: false,
+            no_cache: false,
+            report: None,
+        }
+    }
+
+    /// The value of that name; computed, and stored, if it is not there. See
+    /// [`Value::get_or_insert_with`].
+    ///
+    /// # Errors
+    /// What `compute` returns.
+    pub fn get_or_insert_with<T: CacheValue, E>(
+        &self,
+        name: impl Into<String>,
+        compute: impl FnOnce(&Dependencies) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.value(name).get_or_insert_with(compute)
+    }
+}
+
+impl Value {
+    /// The value of that version, apart from those of any other. Default: 0.
+    pub fn version(mut self, version: u32) -> Self {
+        self.version = version;
+        self
+    }
+
+    /// How long it lives at most. Default: the cache's time to live. It never outlives a
+    /// cached read that it was made from.
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = Some(ttl);
+        self
+    }
+
+    /// How long `None` lives at most, for [`get_or_find_with`](Self::get_or_find_with); zero stores none.
+    /// Default: what [`negative_ttl`](crate::Builder::negative_ttl) says for the cache.
+    pub fn negative_ttl(mut self, ttl: Duration) -> Self {
+        self.negative_ttl = Some(ttl);
+        self
+    }
+
+    /// Makes it depend on a table, by its name in SQL without a schema, in whatever
+    /// database: any write to it invalidates the value. For what is read without the
+    /// handle. May be called several times.
+    pub fn depends_on(mut self, table: impl AsRef<str>) -> Self {
+        let table = table.as_ref().to_lowercase();
+        self.tables.insert(table.into());
+        self
+    }
+
+    /// Makes [`invalidate_tag`](Cache::invalidate_tag) of that name invalidate it. May be
+    /// called several times.
+    pub fn tag(mut self, name: impl AsRef<str>) -> Self {
+        self.labels.insert(name.as_ref().into());
+        self
+    }
+
+    /// Keeps it apart from the values of the same name for other askers. Needed where it is
+    /// made from reads that have a [scope](crate::Cached::scope): without one of its own, such a value is not stored.
+    pub fn scope(mut self, scope: impl AsRef<[u8]>) -> Self {
+        self.scope = Some(scope.as_ref().to_vec());
+        self
+    }
+
+    /// Makes another value that is being computed depend on this one.
+    pub fn within(mut self, value: &Dependencies) -> Self {
+        self.within = Some(value.clone());
+        self
+    }
+
+    /// Computes it anew, and stores it in place of what was there.
+    pub fn refresh(mut self) -> Self {
+        self.refresh = true;
+        self
+    }
+
+    /// Computes it, and leaves the cache alone.
+    pub fn no_cache(mut self) -> Self {
+        self.no_cache = true;
+        self
+    }
+
+    /// Tells `report` what became of it: hit, miss or bypass, and why it was not stored.
+    pub fn report(mut self, report: &Report) -> Self {
+        self.report = Some(report.clone());
+        self
+    }
+
+    /// The value; computed, and stored, if it is not there.
+    ///
+    /// `compute` is given a handle. Whatever it reads through the cache and tells of the
+    /// handle, the value depends on. It is returned but not stored if it read
+    /// anything else of tables that are not named by [`depends_on`](Self::depends_on), if
+    /// a read bypassed the cache, or if it wrote; so is one that a write overtook. That is seen for
+    /// attached connections, on this thread. What other threads read without the
+    /// handle, and what is no table at all, is not seen: name it by
+    /// [`tag`](Self::tag), or let it be.
+    ///
+    /// Of several that miss it at once, one computes it; the others wait, for as long as
+    /// [`single_flight_wait`](crate::Builder::single_flight_wait) says.
+    ///
+    /// The name is all that tells values apart, with the version and the
+    /// [scope](Self::scope): where sessions differ in what the same SQL returns them (the search path, the
+    /// role, the database), let the name say so, or use [`get_or_insert_on`](Self::get_or_insert_on).
+    ///
+    /// A value that is found is not older than the last commit of what it depends on.
+    /// Inside a transaction that has written some of that, it does not hold the
+    /// transaction's own writes: use [`get_or_insert_on`](Self::get_or_insert_on) there.
+    ///
+    /// ```
+    /// use diesel::prelude::*;
+    /// use diesel_cache::{Cache, CachedDsl};
+    ///
+    /// diesel::table! { posts (id) { id -> Integer, title -> Text } }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut conn = SqliteConnection::establish(":memory:")?;
+    /// # diesel::sql_query("CREATE TABLE posts (id INTEGER PRIMARY KEY, title TEXT NOT NULL)")
+    /// #     .execute(&mut conn)?;
+    /// let cache = Cache::from_url("memory://")?;
+    /// cache.attach(&mut conn)?;
+    ///
+    /// let mut page = |conn: &mut SqliteConnection| {
+    ///     cache.get_or_insert_with("front page", |page| {
+    ///         let titles: Vec<String> = posts::table
+    ///             .select(posts::title)
+    ///             .order(posts::id)
+    ///             .cached()
+    ///             .within(page)
+    ///             .load(conn)?;
+    ///         QueryResult::Ok(format!("<h1>{}</h1>", titles.join(", ")))
+    ///     })
+    /// };
+    /// assert_eq!(page(&mut conn)?, "<h1></h1>");
+    /// diesel::insert_into(posts::table).values(posts::title.eq("new")).execute(&mut conn)?;
+    /// assert_eq!(page(&mut conn)?, "<h1>new</h1>");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// What `compute` returns; nothing is then stored.
+    pub fn get_or_insert_with<T: CacheValue, E>(
+        self,
+        compute: impl FnOnce(&Dependencies) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.resolve(Asker::default(), |_| false, compute)
+    }
+
+    /// Like [`get_or_insert_with`](Self::get_or_insert_with), for what may not exist: `None` lives for
+    /// [`negative_ttl`](Self::negative_ttl) at most.
+    ///
+    /// # Errors
+    /// What `find` returns; nothing is then stored.
+    pub fn get_or_find_with<T: CacheValue, E>(
+        self,
+        find: impl FnOnce(&Dependencies) -> Result<Option<T>, E>,
+    ) -> Result<Option<T>, E> {
+        self.resolve(Asker::default(), Option::is_none, find)
+    }
+
+    /// Like [`get_or_insert_with`](Self::get_or_insert_with), seen from a connection: what its open transaction
+    /// has written, or cannot see yet, is computed and neither found nor stored; and sessions
+    /// that differ in what the same SQL returns them do not share it.
+    ///
+    /// # Errors
+    /// What `compute` returns; nothing is then stored.
+    pub fn get_or_insert_on<C, T, E>(
+        self,
+        conn: &mut C,
+        compute: impl FnOnce(&Dependencies, &mut C) -> Result<T, E>,
+    ) -> Result<T, E>
+    where
+        C: LoadConnection,
+        C::Backend: CacheDatabase,
+        T: CacheValue,
+    {
+        let state = session(conn);
+        let conn = RefCell::new(conn);
+        let mut admits = |tables: &BTreeSet<Name>| {
+            state.as_ref().map_err(|reason| *reason)?;
+            let mut conn = conn.borrow_mut();
+            let tracker = connection::tracker(*conn).ok_or(Bypass::Unattached)?;
+            tracker.admits(&Reads {
+                tables: tables.clone(),
+                ..Reads::default()
+            })
+        };
+        let asker = Asker {
+            connection: Some(&mut admits),
+            hurried: !state.as_ref().is_ok_and(|session| session.may_wait),
+            session: state.as_ref().map_or(&[], |session| &session.digest),
+        };
+        let compute = |value: &Dependencies| compute(value, *conn.borrow_mut());
+        self.resolve(asker, |_| false, compute)
+    }
+}
+
+/// What a connection says of its session.
+struct Session {
+    /// What decides what the same SQL returns: the database and the session's state.
+    digest: [u8; 48],
+    may_wait: bool,
+}
+
+fn session<C>(conn: &mut C) -> Result<Session, Bypass>
+where
+    C: LoadConnection,
+    C::Backend: CacheDatabase,
+{
+    connection::make_known(conn)?;
+    let tracker = connection::tracker(conn).ok_or(Bypass::Unattached)?;
+    let database = tracker.database().ok_or(Bypass::Unidentified)?;
+    let mut digest = [0; 48];
+    digest[..16].copy_from_slice(&database.id.keys.0);
+    digest[16..].copy_from_slice(&tracker.scope().ok_or(Bypass::Session)?);
+    Ok(Session {
+        digest,
+        may_wait: tracker.may_ask(),
+    })
+}
+
+/// Who asks for a value. By default, somebody who names no connection.
+#[derive(Default)]
+struct Asker<'a> {
+    connection: Option<Admits<'a>>,
+    /// Whether it must not wait for another's.
+    hurried: bool,
+    /// The state of its session; empty where it is not known.
+    session: &'a [u8],
+}
+
+/// Whether a connection may find a value made from those tables now, and store one.
+type Admits<'a> = &'a mut dyn FnMut(&BTreeSet<Name>) -> Result<Fill, Bypass>;
+
+impl Asker<'_> {
+    fn admits(&mut self, tables: &BTreeSet<Name>) -> Result<Fill, Bypass> {
+        match &mut self.connection {
+            Some(admits) => admits(tables),
+            None => Ok(Fill::Allowed),
+        }
+    }
+}
+
+/// What a value needs to be stored.
+struct Plan<'c> {
+    key: Key,
+    tags: Arc<[Tag]>,
+    vector: Vector,
+    fill: Fill,
+    leader: Option<Leader<'c>>,
+}
+
+/// What became of the look for a value.
+enum Found<'c, T> {
+    Hit(T),
+    Miss(Plan<'c>),
+    Bypass(Bypass),
+}
+
+impl Value {
+    fn resolve<T: CacheValue, E>(
+        self,
+        mut asker: Asker<'_>,
+        is_empty: fn(&T) -> bool,
+        compute: impl FnOnce(&Dependencies) -> Result<T, E>,
+    ) -> Result<T, E> {
+        watch::read(None, self.within.as_ref());
+        let plan = match self.find::<T>(&mut asker) {
+            Found::Hit(value) => {
+                count(&self.cache.core().counters.hits);
+                self.tell(Outcome::Hit, None);
+                return Ok(value);
+            }
+            Found::Miss(plan) => plan,
+            Found::Bypass(reason) => {
+                self.cache.core().counters.bypass(reason);
+                self.tell(Outcome::Bypass(reason), Some(Unstored::Bypassed(reason)));
+                return compute(&Dependencies::new());
+            }
+        };
+        let dependencies = Dependencies::new();
+        let computed = {
+            let _watch: Watch = watch::begin(&dependencies, self.tables.clone());
+            // What the value is made from, its own handle is told; to an outer one this
+            // value is told as a whole.
+            compute(&dependencies)
+        };
+        count(&self.cache.core().counters.misses);
+        let kept = match &computed {
+            Ok(value) => self.keep(plan, value, is_empty(value), &dependencies),
+            Err(_) => Err(Unstored::Failed),
+        };
+        if let (Err(why), true) = (kept, computed.is_ok()) {
+            count(&self.cache.core().counters.rejected_dependencies);
+            log::debug!("a computed value is not stored: {why}");
+        }
+        let outcome = Outcome::Miss {
+            stored: kept.is_ok(),
+            joined: false,
+        };
+        self.tell(outcome, kept.err());
+        computed
+    }
+
+    /// Looks for the value, and for leave to store one.
+    fn find<T: CacheValue>(&self, asker: &mut Asker<'_>) -> Found<'_, T> {
+        let core = self.cache.core();
+        if !self.cache.is_enabled() {
+            return Found::Bypass(Bypass::Disabled);
+        }
+        if self.no_cache {
+            return Found::Bypass(Bypass::NoCache);
+        }
+        let key = Key::of_value(&ValueParts {
+            namespace: &core.config.namespace,
+            versions: [core.config.version, self.version],
+            session: asker.session,
+            scope: self.scope.as_deref(),
+            name: &self.name,
+        });
+        // What the value names must be read anew in any case where that is not allowed.
+        let fill = match asker.admits(&self.tables) {
+            Ok(fill) => fill,
+            Err(reason) => return Found::Bypass(reason),
+        };
+        if !self.refresh
+            && let Some(value) = self.valid(&key, asker)
+        {
+            return Found::Hit(value);
+        }
+        let tags = self.tags();
+        let vector = match core.capture(&tags) {
+            Ok(vector) => vector,
+            Err(reason) => return Found::Bypass(reason),
+        };
+        let flight = (core.config.single_flight && !self.refresh && !asker.hurried)
+            .then(|| core.flights.join(&key, &vector, core.config.patience))
+            .flatten();
+        let leader = match flight {
+            Some(Role::Leader(leader)) => Some(leader),
+            // rule: a-joined-value-is-judged-anew
+            // What the leader collected may be older than this call.
+            Some(Role::Follower(landed)) => {
+                if landed.is_some()
+                    && let Some(value) = self.valid(&key, asker)
+                {
+                    count(&core.counters.joined);
+                    return Found::Hit(value);
+                }
+                None
+            }
+            None => None,
+        };
+        Found::Miss(Plan {
+            key,
+            tags,
+            vector,
+            fill,
+            leader,
+        })
+    }
+
+    /// The value that is stored, if it is valid and depends on all that is named here.
+    fn valid<T: CacheValue>(&self, key: &Key, asker: &mut Asker<'_>) -> Option<T> {
+        let (entry, held) = look::valid::<T>(self.cache.core(), key)?;
+        // rule: a-value-depends-on-all-that-is-named
+        if self.tags().iter().any(|tag| !entry.tags.contains(tag)) {
+            return None;
+        }
+        asker.admits(&held.tables).ok()?;
+        if let Some(outer) = &self.within {
+            outer.add(&Read {
+                tags: &entry.tags,
+                vector: &entry.vector,
+                tables: &held.tables,
+                removed_with: &entry.removed_with,
+                expires_at: Some(entry.expires_at),
+                scoped: self.scope.is_some(),
+            });
+        }
+        Some(held.value.clone())
+    }
+
+    /// Stores the value, if it may be.
+    fn keep<T: CacheValue>(
+        &self,
+        plan: Plan<'_>,
+        value: &T,
+        empty: bool,
+        dependencies: &Dependencies,
+    ) -> Result<(), Unstored> {
+        let core = self.cache.core();
+        dependencies.add(&Read {
+            tags: &plan.tags,
+            vector: &plan.vector,
+            tables: &self.tables,
+            removed_with: &[],
+            expires_at: None,
+            scoped: false,
+        });
+        let collected = dependencies.finish()?;
+        let (tags, vector) = collected.vector().ok_or(Unstored::Overtaken)?;
+        if plan.fill == Fill::Forbidden {
+            return Err(Unstored::Transaction);
+        }
+        // rule: a-value-of-one-asker-needs-a-scope
+        if collected.scoped && self.scope.is_none() {
+            return Err(Unstored::Unscoped);
+        }
+        let lives = Lives {
+            asked: self.ttl,
+            negative: self.negative_ttl,
+            models: None,
+        };
+        let lifetime = core.lifetime(lives, empty);
+        let until = core.expiry(lifetime.unwrap_or_default());
+        let Collected {
+            tables,
+            removed_with,
+            expires_at,
+            ..
+        } = collected;
+        let removed_with: Arc<[Tag]> = removed_with.into_iter().collect();
+        let expires_at = expires_at.map_or(until, |end| end.min(until));
+        if let Some(outer) = &self.within {
+            outer.add(&Read {
+                tags: &tags,
+                vector: &vector,
+                tables: &tables,
+                removed_with: &removed_with,
+                expires_at: Some(expires_at),
+                scoped: self.scope.is_some(),
+            });
+        }
+        let weight = match weigh(value, core.config.max_entry_bytes) {
+            Weighed::Bytes(weight) => weight,
+            Weighed::TooLarge => {
+                count(&core.counters.rejected_too_large);
+                return Err(Unstored::Refused);
+            }
+            Weighed::Unserializable => return Err(Unstored::Unserializable),
+        };
+        let entry = Entry {
+            tags,
+            vector,
+            rows: Held::of(value.clone(), tables),
+            weight,
+            expires_at,
+            removed_with,
+        };
+        let stored = lifetime.is_some() && core.store(plan.key, entry.clone());
+        // After it is stored, so that those who wait find it.
+        if let Some(leader) = plan.leader {
+            leader.land(entry);
+        }
+        if stored {
+            Ok(())
+        } else {
+            Err(Unstored::Refused)
+        }
+    }
+
+    /// What is named here.
+    fn tags(&self) -> Arc<[Tag]> {
+        let mut tags = BTreeSet::new();
+        if !self.tables.is_empty() {
+            tags.extend([Tag::root(), Tag::anywhere()]);
+        }
+        tags.extend(self.tables.iter().map(|table| Tag::named(table)));
+        tags.extend(self.labels.iter().map(|label| Tag::label(label)));
+        tags.into_iter().collect()
+    }
+
+    fn tell(&self, outcome: Outcome, unstored: Option<Unstored>) {
+        if let Some(report) = &self.report {
+            report.set_value(outcome, unstored);
+        }
+        // rule: a-value-that-is-not-stored-makes-no-other
+        if let (Some(why), Some(outer)) = (unstored, &self.within)
+            && !matches!(why, Unstored::Refused | Unstored::Unserializable)
+        {
+            outer.refuse(why);
+        }
+    }
+}

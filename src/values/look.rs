@@ -1,0 +1,40 @@
+//! Looking for a value.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::core::Core;
+use crate::entry::Entry;
+use crate::key::Key;
+use crate::protocol::{Judgement, judge};
+use crate::stats::count;
+use crate::values::CacheValue;
+use crate::values::held::Held;
+
+/// The valid entry under a key: its own tokens are all current, and it is not too old.
+pub(super) fn entry(core: &Core, key: &Key) -> Option<Entry> {
+    let fetched = match core.backend.recall(key) {
+        Ok(fetched) => fetched,
+        Err(error) => {
+            core.failed(&error);
+            return None;
+        }
+    };
+    let tags = Arc::clone(&fetched.entry.as_ref()?.tags);
+    match judge(fetched, &tags) {
+        Judgement::Hit(entry) if entry.expires_at <= Instant::now() => {
+            count(&core.counters.expirations);
+            None
+        }
+        Judgement::Hit(entry) => Some(entry),
+        // rule: a-value-is-served-only-by-its-own-tokens
+        _ => None,
+    }
+}
+
+/// The valid entry under a key, if it holds a `T`.
+pub(super) fn valid<T: CacheValue>(core: &Core, key: &Key) -> Option<(Entry, Arc<Held<T>>)> {
+    let entry = entry(core, key)?;
+    let held = Arc::clone(&entry.rows).downcast::<Held<T>>().ok()?;
+    Some((entry, held))
+}
