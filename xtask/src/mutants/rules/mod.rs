@@ -7,6 +7,7 @@ mod footprints;
 mod protocol;
 mod tooling;
 mod tracker;
+mod values;
 
 use super::Mutant;
 
@@ -16,6 +17,7 @@ pub(super) const ALL: &[&[Mutant]] = &[
     footprints::RULES,
     protocol::RULES,
     tooling::RULES,
+    values::RULES,
 ];
 
 /// The library's unit tests.

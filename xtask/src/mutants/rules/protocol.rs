@@ -29,7 +29,7 @@ pub(super) const RULES: &[Mutant] = &[
     },
     Mutant {
         name: "a-lift-that-finds-nothing-renews",
-        file: "src/backend/memory.rs",
+        file: "src/backend/memory/cells.rs",
         find: "            self.renew(tag);\n            return;",
         replace: "            return;",
         tests: LIB,
@@ -37,7 +37,7 @@ pub(super) const RULES: &[Mutant] = &[
     },
     Mutant {
         name: "the-last-writer-out-makes-it-clean",
-        file: "src/backend/memory.rs",
+        file: "src/backend/memory/cells.rs",
         find: "if state & WRITERS == 0 && state & DIRTY != 0 {",
         replace: "if state & DIRTY != 0 {",
         tests: LIB,
