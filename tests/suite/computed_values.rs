@@ -224,6 +224,22 @@ fn what_is_not_certain_is_not_stored() {
 }
 
 #[test]
+fn a_cached_read_that_hits_outside_of_the_handle_is_seen() {
+    let cache = memory();
+    let mut conn = attached(&cache);
+    let mut read = || {
+        authors::table
+            .select(authors::name)
+            .cached()
+            .load(&mut conn)
+    };
+    let _: Vec<String> = read().unwrap();
+    let value = twice(|| cache.value("v"), |_| read());
+    assert_eq!(value, Err(Unstored::Unseen));
+    assert_eq!(cache.stats().hits, 2, "no statement was sent");
+}
+
+#[test]
 fn a_read_told_of_another_handle_is_not_seen() {
     let cache = memory();
     let mut conn = attached(&cache);

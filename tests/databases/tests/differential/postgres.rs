@@ -8,3 +8,5 @@ mod counters;
 mod random;
 #[path = "cases/reads.rs"]
 mod reads;
+#[path = "cases/values.rs"]
+mod values;
