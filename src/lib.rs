@@ -80,7 +80,7 @@ pub mod outcome;
 pub mod protocol;
 mod query;
 pub mod resolve;
-mod signal;
+pub mod signal;
 pub mod statement;
 pub mod stats;
 pub mod strategy;
@@ -97,12 +97,17 @@ pub use crate::dependencies::{Dependencies, Unstored};
 pub use crate::error::Error;
 pub use crate::event::{Invalidation, Source};
 pub use crate::feed::Subscription;
-pub use crate::model::{CacheModel, CreateDsl, DeleteDsl, InsertModel, SaveDsl};
+pub use crate::model::{
+    CacheModel, CreateAllDsl, CreateDsl, CreateWithKeyDsl, Declare, DeleteAllDsl, DeleteDsl,
+    InsertModel, InsertModels, InsertWithKey, SaveAllDsl, SaveDsl,
+};
 pub use crate::outcome::{Outcome, Report};
 pub use crate::query::{
     CacheableQuery, Cached, CachedDsl, CachedRows, DatabaseRows, LoadShared, LoadSharedDsl, Shared,
 };
-pub use crate::signal::{PostDelete, PostSave, ReceiverId};
+pub use crate::signal::{
+    PostCommit, PostDelete, PostSave, PostWrite, PreDelete, PreSave, ReceiverId, Signal, Signals,
+};
 pub use crate::statement::CacheDatabase;
 pub use crate::stats::Stats;
 pub use crate::values::{CacheValue, Value, Values};

@@ -23,6 +23,8 @@ pub(crate) struct Counters {
     pub(crate) trackers_removed: AtomicU64,
     pub(crate) strategy_panics: AtomicU64,
     pub(crate) events_lost: AtomicU64,
+    pub(crate) receivers_failed: AtomicU64,
+    pub(crate) commits_unknown: AtomicU64,
     bypasses: [AtomicU64; Bypass::ALL.len()],
     invalidations: [AtomicU64; Source::ALL.len()],
 }
@@ -67,6 +69,8 @@ impl Counters {
             trackers_removed: read(&self.trackers_removed),
             strategy_panics: read(&self.strategy_panics),
             events_lost: read(&self.events_lost),
+            receivers_failed: read(&self.receivers_failed),
+            commits_unknown: read(&self.commits_unknown),
             usage,
         }
     }
@@ -109,6 +113,12 @@ pub struct Stats {
     pub strategy_panics: u64,
     /// Invalidations that a subscriber was too slow to take.
     pub events_lost: u64,
+    /// Receivers of `post_commit` and `post_write`, and functions given to
+    /// [`on_commit`](crate::Cache::on_commit), that returned an error or panicked.
+    pub receivers_failed: u64,
+    /// Writes of models and functions given to [`on_commit`](crate::Cache::on_commit) whose
+    /// commit nobody was told of, because it is not known whether it happened.
+    pub commits_unknown: u64,
     /// What the backend holds.
     pub usage: Usage,
 }

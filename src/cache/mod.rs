@@ -139,7 +139,9 @@ impl Cache {
         &self.0.core
     }
 
-    pub(crate) fn signals(&self) -> &Signals {
+    /// The signals of this cache's models: see [`signal`](crate::signal).
+    #[must_use]
+    pub fn signals(&self) -> &Signals {
         &self.0.signals
     }
 

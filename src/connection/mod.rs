@@ -12,12 +12,14 @@ use crate::error::Error;
 use crate::model::CacheModel;
 use crate::statement::CacheDatabase;
 
+mod hooks;
 mod install;
 mod introspect;
 #[cfg(feature = "r2d2")]
 mod pool;
 mod returned;
 mod scope;
+mod told;
 mod tracker;
 mod transaction;
 

@@ -9,17 +9,20 @@ use diesel::result::Error;
 use crate::bypass::Bypass;
 use crate::cache::Cache;
 use crate::catalogue::{Reads, Writes};
+use crate::connection::hooks::{Due, Hooks};
 use crate::connection::introspect::SessionInfo;
 use crate::connection::returned::{self, Returned};
+use crate::connection::told;
 use crate::connection::transaction::{Fill, Transaction, Verdict};
 use crate::database::TagSpace;
 use crate::database_state::{Database, Governed};
 use crate::dependencies::{Unstored, watch};
 use crate::dialect::Dialect;
 use crate::event::Source;
-use crate::footprint::{self, Analysis, Name, Session, Step};
+use crate::footprint::{self, Analysis, Name, Session, Step, Target, WriteKind};
 use crate::invalidate::Guard;
 use crate::resolve::Resolved;
+use crate::signal::Hook;
 
 /// With more temporary relations than this, any name may be one.
 const MOST_TEMPORARIES: usize = 1000;
@@ -31,6 +34,10 @@ pub(crate) struct Tracker {
     database: Option<Arc<Database>>,
     session: Option<Arc<str>>,
     transaction: Transaction,
+    /// What waits for the commit.
+    hooks: Hooks,
+    /// What the last statement was that returned without an error.
+    last: Option<Arc<Resolved>>,
     standby: bool,
     attached: bool,
     temporary: BTreeSet<Name>,
@@ -63,6 +70,8 @@ impl Tracker {
             database: None,
             session: None,
             transaction: Transaction::new(None),
+            hooks: Hooks::new(),
+            last: None,
             standby: false,
             attached: false,
             temporary: BTreeSet::new(),
@@ -86,6 +95,35 @@ impl Tracker {
     /// The connection has a transaction open that was not seen to begin.
     pub(crate) fn joined_late(&mut self) {
         self.transaction.taint();
+        self.hooks.lose();
+    }
+
+    /// Runs the hook after the outermost commit; at once, if no transaction is open.
+    pub(crate) fn after_commit(&mut self, hook: Hook) {
+        if self.transaction.is_autocommit() {
+            told::run(&self.cache, vec![hook]);
+        } else if self.transaction.is_lost() {
+            told::unknown(&self.cache, 1);
+        } else {
+            self.hooks.add(hook);
+        }
+    }
+
+    /// The columns that stood in `SET` of the last statement, if it was an `UPDATE` of one
+    /// table, and they are known.
+    pub(crate) fn changed(&self) -> Option<&BTreeSet<Name>> {
+        let [Step::Write(write)] = self.last.as_ref()?.analysis.steps.as_slice() else {
+            return None;
+        };
+        match write.targets.as_slice() {
+            [
+                Target {
+                    kind: WriteKind::Update { columns },
+                    ..
+                },
+            ] => columns.as_ref(),
+            _ => None,
+        }
     }
 
     /// Keeps this crate's own questions from the state machine and from the user's instrumentation.
@@ -275,20 +313,27 @@ impl Tracker {
         }
     }
 
-    fn finish(&mut self, error: Option<&Error>) {
+    /// Returns what is to be done, now that what was written is invalidated.
+    fn finish(&mut self, error: Option<&Error>) -> Vec<Hook> {
+        let mut due = Due::default();
         let Some(finished) = self.in_flight.pop() else {
-            return;
+            return due.hooks;
         };
         if finished.nested {
-            return;
+            return due.hooks;
         }
+        let dialect = self.dialect();
         // rule: a-start-without-a-finish-may-have-committed
         for unfinished in std::mem::take(&mut self.in_flight) {
             self.transaction
                 .finish(&unfinished.resolved, Returned::Unknown);
+            due.merge(
+                self.hooks
+                    .finish(&unfinished.resolved, None, Returned::Unknown, dialect),
+            );
             self.doubts.extend(unfinished.guard);
         }
-        let mut returned = Returned::of(error, self.dialect());
+        let mut returned = Returned::of(error, dialect);
         // rule: an-error-of-copy-may-be-on-the-way
         if finished.resolved.copies && returned == Returned::Answered {
             returned = Returned::Unknown;
@@ -297,6 +342,13 @@ impl Tracker {
         self.temporary_unknown |=
             finished.resolved.temporaries && !returned::is_syntax_error(error);
         let (verdict, also) = self.transaction.finish(&finished.resolved, returned);
+        due.merge(
+            self.hooks
+                .finish(&finished.resolved, error, returned, dialect),
+        );
+        if self.transaction.is_lost() {
+            due.merge(self.hooks.lose());
+        }
         self.note_schema_change(&finished.resolved.writes);
         self.note_schema_change(&also);
         // The session has answered: what it was asked before is over.
@@ -322,6 +374,16 @@ impl Tracker {
         } else if !also.is_empty() {
             self.cache.core().renew(&also, self.space(), source);
         }
+        told::unknown(&self.cache, due.unknown);
+        if returned == Returned::Done {
+            told::wrote(
+                &self.cache,
+                &finished.resolved,
+                !self.transaction.is_autocommit(),
+            );
+            self.last = Some(finished.resolved);
+        }
+        due.hooks
     }
 
     /// Reads must not go by a catalogue that is about to change, or has just changed.
@@ -346,12 +408,13 @@ impl Tracker {
 
 impl Instrumentation for Tracker {
     fn on_connection_event(&mut self, event: InstrumentationEvent<'_>) {
+        let mut due = Vec::new();
         match &event {
             InstrumentationEvent::StartQuery { query, .. } if !self.quiet => {
                 self.start(&query.to_string());
             }
             InstrumentationEvent::FinishQuery { error, .. } if !self.quiet => {
-                self.finish(*error);
+                due = self.finish(*error);
             }
             InstrumentationEvent::StartEstablishConnection { url, .. } => {
                 self.hint = dialect_of_url(url);
@@ -364,6 +427,7 @@ impl Instrumentation for Tracker {
         {
             next.on_connection_event(event);
         }
+        told::run(&self.cache, due);
     }
 }
 

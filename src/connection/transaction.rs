@@ -101,6 +101,11 @@ impl Transaction {
         self.certainty = Certainty::Tainted;
     }
 
+    /// Whether the texts of this session cannot be relied on.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.certainty == Certainty::Lost
+    }
+
     /// What the URL says of the dialect, before the database is asked.
     pub(crate) fn expect(&mut self, dialect: Option<Dialect>) {
         self.dialect = dialect;

@@ -6,15 +6,17 @@ use diesel::result::QueryResult;
 
 use crate::connection::cache_of;
 use crate::model::CacheModel;
-use crate::signal::PostSave;
+use crate::model::heard::Saves;
 
 /// Adds `.create::<Model>()` to insertable values.
 pub trait CreateDsl<Conn>: Sized {
-    /// Inserts the values and returns the model as the database made it, then tells
-    /// the receivers of `post_save`, in one transaction.
+    /// Tells the receivers of `pre_save`, inserts the values, tells those of `post_save`,
+    /// and returns the model as the database made it, all in one transaction; after the
+    /// commit, it tells those of `post_commit`. Without receivers, it is one statement.
     ///
     /// MySQL has no `RETURNING`: there, the model needs one auto-increment key, which
-    /// the values leave to the database.
+    /// the values leave to the database, and two statements more. For every other key
+    /// there is [`create_with_key`](crate::CreateWithKeyDsl::create_with_key).
     ///
     /// Cached results that read the table are invalidated when the transaction commits.
     ///
@@ -23,7 +25,7 @@ pub trait CreateDsl<Conn>: Sized {
     fn create<M>(self, conn: &mut Conn) -> QueryResult<M>
     where
         M: CacheModel,
-        Conn: Connection,
+        Conn: Connection + 'static,
         Conn::Backend: InsertModel<Self, M, Conn>;
 }
 
@@ -31,18 +33,33 @@ impl<V, Conn> CreateDsl<Conn> for V {
     fn create<M>(self, conn: &mut Conn) -> QueryResult<M>
     where
         M: CacheModel,
-        Conn: Connection,
+        Conn: Connection + 'static,
         Conn::Backend: InsertModel<Self, M, Conn>,
     {
+        let insert = |conn: &mut Conn| Conn::Backend::insert_model(self, conn);
         match cache_of::<M, Conn>(conn) {
-            Some(cache) if cache.signals().hears_save::<M>() => conn.transaction(|conn| {
-                let model = Conn::Backend::insert_model(self, conn)?;
-                cache.signals().send_save(&PostSave::new(&model, true))?;
-                Ok(model)
-            }),
-            _ => Conn::Backend::insert_model(self, conn),
+            Some(cache) => create_told(&Saves::of(&cache), conn, insert),
+            None => insert(conn),
         }
     }
+}
+
+/// Inserts by `insert`, with the receivers before and after.
+pub(super) fn create_told<M, Conn>(
+    heard: &Saves<M>,
+    conn: &mut Conn,
+    insert: impl FnOnce(&mut Conn) -> QueryResult<M>,
+) -> QueryResult<M>
+where
+    M: CacheModel,
+    Conn: Connection + 'static,
+{
+    heard.run_returning(conn, |conn| {
+        heard.before(None, conn)?;
+        let model = insert(conn)?;
+        heard.after(&model, true, conn)?;
+        Ok(model)
+    })
 }
 
 /// How a database inserts values of type `V` and returns the model `M`.
@@ -61,7 +78,7 @@ pub trait InsertModel<V, M, Conn>: Backend {
 
 /// The operation of a plain `INSERT`, which Diesel does not name.
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
-trait Operation {
+pub(super) trait Operation {
     type Op;
 }
 
@@ -71,7 +88,7 @@ impl<T, Op> Operation for diesel::query_builder::IncompleteInsertStatement<T, Op
 }
 
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
-type Returning<V, M, DB> = diesel::query_builder::InsertStatement<
+pub(super) type Returning<V, M, DB> = diesel::query_builder::InsertStatement<
     <M as CacheModel>::Table,
     <V as diesel::Insertable<<M as CacheModel>::Table>>::Values,
     <diesel::query_builder::IncompleteInsertStatement<<M as CacheModel>::Table> as Operation>::Op,
@@ -173,7 +190,7 @@ mod mysql {
     fn unsupported() -> Error {
         Error::QueryBuilderError(
             "`create` on MySQL needs one auto-increment key, which the values leave to the \
-             database: use `diesel::insert_into` for this model"
+             database: use `create_with_key` for this model"
                 .into(),
         )
     }

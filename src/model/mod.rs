@@ -5,16 +5,23 @@ use std::time::Duration;
 
 use crate::cache::Cache;
 use crate::footprint::Name;
-use crate::signal::{PostDelete, PostSave, ReceiverId};
 use crate::strategy::{Strategy, Version};
 
 mod create;
+mod create_all;
+mod create_with_key;
+mod declare;
 mod delete;
+mod heard;
 mod save;
+mod signals;
 
 pub use self::create::{CreateDsl, InsertModel};
-pub use self::delete::DeleteDsl;
-pub use self::save::SaveDsl;
+pub use self::create_all::{CreateAllDsl, InsertModels};
+pub use self::create_with_key::{CreateWithKeyDsl, InsertWithKey};
+pub use self::declare::Declare;
+pub use self::delete::{DeleteAllDsl, DeleteDsl};
+pub use self::save::{SaveAllDsl, SaveDsl};
 
 /// A Diesel model whose reads are cached and whose lifecycle is signalled.
 ///
@@ -44,16 +51,24 @@ pub trait CacheModel: Sized + 'static {
     const VERSION: u32 = 0;
     /// What becomes of results that read this table when it is written.
     const STRATEGY: &'static dyn Strategy = &Version;
+
+    /// Connects the receivers that are declared on the model, in their order. Called once
+    /// for each cache, before any other receiver of the model is connected. Default: none.
+    fn receivers(declare: &mut Declare<Self>) {
+        let _ = declare;
+    }
 }
 
 impl Cache {
     /// Takes a model's `#[cache(...)]` settings into account: its time to live, its
     /// further dependencies, its version and strategy, and whether it may be cached at all.
+    /// Connects the receivers that are declared on it.
     ///
     /// The settings hold for every read of the model's table; of two models of one
     /// table, the stricter setting counts. [`save`](SaveDsl::save) and its kin
     /// register their model themselves.
     pub fn register<M: CacheModel>(&self) -> &Self {
+        self.signals().declare::<M>();
         self.configure(M::TABLE, |table| {
             table.ttl = [table.ttl, M::TTL].into_iter().flatten().min();
             table.never |= M::NEVER;
@@ -79,31 +94,5 @@ impl Cache {
     pub fn invalidate_row<M: CacheModel>(&self, instance: &M) {
         let _ = instance;
         self.invalidate_table(M::TABLE);
-    }
-
-    /// Connects a receiver that is told of every `save` and `create` of `M`.
-    ///
-    /// It runs after the statement and inside its transaction: an error that it
-    /// returns undoes the write. Receivers run in the order in which they were
-    /// connected. A plain Diesel statement has no instance, and tells no receiver.
-    pub fn on_post_save<M: CacheModel>(
-        &self,
-        receiver: impl Fn(&PostSave<'_, M>) -> diesel::QueryResult<()> + Send + Sync + 'static,
-    ) -> ReceiverId {
-        self.signals().connect_save(receiver)
-    }
-
-    /// Connects a receiver that is told of every `delete` of `M`, under the terms of
-    /// [`on_post_save`](Self::on_post_save).
-    pub fn on_post_delete<M: CacheModel>(
-        &self,
-        receiver: impl Fn(&PostDelete<'_, M>) -> diesel::QueryResult<()> + Send + Sync + 'static,
-    ) -> ReceiverId {
-        self.signals().connect_delete(receiver)
-    }
-
-    /// Disconnects a receiver. Returns whether it was connected.
-    pub fn disconnect(&self, receiver: ReceiverId) -> bool {
-        self.signals().disconnect(receiver)
     }
 }

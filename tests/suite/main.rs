@@ -3,11 +3,13 @@
 
 mod computed_values;
 mod feed;
+mod lifecycle;
 mod models;
 mod plain_values;
 mod sessions;
 mod settings;
 mod shapes;
+mod signals;
 mod strategies;
 mod support;
 mod ui;

@@ -1,5 +1,7 @@
 //! A blog in memory.
 
+use std::sync::{Arc, Mutex};
+
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel_cache::{Cache, CacheInvalidate};
@@ -96,4 +98,23 @@ pub(crate) fn attached(cache: &Cache) -> SqliteConnection {
 
 pub(crate) fn memory() -> Cache {
     Cache::from_url("memory://").unwrap()
+}
+
+/// What receivers were told, in order.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Notes(Arc<Mutex<Vec<String>>>);
+
+impl Notes {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    pub(crate) fn add(&self, what: &str) {
+        self.0.lock().unwrap().push(what.to_owned());
+    }
+
+    /// Everything since the last time.
+    pub(crate) fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
 }

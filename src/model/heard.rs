@@ -1,0 +1,285 @@
+//! Who listens to a write of a model, and how they are told.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+
+use diesel::connection::{Connection, TransactionManager};
+use diesel::result::{Error, QueryResult};
+
+use crate::cache::Cache;
+use crate::connection::tracker;
+use crate::model::CacheModel;
+use crate::signal::{
+    AnyEvent, Change, Commits, Event, Hook, Inside, Lifecycle, PostDelete, PostSave, PreDelete,
+    PreSave, Sender, Signal, tell_any,
+};
+
+type AnySignal = Arc<Signal<AnyEvent<'static>>>;
+
+/// The signals with receivers when a write begins. A signal that gets its first receiver
+/// later is not told: the write may not have the transaction that it needs.
+pub(super) struct Heard<M, Pre: Event, Post: Event> {
+    pre: Option<Arc<Signal<Pre>>>,
+    any_pre: Option<AnySignal>,
+    post: Option<Arc<Signal<Post>>>,
+    any_post: Option<AnySignal>,
+    commit: Option<Arc<dyn Commits<M>>>,
+    any_commit: Option<AnySignal>,
+}
+
+/// Who listens to `save` and `create`.
+pub(super) type Saves<M> = Heard<M, PreSave<'static, M>, PostSave<'static, M>>;
+/// Who listens to `delete`.
+pub(super) type Deletes<M> = Heard<M, PreDelete<'static, M>, PostDelete<'static, M>>;
+
+impl<M: CacheModel, Pre: Event, Post: Event> Heard<M, Pre, Post> {
+    fn new(cache: &Cache, pre: Lifecycle, post: Lifecycle) -> Self {
+        let signals = cache.signals();
+        Self {
+            pre: signals.heard(),
+            any_pre: signals.heard_any(pre),
+            post: signals.heard(),
+            any_post: signals.heard_any(post),
+            commit: signals.known_commits(),
+            any_commit: signals.heard_any(Lifecycle::PostCommit),
+        }
+    }
+
+    /// Runs a write, in a transaction if a receiver may undo it.
+    pub(super) fn run<C: Connection, T>(
+        &self,
+        conn: &mut C,
+        write: impl FnOnce(&mut C) -> QueryResult<T>,
+    ) -> QueryResult<T> {
+        let undoes = self.pre.is_some()
+            || self.any_pre.is_some()
+            || self.post.is_some()
+            || self.any_post.is_some();
+        if undoes {
+            transaction(conn, write)
+        } else {
+            write(conn)
+        }
+    }
+
+    /// Like [`run`](Self::run), where the statement returns rows: SQLite tells of some of
+    /// its errors only at the commit.
+    pub(super) fn run_returning<C: Connection, T>(
+        &self,
+        conn: &mut C,
+        write: impl FnOnce(&mut C) -> QueryResult<T>,
+    ) -> QueryResult<T> {
+        if self.hears_commit() {
+            transaction(conn, write)
+        } else {
+            self.run(conn, write)
+        }
+    }
+
+    fn hears_commit(&self) -> bool {
+        let typed = self.commit.as_ref().is_some_and(|c| c.has_receivers());
+        typed || self.any_commit.is_some()
+    }
+
+    /// Leaves word for those who wait for the commit.
+    fn await_commit<C: Connection>(
+        &self,
+        instance: &M,
+        change: Change,
+        changed: Option<&Changed>,
+        conn: &mut C,
+    ) {
+        if !self.hears_commit() {
+            return;
+        }
+        let sender = Sender::of::<M>(M::TABLE);
+        let any = self.any_commit.clone();
+        let changed = changed.cloned();
+        let hook: Option<Hook> = match (&self.commit, any) {
+            (Some(commit), any) => Some(commit.hook(instance, sender, change, changed, any)),
+            (None, Some(any)) => Some(Box::new(move || {
+                tell_any(&any, None, sender, change, changed.as_ref())
+            })),
+            (None, None) => None,
+        };
+        if let (Some(hook), Some(tracker)) = (hook, tracker(conn)) {
+            tracker.after_commit(hook);
+        }
+    }
+}
+
+type Changed = std::collections::BTreeSet<crate::footprint::Name>;
+
+impl<M: CacheModel> Saves<M> {
+    pub(super) fn of(cache: &Cache) -> Self {
+        Self::new(cache, Lifecycle::PreSave, Lifecycle::PostSave)
+    }
+
+    /// Tells of a save or create that is to come.
+    ///
+    /// # Errors
+    /// A receiver's veto.
+    pub(super) fn before<C: Connection + 'static>(
+        &self,
+        instance: Option<&M>,
+        conn: &mut C,
+    ) -> QueryResult<()> {
+        let created = instance.is_none();
+        if let Some(signal) = &self.pre {
+            signal.send(&PreSave {
+                instance,
+                created,
+                inside: Inside::of(conn),
+            })?;
+        }
+        if let Some(signal) = &self.any_pre {
+            let change = if created {
+                Change::Created
+            } else {
+                Change::Saved
+            };
+            let instance = instance.map(|instance| instance as &dyn Any);
+            send_any::<M, C>(signal, Lifecycle::PreSave, instance, change, None, conn)?;
+        }
+        Ok(())
+    }
+
+    /// Tells of a save or create that has run.
+    ///
+    /// # Errors
+    /// What a receiver returned.
+    pub(super) fn after<C: Connection + 'static>(
+        &self,
+        instance: &M,
+        created: bool,
+        conn: &mut C,
+    ) -> QueryResult<()> {
+        let listens = self.post.is_some() || self.any_post.is_some() || self.hears_commit();
+        // rule: changed-columns-are-those-of-the-statement
+        let changed = (listens && !created)
+            .then(|| tracker(conn).and_then(|tracker| tracker.changed().cloned()))
+            .flatten();
+        let changed = changed.as_ref();
+        let change = if created {
+            Change::Created
+        } else {
+            Change::Saved
+        };
+        self.await_commit(instance, change, changed, conn);
+        if let Some(signal) = &self.post {
+            signal.send(&PostSave {
+                instance,
+                created,
+                changed,
+                inside: Inside::of(conn),
+            })?;
+        }
+        if let Some(signal) = &self.any_post {
+            send_any::<M, C>(
+                signal,
+                Lifecycle::PostSave,
+                Some(instance),
+                change,
+                changed,
+                conn,
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl<M: CacheModel> Deletes<M> {
+    pub(super) fn of(cache: &Cache) -> Self {
+        Self::new(cache, Lifecycle::PreDelete, Lifecycle::PostDelete)
+    }
+
+    /// Tells of a delete that is to come.
+    ///
+    /// # Errors
+    /// A receiver's veto.
+    pub(super) fn before<C: Connection + 'static>(
+        &self,
+        instance: &M,
+        conn: &mut C,
+    ) -> QueryResult<()> {
+        if let Some(signal) = &self.pre {
+            let inside = Inside::of(conn);
+            signal.send(&PreDelete { instance, inside })?;
+        }
+        if let Some(signal) = &self.any_pre {
+            let (lifecycle, change) = (Lifecycle::PreDelete, Change::Deleted);
+            send_any::<M, C>(signal, lifecycle, Some(instance), change, None, conn)?;
+        }
+        Ok(())
+    }
+
+    /// Tells of a delete that has run.
+    ///
+    /// # Errors
+    /// What a receiver returned.
+    pub(super) fn after<C: Connection + 'static>(
+        &self,
+        instance: &M,
+        conn: &mut C,
+    ) -> QueryResult<()> {
+        self.await_commit(instance, Change::Deleted, None, conn);
+        if let Some(signal) = &self.post {
+            let inside = Inside::of(conn);
+            signal.send(&PostDelete { instance, inside })?;
+        }
+        if let Some(signal) = &self.any_post {
+            let (lifecycle, change) = (Lifecycle::PostDelete, Change::Deleted);
+            send_any::<M, C>(signal, lifecycle, Some(instance), change, None, conn)?;
+        }
+        Ok(())
+    }
+}
+
+fn send_any<M: CacheModel, C: Connection + 'static>(
+    signal: &AnySignal,
+    lifecycle: Lifecycle,
+    instance: Option<&dyn Any>,
+    change: Change,
+    changed: Option<&Changed>,
+    conn: &mut C,
+) -> QueryResult<()> {
+    signal.send(&AnyEvent {
+        lifecycle,
+        sender: Sender::of::<M>(M::TABLE),
+        instance,
+        change,
+        changed,
+        inside: Inside::of(conn),
+    })
+}
+
+/// Diesel's `transaction`, which a panic rolls back too.
+pub(super) fn transaction<C: Connection, T>(
+    conn: &mut C,
+    run: impl FnOnce(&mut C) -> QueryResult<T>,
+) -> QueryResult<T> {
+    let mut panic = None;
+    let result = conn.transaction(|conn| {
+        let depth = depth(conn);
+        // rule: a-panic-rolls-the-write-back
+        catch_unwind(AssertUnwindSafe(|| run(conn))).unwrap_or_else(|payload| {
+            panic = Some(payload);
+            // What the receiver had begun is still open.
+            while self::depth(conn) > depth
+                && C::TransactionManager::rollback_transaction(conn).is_ok()
+            {}
+            Err(Error::RollbackTransaction)
+        })
+    });
+    match panic {
+        Some(payload) => resume_unwind(payload),
+        None => result,
+    }
+}
+
+fn depth<C: Connection>(conn: &mut C) -> u32 {
+    let status = C::TransactionManager::transaction_manager_status_mut(conn);
+    let depth = status.transaction_depth().ok().flatten();
+    depth.map_or(0, std::num::NonZeroU32::get)
+}
