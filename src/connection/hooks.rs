@@ -13,23 +13,12 @@ use crate::footprint::{Control, Name, Step};
 use crate::resolve::Resolved;
 use crate::signal::Hook;
 
-/// What is known against a later `COMMIT` that succeeds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Doubt {
-    No,
-    /// The database may have rolled the transaction back by itself.
-    Ended,
-    /// Another transaction may be open than the one that the hooks belong to.
-    Any,
-}
-
 /// One `BEGIN` or `SAVEPOINT`, with what waits since.
 struct Frame {
     name: Name,
     hooks: Vec<Hook>,
-    /// Whether it was made when the transaction might already have ended: then it may
-    /// have begun another one.
-    after_doubt: bool,
+    /// Whether the transaction may have ended before: then it may have begun another one.
+    may_begin: bool,
 }
 
 /// What became of hooks.
@@ -44,7 +33,11 @@ pub(crate) struct Due {
 /// The hooks of a connection's transaction.
 pub(crate) struct Hooks {
     frames: Vec<Frame>,
-    doubt: Doubt,
+    /// Whether the database may have rolled the transaction back by itself, since the
+    /// last frame was made.
+    suspected: bool,
+    /// Whether the frames are not those of the database.
+    lost: bool,
     /// PostgreSQL: an error has made the transaction fail, and its `COMMIT` a rollback.
     failed: bool,
 }
@@ -53,7 +46,8 @@ impl Hooks {
     pub(crate) fn new() -> Self {
         Self {
             frames: Vec::new(),
-            doubt: Doubt::No,
+            suspected: false,
+            lost: false,
             failed: false,
         }
     }
@@ -61,7 +55,7 @@ impl Hooks {
     /// Adds a hook to the transaction that is open, or may be.
     pub(crate) fn add(&mut self, hook: Hook) {
         if self.frames.is_empty() {
-            self.doubt = Doubt::Any;
+            self.lost = true;
             self.push("");
         }
         if let Some(frame) = self.frames.last_mut() {
@@ -71,11 +65,21 @@ impl Hooks {
 
     /// The transaction cannot be followed: nothing runs before the next boundary.
     pub(crate) fn lose(&mut self) -> Due {
-        self.doubt = Doubt::Any;
+        self.lost = true;
         Due {
             unknown: self.take().len() as u64,
             hooks: Vec::new(),
         }
+    }
+
+    /// A statement has returned its rows, so SQLite has kept back no error of it, whatever [`finish`](Self::finish) suspects.
+    pub(crate) fn vouch(&mut self, suspected_before: bool) {
+        self.suspected &= suspected_before;
+    }
+
+    /// Whether the database may have rolled the transaction back since the last savepoint.
+    pub(crate) fn is_suspected(&self) -> bool {
+        self.suspected
     }
 
     /// A statement returned. Says what is to be done now.
@@ -111,7 +115,7 @@ impl Hooks {
         }
         // rule: what-may-end-the-transaction-proves-nothing
         if unseen && !self.frames.is_empty() {
-            self.doubt = Doubt::Any;
+            due.merge(self.lose());
         }
         // SQLite may have kept back an error of a statement that returns rows.
         if dialect == Some(Dialect::Sqlite) && resolved.returning && !resolved.writes.is_empty() {
@@ -123,40 +127,36 @@ impl Hooks {
     /// Follows a control statement that succeeded.
     fn control(&mut self, control: &Control, dialect: Option<Dialect>, due: &mut Due) {
         match control {
-            Control::Begin(_) => {
-                match dialect {
-                    // It warns, and goes on in the transaction that is open.
-                    Some(Dialect::Postgres)
-                        if !self.frames.is_empty() && self.doubt == Doubt::No =>
-                    {
-                        return;
-                    }
-                    // It commits what is open.
-                    Some(Dialect::Mysql) => self.end(self.doubt == Doubt::No, due),
-                    // Nothing was open, whatever was thought.
-                    _ => self.end(false, due),
+            // It warns, and goes on in the transaction that is open.
+            Control::Begin(_) if dialect == Some(Dialect::Postgres) && self.is_sure() => {
+                if self.frames.is_empty() {
+                    self.push("");
                 }
+            }
+            Control::Begin(_) => {
+                // MySQL commits what is open. Elsewhere nothing was, whatever was thought.
+                self.end(dialect == Some(Dialect::Mysql) && self.is_sure(), due);
                 self.push("");
             }
             Control::Commit | Control::AutocommitOn => {
                 // rule: a-commit-of-a-failed-transaction-is-a-rollback
                 if dialect == Some(Dialect::Postgres) && self.failed {
                     self.forget();
-                    return;
-                }
-                let proof = match dialect {
+                } else if dialect == Some(Dialect::Sqlite) && !self.lost {
                     // It fails where nothing is open. What is open may be younger than
                     // the hooks only if a savepoint began it.
-                    Some(Dialect::Sqlite) => {
-                        self.doubt != Doubt::Any && !self.frames.iter().any(|f| f.after_doubt)
-                    }
-                    _ => self.doubt == Doubt::No,
-                };
-                self.end(proof, due);
+                    let began = self.frames.iter().rposition(|frame| frame.may_begin);
+                    let certain = self.split(began.unwrap_or(0));
+                    due.unknown += self.take().len() as u64;
+                    due.hooks.extend(certain);
+                    self.forget();
+                } else {
+                    self.end(self.is_sure(), due);
+                }
             }
             Control::Rollback => {
-                if self.doubt == Doubt::Any {
-                    self.end(false, due);
+                if self.lost {
+                    due.merge(self.lose());
                 }
                 // rule: a-rolled-back-transaction-has-no-hooks
                 self.forget();
@@ -169,14 +169,17 @@ impl Hooks {
             }
             Control::Release(name) => match self.find(name) {
                 // There may be another transaction around it.
-                Some(0) if self.doubt == Doubt::Any => {
+                Some(0) if self.lost => {
                     due.merge(self.lose());
                     self.frames.clear();
                 }
                 Some(0) => self.end(true, due),
                 // rule: hooks-wait-for-the-outermost-commit
                 Some(at) => {
-                    self.proven(at);
+                    // If it was the outermost one, nothing is open now.
+                    let may_end = self.frames[at].may_begin;
+                    self.exists(dialect);
+                    self.suspected = may_end && dialect != Some(Dialect::Mysql);
                     let hooks = self.split(at);
                     self.frames[at - 1].hooks.extend(hooks);
                 }
@@ -184,11 +187,11 @@ impl Hooks {
             },
             Control::RollbackTo(name) => match self.find(name) {
                 Some(at) => {
-                    self.proven(at);
-                    // rule: hooks-die-with-their-savepoint
-                    drop(self.split(at));
+                    self.exists(dialect);
                     self.failed = false;
-                    self.push(name);
+                    self.frames.truncate(at + 1);
+                    // rule: hooks-die-with-their-savepoint
+                    self.frames[at].hooks.clear();
                 }
                 None => due.merge(self.lose()),
             },
@@ -237,8 +240,22 @@ impl Hooks {
 
     /// The database may have rolled the open transaction back.
     fn suspect(&mut self) {
-        if !self.frames.is_empty() {
-            self.doubt = self.doubt.max(Doubt::Ended);
+        self.suspected |= !self.frames.is_empty();
+    }
+
+    /// Whether the open transaction is certainly the one that the hooks belong to.
+    fn is_sure(&self) -> bool {
+        !self.lost && !self.suspected && !self.frames.iter().any(|frame| frame.may_begin)
+    }
+
+    /// A savepoint was found by the database, so that no transaction has ended since.
+    fn exists(&mut self, dialect: Option<Dialect>) {
+        self.suspected = false;
+        // There a savepoint begins no transaction, so it is in the one of the hooks.
+        if matches!(dialect, Some(Dialect::Mysql | Dialect::Postgres)) {
+            for frame in &mut self.frames {
+                frame.may_begin = false;
+            }
         }
     }
 
@@ -255,23 +272,18 @@ impl Hooks {
 
     fn forget(&mut self) {
         self.frames.clear();
-        self.doubt = Doubt::No;
+        self.suspected = false;
+        self.lost = false;
         self.failed = false;
-    }
-
-    /// A savepoint of the transaction is there, so the transaction has not ended.
-    fn proven(&mut self, at: usize) {
-        if self.doubt == Doubt::Ended && !self.frames[at].after_doubt {
-            self.doubt = Doubt::No;
-        }
     }
 
     fn push(&mut self, name: &str) {
         self.frames.push(Frame {
             name: name.into(),
             hooks: Vec::new(),
-            after_doubt: self.doubt != Doubt::No,
+            may_begin: self.suspected,
         });
+        self.suspected = false;
     }
 
     fn find(&self, name: &str) -> Option<usize> {

@@ -90,6 +90,16 @@ pub(super) fn wrote(cache: &Cache, resolved: &Resolved, in_transaction: bool) {
     if resolved.writes.is_empty() || !signal.has_receivers() {
         return;
     }
+    // Where the catalogue is not known, any read counts as a write to everything.
+    let writes = |step: &Step| {
+        !matches!(
+            step,
+            Step::Read(_) | Step::Control(_) | Step::Session(_) | Step::Harmless
+        )
+    };
+    if !resolved.opaque && !resolved.analysis.steps.iter().any(writes) {
+        return;
+    }
     let steps = resolved.analysis.steps.iter();
     let targets: Vec<_> = steps
         .filter_map(|step| match step {

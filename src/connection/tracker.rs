@@ -109,6 +109,17 @@ impl Tracker {
         }
     }
 
+    /// Whether the database may have rolled the transaction back by itself: what to give to
+    /// [`vouch`](Self::vouch).
+    pub(crate) fn is_suspected(&self) -> bool {
+        self.hooks.is_suspected()
+    }
+
+    /// The last statement has returned its rows: SQLite has kept back no error of it.
+    pub(crate) fn vouch(&mut self, suspected_before: bool) {
+        self.hooks.vouch(suspected_before);
+    }
+
     /// The columns that stood in `SET` of the last statement, if it was an `UPDATE` of one
     /// table, and they are known.
     pub(crate) fn changed(&self) -> Option<&BTreeSet<Name>> {
@@ -437,6 +448,11 @@ impl Drop for Tracker {
         let mut pending = self.transaction.pending();
         for unfinished in std::mem::take(&mut self.in_flight) {
             pending.merge(&unfinished.resolved.writes);
+            let (resolved, dialect) = (&unfinished.resolved, self.dialect());
+            let due = self
+                .hooks
+                .finish(resolved, None, Returned::Unknown, dialect);
+            told::unknown(&self.cache, due.unknown);
             self.doubts.extend(unfinished.guard);
         }
         self.cache

@@ -6,7 +6,7 @@ use diesel::result::QueryResult;
 
 use crate::connection::cache_of;
 use crate::model::CacheModel;
-use crate::model::heard::Saves;
+use crate::model::heard::{Saves, returning};
 
 /// Adds `.create::<Model>()` to insertable values.
 pub trait CreateDsl<Conn>: Sized {
@@ -36,7 +36,8 @@ impl<V, Conn> CreateDsl<Conn> for V {
         Conn: Connection + 'static,
         Conn::Backend: InsertModel<Self, M, Conn>,
     {
-        let insert = |conn: &mut Conn| Conn::Backend::insert_model(self, conn);
+        let insert =
+            |conn: &mut Conn| returning(conn, |conn| Conn::Backend::insert_model(self, conn));
         match cache_of::<M, Conn>(conn) {
             Some(cache) => create_told(&Saves::of(&cache), conn, insert),
             None => insert(conn),

@@ -6,7 +6,7 @@ use diesel::result::QueryResult;
 
 use crate::connection::cache_of;
 use crate::model::CacheModel;
-use crate::model::heard::{Saves, transaction};
+use crate::model::heard::{Saves, returning, transaction};
 
 /// Adds `.create_all::<Model>()` to lists of insertable values.
 pub trait CreateAllDsl<Conn>: Sized {
@@ -49,7 +49,7 @@ impl<V, Conn> CreateAllDsl<Conn> for Vec<V> {
                     heard.before(None, conn)?;
                 }
             }
-            let models = Conn::Backend::insert_models(self, conn)?;
+            let models = returning(conn, |conn| Conn::Backend::insert_models(self, conn))?;
             if let Some(heard) = &heard {
                 for model in &models {
                     heard.after(model, true, conn)?;

@@ -254,6 +254,22 @@ fn send_any<M: CacheModel, C: Connection + 'static>(
     })
 }
 
+/// Runs a statement that returns the rows that it writes.
+///
+/// # Errors
+/// What the statement returns.
+pub(super) fn returning<C: Connection, T>(
+    conn: &mut C,
+    write: impl FnOnce(&mut C) -> QueryResult<T>,
+) -> QueryResult<T> {
+    let suspected = tracker(conn).map(|tracker| tracker.is_suspected());
+    let rows = write(conn)?;
+    if let (Some(suspected), Some(tracker)) = (suspected, tracker(conn)) {
+        tracker.vouch(suspected);
+    }
+    Ok(rows)
+}
+
 /// Diesel's `transaction`, which a panic rolls back too.
 pub(super) fn transaction<C: Connection, T>(
     conn: &mut C,

@@ -148,8 +148,9 @@ pub struct AnyEvent<'a> {
 /// A statement wrote: any statement of an attached connection, of a model's helper, of
 /// Diesel's query builder or in raw SQL.
 ///
-/// Sent robustly, when the statement has returned without an error; its transaction may
-/// still be open, and be rolled back later. There is no instance, and no connection to be had.
+/// A read is one only if it calls a function that is not known, and may write. Sent
+/// robustly, when the statement has returned without an error; its transaction may still be
+/// open, and be rolled back later. There is no instance, and no connection to be had.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct PostWrite<'a> {

@@ -1,8 +1,10 @@
 //! What needs no server: models, signals, settings, compile errors. On SQLite.
 #![allow(clippy::unwrap_used, reason = "a failure fails the test")]
 
+mod commits;
 mod computed_values;
 mod feed;
+mod helpers;
 mod lifecycle;
 mod models;
 mod plain_values;
@@ -13,3 +15,4 @@ mod signals;
 mod strategies;
 mod support;
 mod ui;
+mod writes;
