@@ -1,10 +1,11 @@
 //! Writes the impl.
 
-use proc_macro2::TokenStream;
-use quote::{quote, quote_spanned};
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::Path;
 use syn::spanned::Spanned;
 
+use crate::attr::cache::Strategy;
 use crate::valid::{Model, Table};
 
 /// The impl of `CacheModel` for `model`.
@@ -24,6 +25,11 @@ pub(crate) fn expand(model: &Model<'_>) -> TokenStream {
     let table_type = table_type(module);
     let ttl = ttl(model);
     let depends_on = depends_on(&model.depends_on);
+    let version = model
+        .version
+        .map(|version| quote!(const VERSION: ::core::primitive::u32 = #version;));
+    let strategy = model.strategy.as_ref().map(strategy);
+    let receivers = receivers(&model.receivers);
     quote! {
         #[automatically_derived]
         impl ::diesel_cache::CacheModel for #ident #where_clause {
@@ -35,6 +41,9 @@ pub(crate) fn expand(model: &Model<'_>) -> TokenStream {
             const TTL: ::core::option::Option<::core::time::Duration> = #ttl;
             const NEVER: ::core::primitive::bool = #never;
             const DEPENDS_ON: &'static [&'static ::core::primitive::str] = #depends_on;
+            #version
+            #strategy
+            #receivers
         }
     }
 }
@@ -54,6 +63,37 @@ fn ttl(model: &Model<'_>) -> TokenStream {
         }
         None => quote!(::core::option::Option::None),
     }
+}
+
+fn strategy(strategy: &Strategy) -> TokenStream {
+    let value = match strategy {
+        Strategy::BuiltIn(name) => {
+            let name = Ident::new(name, Span::call_site());
+            quote!(::diesel_cache::strategy::#name)
+        }
+        Strategy::Path(path) => path.to_token_stream(),
+    };
+    let span = value.span();
+    let value = quote_spanned!(span=> &#value);
+    quote!(const STRATEGY: &'static dyn ::diesel_cache::strategy::Strategy = #value;)
+}
+
+/// Each receiver at its own place, so that the compiler points there if it does not fit.
+fn receivers(receivers: &[(&str, Path)]) -> Option<TokenStream> {
+    // No name of the user's may be taken for it.
+    let declare = Ident::new("declare", Span::mixed_site());
+    let declared = receivers.iter().map(|(signal, path)| {
+        let signal = Ident::new(signal, path.span());
+        quote_spanned!(path.span()=> ::diesel_cache::Declare::<Self>::#signal(#declare, #path);)
+    });
+    let declared = quote!(#(#declared)*);
+    (!receivers.is_empty()).then(|| {
+        quote! {
+            fn receivers(#declare: &mut ::diesel_cache::Declare<Self>) {
+                #declared
+            }
+        }
+    })
 }
 
 /// The names; those given as modules go through a function that only a table can call.

@@ -7,7 +7,7 @@ use syn::ext::IdentExt;
 use syn::{LitStr, Path, WhereClause};
 
 use crate::ast::{Column, Input};
-use crate::attr::cache::Dependency;
+use crate::attr::cache::{Dependency, SIGNALS, Strategy};
 use crate::errors::Errors;
 use crate::name;
 
@@ -24,6 +24,10 @@ pub(crate) struct Model<'a> {
     pub(crate) ttl: Option<Duration>,
     pub(crate) never: bool,
     pub(crate) depends_on: Vec<Table>,
+    pub(crate) version: Option<u32>,
+    pub(crate) strategy: Option<Strategy>,
+    /// The receivers, each with the name of its signal, in the order of their signals.
+    pub(crate) receivers: Vec<(&'static str, Path)>,
 }
 
 /// A further table the model depends on.
@@ -53,6 +57,9 @@ impl<'a> Model<'a> {
                 .and_then(|ttl| errors.ok(duration(ttl))),
             never: input.cache.never.name().is_some(),
             depends_on: depends_on(input, table.as_deref(), errors),
+            version: input.cache.version.value().copied(),
+            strategy: input.cache.strategy.value().cloned(),
+            receivers: receivers(input, errors),
             module: module?,
             table: table?,
         })
@@ -63,9 +70,15 @@ fn conflicts(input: &Input<'_>, errors: &mut Errors) {
     if input.cache.never.name().is_none() {
         return;
     }
-    for name in [input.cache.ttl.name(), input.cache.depends_on.name()]
-        .into_iter()
-        .flatten()
+    let cache = &input.cache;
+    for name in [
+        cache.ttl.name(),
+        cache.depends_on.name(),
+        cache.version.name(),
+        cache.strategy.name(),
+    ]
+    .into_iter()
+    .flatten()
     {
         let message = format!("`{name}` has no effect on a table that is `never` cached");
         errors.at(name, message);
@@ -201,6 +214,22 @@ fn depends_on(input: &Input<'_>, own: Option<&str>, errors: &mut Errors) -> Vec<
     tables
 }
 
+fn receivers(input: &Input<'_>, errors: &mut Errors) -> Vec<(&'static str, Path)> {
+    let mut all: Vec<(&'static str, Path)> = Vec::new();
+    for (signal, slot) in SIGNALS.into_iter().zip(&input.cache.receivers) {
+        for path in slot.value().into_iter().flatten() {
+            let known = |(other, receiver): &(&str, Path)| *other == signal && receiver == path;
+            if all.iter().any(known) {
+                let name = path.segments.last().map(|last| last.ident.to_string());
+                let name = name.unwrap_or_default();
+                errors.at(path, format!("`{name}` is listed twice"));
+            }
+            all.push((signal, path.clone()));
+        }
+    }
+    all
+}
+
 fn dependency_table(dependency: &Dependency, errors: &mut Errors) -> Option<Table> {
     match dependency {
         Dependency::Name(name) => Some(Table {
@@ -243,6 +272,9 @@ mod tests {
             assert_eq!(model.ttl, None);
             assert!(!model.never);
             assert!(model.depends_on.is_empty());
+            assert_eq!(model.version, None);
+            assert!(model.strategy.is_none());
+            assert!(model.receivers.is_empty());
         })
         .expect("no mistake");
     }
@@ -253,7 +285,8 @@ mod tests {
             #[diesel(aggregate, table_name = crate::schema::articles)]
             #[diesel(belongs_to(Author, foreign_key = author_id), primary_key(author_id, no))]
             #[cache(ttl = "1h 30m", table = "Legacy")]
-            #[cache(depends_on(crate::schema::authors, "Audit"))]
+            #[cache(depends_on(crate::schema::authors, "Audit"), version = 3, strategy = "ttl")]
+            #[cache(post_commit = index, pre_save = [check, crate::audit::save])]
             struct BlogPost {
                 author_id: i32,
                 #[diesel(serialize_as = Of<A, B>, column_name = no)]
@@ -269,6 +302,14 @@ mod tests {
             assert_eq!(names, ["authors", "audit"]);
             assert!(model.depends_on[0].module.is_some());
             assert!(model.depends_on[1].module.is_none());
+            assert_eq!(model.version, Some(3));
+            assert!(matches!(model.strategy, Some(Strategy::BuiltIn("Ttl"))));
+            let receivers: [(&str, Path); 3] = [
+                ("pre_save", parse_quote!(check)),
+                ("pre_save", parse_quote!(crate::audit::save)),
+                ("post_commit", parse_quote!(index)),
+            ];
+            assert_eq!(model.receivers, receivers);
         })
         .expect("no mistake");
     }

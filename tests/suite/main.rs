@@ -3,6 +3,7 @@
 
 mod commits;
 mod computed_values;
+mod declared;
 mod feed;
 mod helpers;
 mod lifecycle;

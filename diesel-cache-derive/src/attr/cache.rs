@@ -4,13 +4,23 @@ use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::ParseStream;
-use syn::{Attribute, LitStr, Path, parenthesized, token};
+use syn::{Attribute, LitInt, LitStr, Path, bracketed, parenthesized, token};
 
 use super::{Slot, at_end, attribute, end, equals, list, usage};
 use crate::errors::Errors;
 
 /// What may stand in `#[cache(...)]`.
-const ALLOWED: &str = "`ttl`, `never`, `depends_on`, `table`";
+const ALLOWED: &str = "`ttl`, `never`, `depends_on`, `table`, `version`, `strategy`, \
+                       `pre_save`, `post_save`, `pre_delete`, `post_delete`, `post_commit`";
+
+/// The signals that a receiver can be declared for.
+pub(crate) const SIGNALS: [&str; 5] = [
+    "pre_save",
+    "post_save",
+    "pre_delete",
+    "post_delete",
+    "post_commit",
+];
 
 /// `#[cache(...)]` as written on the struct.
 #[derive(Debug, Default)]
@@ -23,6 +33,22 @@ pub(crate) struct Cache {
     pub(crate) depends_on: Slot<Vec<Dependency>>,
     /// `table = "real_sql_name"`
     pub(crate) table: Slot<LitStr>,
+    /// `version = 2`
+    pub(crate) version: Slot<u32>,
+    /// `strategy = "delete"`, `strategy = crate::Warm`
+    pub(crate) strategy: Slot<Strategy>,
+    /// `post_save = audit`, `post_save = [audit, crate::search::index]`: one for each of
+    /// [`SIGNALS`].
+    pub(crate) receivers: [Slot<Vec<Path>>; SIGNALS.len()],
+}
+
+/// A strategy.
+#[derive(Debug, Clone)]
+pub(crate) enum Strategy {
+    /// One that is built in: its name, and the type's.
+    BuiltIn(&'static str),
+    /// A value that implements the trait: the compiler checks that it does.
+    Path(Path),
 }
 
 /// One table of `depends_on(...)`.
@@ -74,7 +100,21 @@ impl Cache {
                 let value = dependencies(&name, input, errors);
                 self.depends_on.fill(name, value, errors);
             }
-            _ => return Err(unknown(&name)),
+            "version" => {
+                let value = version(&name, input);
+                self.version.fill(name, value, errors);
+            }
+            "strategy" => {
+                let value = strategy(&name, input);
+                self.strategy.fill(name, value, errors);
+            }
+            other => match SIGNALS.iter().position(|signal| *signal == other) {
+                Some(signal) => {
+                    let value = receivers(&name, input, errors);
+                    self.receivers[signal].fill(name, value, errors);
+                }
+                None => return Err(unknown(&name)),
+            },
         }
         Ok(())
     }
@@ -114,6 +154,71 @@ fn string(name: &Ident, input: ParseStream<'_>, example: &str) -> syn::Result<Li
     })?;
     end(input)?;
     Ok(value)
+}
+
+/// `name = 2`.
+fn version(name: &Ident, input: ParseStream<'_>) -> syn::Result<u32> {
+    const EXPECTED: &str = "expected a whole number from 0 to 4294967295: `version = 2`";
+    equals(name, input, "version = 2")?;
+    let value = input
+        .parse::<LitInt>()
+        .map_err(|error| syn::Error::new(error.span(), EXPECTED))?;
+    let number = value
+        .base10_parse()
+        .map_err(|_| syn::Error::new_spanned(&value, EXPECTED))?;
+    end(input)?;
+    Ok(number)
+}
+
+/// `name = "delete"` or `name = path::to::VALUE`.
+fn strategy(name: &Ident, input: ParseStream<'_>) -> syn::Result<Strategy> {
+    const BUILT_IN: [(&str, &str); 3] =
+        [("version", "Version"), ("delete", "Delete"), ("ttl", "Ttl")];
+    const EXPECTED: &str = "expected \"version\", \"delete\", \"ttl\" or the path of a value \
+                            that implements `diesel_cache::strategy::Strategy`";
+    equals(name, input, "strategy = \"delete\"")?;
+    let strategy = if input.peek(LitStr) {
+        let value = input.parse::<LitStr>()?;
+        let text = value.value();
+        let known = BUILT_IN.iter().find(|(known, _)| *known == text);
+        let (_, built_in) = known.ok_or_else(|| syn::Error::new_spanned(&value, EXPECTED))?;
+        Strategy::BuiltIn(built_in)
+    } else {
+        let path = input.parse::<Path>();
+        Strategy::Path(path.map_err(|error| syn::Error::new(error.span(), EXPECTED))?)
+    };
+    end(input)?;
+    Ok(strategy)
+}
+
+/// `name = path::to::function` or `name = [function, path::to::function]`.
+fn receivers(name: &Ident, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Vec<Path>> {
+    let example = format!("{name} = audit");
+    equals(name, input, &example)?;
+    let receiver = |input: ParseStream<'_>| {
+        let path = input.parse::<Path>();
+        path.map_err(|error| {
+            let message = format!("expected the path of a function: `{example}`");
+            syn::Error::new(error.span(), message)
+        })
+    };
+    let mut paths = Vec::new();
+    if input.peek(token::Bracket) {
+        let content;
+        bracketed!(content in input);
+        if content.is_empty() {
+            let message = format!("`{name}` lists no receiver: name one or remove it");
+            return Err(syn::Error::new_spanned(name, message));
+        }
+        list(&content, errors, |input, _| {
+            paths.push(receiver(input)?);
+            end(input)
+        });
+    } else {
+        paths.push(receiver(input)?);
+    }
+    end(input)?;
+    Ok(paths)
 }
 
 /// `name(module, path::to::module, "name in SQL")`.

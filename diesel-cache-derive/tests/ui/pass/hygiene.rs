@@ -26,6 +26,11 @@ mod hostile {
     struct bool;
     struct T;
     fn name_of() {}
+    struct Declare;
+    struct Ttl;
+    fn declare(_: &::diesel_cache::PostSave<'_, Other>) -> ::diesel::QueryResult<()> {
+        ::core::result::Result::Ok(())
+    }
 
     #[derive(::diesel_cache::CacheInvalidate)]
     #[diesel(table_name = super::posts)]
@@ -36,7 +41,7 @@ mod hostile {
 
     #[derive(::diesel_cache::CacheInvalidate)]
     #[diesel(table_name = super::others)]
-    #[cache(depends_on(super::posts))]
+    #[cache(depends_on(super::posts), version = 1, strategy = "ttl", post_save = declare)]
     pub(super) struct Other
     where
         i32: ::core::marker::Copy,

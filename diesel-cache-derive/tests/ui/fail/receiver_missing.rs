@@ -1,0 +1,15 @@
+use diesel_cache::CacheInvalidate;
+
+diesel::table! {
+    posts (id) {
+        id -> Integer,
+    }
+}
+
+#[derive(CacheInvalidate)]
+#[cache(post_save = audit)]
+struct Post {
+    id: i32,
+}
+
+fn main() {}

@@ -1,0 +1,17 @@
+use diesel_cache::CacheInvalidate;
+
+diesel::table! {
+    posts (id) {
+        id -> Integer,
+    }
+}
+
+fn audit(_: &diesel_cache::PostSave<'_, Post>) {}
+
+#[derive(CacheInvalidate)]
+#[cache(post_save = audit)]
+struct Post {
+    id: i32,
+}
+
+fn main() {}
