@@ -29,7 +29,7 @@ pub(crate) struct Core {
     pub(crate) flights: Flights,
     pub(crate) orphans: Mutex<Vec<Orphan>>,
     pub(crate) feed: Feed,
-    /// What the models say.
+    /// What the models and the configuration say.
     settings: RwLock<Arc<Settings>>,
 }
 
@@ -40,7 +40,7 @@ pub(crate) struct Lives {
     pub(crate) asked: Option<Duration>,
     /// The query, of an empty result.
     pub(crate) negative: Option<Duration>,
-    /// The models.
+    /// The models, or the configuration of their tables.
     pub(crate) models: Option<Duration>,
 }
 
@@ -60,15 +60,15 @@ impl Core {
         Arc::new(Self {
             backend,
             counters: Counters::default(),
-            config,
             flights: Flights::default(),
             orphans: Mutex::default(),
             feed: Feed::default(),
-            settings: RwLock::default(),
+            settings: RwLock::new(Arc::new(config.settings())),
+            config,
         })
     }
 
-    /// What the models say.
+    /// What the models and the configuration say.
     pub(crate) fn settings(&self) -> Arc<Settings> {
         self.with_settings(Arc::clone)
     }

@@ -1,5 +1,7 @@
 //! Errors.
 
+use std::path::PathBuf;
+
 use thiserror::Error;
 
 /// What can go wrong when a cache is set up.
@@ -9,26 +11,57 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum Error {
     /// A setting has a value it cannot have.
-    #[error("invalid value {value:?} for `{key}`: {allowed}")]
+    #[error("invalid value {value} for `{key}` in {place}: {allowed}")]
     Config {
-        /// The setting's name.
-        key: &'static str,
-        /// The value that was given; never a secret.
+        /// Where it stands: an environment variable, a file and its line, a URL, a method.
+        place: String,
+        /// The setting's name; for one of a table with its section, `models.posts.ttl`.
+        key: String,
+        /// The value that was given, texts in quotes. Of what may hold a secret, only a
+        /// URL's scheme is shown.
         value: String,
         /// What is allowed instead.
         allowed: String,
     },
-    /// A URL names a setting that does not exist.
-    #[error("unknown setting `{key}`; known settings are {known}")]
+    /// A setting does not exist.
+    #[error("unknown setting `{key}` in {place}{hint}; known settings are {known}")]
     UnknownSetting {
         /// The name that was given.
         key: String,
+        /// Where it stands.
+        place: String,
+        /// The name that was probably meant, in words; or empty.
+        hint: String,
         /// The names that exist.
         known: String,
     },
+    /// A file of settings cannot be read.
+    #[error("the settings in `{}` cannot be read: {source}", path.display())]
+    ConfigFile {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A text of settings is not TOML.
+    #[error("{place} is not TOML: {problem}")]
+    ConfigSyntax {
+        /// The file or text, and the line.
+        place: String,
+        /// What is wrong; nothing of the text itself.
+        problem: String,
+    },
+    /// Both a backend of one's own and a URL were given.
+    #[error("a backend is given by `Builder::backend`, and another by {place}")]
+    TwoBackends {
+        /// Where the URL stands.
+        place: String,
+    },
     /// A URL names a backend that does not exist, or that was not compiled in.
-    #[error("no backend for `{scheme}`; this build knows {known}")]
+    #[error("no backend for `{scheme}` in {place}; this build knows {known}")]
     UnknownBackend {
+        /// Where the URL stands.
+        place: String,
         /// The URL's scheme.
         scheme: String,
         /// The schemes that exist in this build.

@@ -157,11 +157,14 @@ impl Core {
             writes.root || writes.database || writes.schema || writes.tables.contains(table)
         };
         settings
-            .iter()
-            .filter(|(table, _)| written(table))
-            .flat_map(|(table, settings)| {
-                let strategies = settings.strategies.iter();
-                strategies.map(|strategy| (table.clone(), strategy))
+            .tables()
+            .filter(|table| written(table))
+            .filter_map(|table| Some((table, settings.of(table)?.strategies)))
+            .flat_map(|(table, strategies)| {
+                let of_table: Vec<_> = strategies.iter().collect();
+                of_table
+                    .into_iter()
+                    .map(|strategy| (table.clone(), strategy))
             })
             .filter(|(_, strategy)| strategy.name() != Version.name())
             .collect()

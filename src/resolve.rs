@@ -22,12 +22,12 @@ const REMEMBERED: usize = 4096;
 /// Longer texts are analysed each time.
 const LONGEST_REMEMBERED: usize = 16 << 10;
 
-/// What models say about a table.
+/// What is said about a table: by its models, or by the configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TableSettings {
-    /// The shortest time to live that a model of the table asks for.
+    /// The shortest time to live that is asked for.
     pub ttl: Option<Duration>,
-    /// Whether a model of the table forbids caching.
+    /// Whether caching is forbidden.
     pub never: bool,
     /// Further tables that reads of the table depend on.
     pub depends_on: BTreeSet<Name>,
@@ -37,8 +37,45 @@ pub struct TableSettings {
     pub versions: BTreeMap<&'static str, u32>,
 }
 
-/// What models say about their tables.
-pub type Settings = HashMap<Name, TableSettings>;
+/// What models and the configuration say about tables.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// By the models.
+    pub declared: HashMap<Name, TableSettings>,
+    /// By the configuration.
+    pub configured: HashMap<Name, TableSettings>,
+}
+
+impl Settings {
+    /// What counts for a table: the configuration over the models, save for what is there
+    /// for safety. That only adds up.
+    #[must_use]
+    pub fn of(&self, table: &Name) -> Option<TableSettings> {
+        let (declared, configured) = (self.declared.get(table), self.configured.get(table));
+        let mut settings = configured.or(declared)?.clone();
+        if let (Some(declared), Some(_)) = (declared, configured) {
+            settings.ttl = settings.ttl.or(declared.ttl);
+            if settings.strategies.is_empty() {
+                settings.strategies = declared.strategies.clone();
+            }
+            settings.versions.clone_from(&declared.versions);
+            // rule: what-a-model-forbids-stays-forbidden
+            settings.never |= declared.never;
+            // rule: declared-dependencies-stay
+            settings
+                .depends_on
+                .extend(declared.depends_on.iter().cloned());
+        }
+        Some(settings)
+    }
+
+    /// The tables that anything is said about.
+    pub fn tables(&self) -> impl Iterator<Item = &Name> {
+        let undeclared = |table: &&Name| !self.declared.contains_key(*table);
+        let configured = self.configured.keys().filter(undeclared);
+        self.declared.keys().chain(configured)
+    }
+}
 
 /// What one statement text reads and writes.
 #[derive(Debug)]
@@ -99,7 +136,7 @@ pub struct ReadFootprint {
     pub reads: Reads,
     /// The tags.
     pub tags: Arc<[Tag]>,
-    /// The shortest time to live that a model of one of the tables asks for.
+    /// The shortest time to live that is asked for one of the tables.
     pub ttl: Option<Duration>,
     /// The versions of the tables' models, in an encoding that no two lists share.
     pub versions: Arc<[u8]>,
@@ -198,7 +235,7 @@ impl Resolver {
     /// The footprint of a read of those tables, and of `extra` ones.
     ///
     /// # Errors
-    /// If a model of one of them forbids caching.
+    /// If caching is forbidden for one of them.
     pub fn footprint(
         &self,
         mut reads: Reads,
@@ -208,13 +245,13 @@ impl Resolver {
         let mut declared = extra.clone();
         let mut versions = Vec::new();
         for table in &reads.tables {
-            if let Some(settings) = self.settings.get(table) {
+            if let Some(settings) = self.settings.of(table) {
                 if settings.never {
                     return Err(Bypass::Uncacheable);
                 }
                 ttl = [ttl, settings.ttl].into_iter().flatten().min();
-                declared.extend(settings.depends_on.iter().cloned());
-                encode_versions(table, settings, &mut versions);
+                encode_versions(table, &settings, &mut versions);
+                declared.extend(settings.depends_on);
             }
         }
         reads.tables.extend(declared);
@@ -235,7 +272,7 @@ impl Resolver {
         ];
         // rule: only-the-ttl-strategy-outlives-writes
         let followed = reads.tables.iter().filter(|table| {
-            let settings = self.settings.get(*table);
+            let settings = self.settings.of(table);
             settings.is_none_or(|settings| settings.strategies.follow_writes())
         });
         above
@@ -246,7 +283,7 @@ impl Resolver {
 
     fn removal_tags(&self, reads: &Reads) -> Arc<[Tag]> {
         let removed = reads.tables.iter().filter(|table| {
-            let settings = self.settings.get(*table);
+            let settings = self.settings.of(table);
             settings.is_some_and(|settings| settings.strategies.remove())
         });
         removed.map(|table| Tag::named(table)).collect()

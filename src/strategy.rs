@@ -124,6 +124,12 @@ impl Strategies {
         self.0.insert(model, strategy);
     }
 
+    /// Whether nothing is said.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether results depend on the table's writes.
     // rule: the-stricter-strategy-counts
     #[must_use]

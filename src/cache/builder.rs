@@ -1,20 +1,87 @@
 //! Building a cache.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::backend::CacheBackend;
 use crate::cache::Cache;
-use crate::config::Config;
+use crate::config::{self, Config, Level, Source, Url, Value};
 use crate::core::Core;
 use crate::error::Error;
 
 /// Builds a [`Cache`]; made by [`Cache::builder`].
+///
+/// # Which setting counts
+///
+/// Settings come from five places. Of two that set the same thing, the later one in this
+/// list counts; in which order the methods are called does not matter:
+///
+/// 1. the defaults;
+/// 2. the code: [`url`](Self::url) and the methods named after settings;
+/// 3. TOML given by [`config_file`](Self::config_file) and
+///    [`config_toml`](Self::config_toml), the later call over the earlier;
+/// 4. with [`env`](Self::env), the file that `DIESEL_CACHE_CONFIG` names;
+/// 5. with [`env`](Self::env), the variables `DIESEL_CACHE_…`.
+///
+/// Each place may give a URL, and a URL's query may hold settings. The highest URL
+/// counts, and the others count for nothing, their queries included. The query's settings
+/// stand where their URL stands, beneath the other settings of the same place: with
+/// `DIESEL_CACHE_URL=memory://?ttl=1m`, a `ttl` in a file does not count, but
+/// `DIESEL_CACHE_TTL` does. A list that is set again is replaced, not added to.
+///
+/// # Settings
+///
+/// | key | value |
+/// |---|---|
+/// | `url` | the backend, `memory://`, see [`url`](Self::url). Not in a URL's query |
+/// | `namespace` | a text, see [`namespace`](Self::namespace) |
+/// | `version` | a whole number, see [`version`](Self::version) |
+/// | `database` | a name, see [`database`](Self::database) |
+/// | `ttl` | a duration, see [`ttl`](Self::ttl) |
+/// | `negative_ttl` | a duration, see [`negative_ttl`](Self::negative_ttl) |
+/// | `jitter` | a number from 0 to 0.5, see [`jitter`](Self::jitter) |
+/// | `capacity` | bytes, see [`capacity`](Self::capacity) |
+/// | `max_entry_bytes` | bytes, see [`max_entry_bytes`](Self::max_entry_bytes) |
+/// | `single_flight` | a switch, see [`single_flight`](Self::single_flight) |
+/// | `single_flight_wait` | a duration, see [`single_flight_wait`](Self::single_flight_wait) |
+/// | `read_committed_ok` | a switch, see [`read_committed_ok`](Self::read_committed_ok) |
+/// | `enabled` | a switch, see [`enabled`](Self::enabled) |
+/// | `pure_functions` | a list of names, see [`pure_functions`](Self::pure_functions) |
+///
+/// Durations are texts such as `90s`, `5m` or `1h 30m`; bytes a number or a text such as
+/// `64MiB`. In TOML, switches are `true` and `false`, and lists are arrays of strings. In a
+/// URL and in the environment switches are `true`, `on`, `1`, `false`, `off` or `0`, and the
+/// names of a list are parted by commas.
+///
+/// # Settings of one table
+///
+/// A section `[models.posts]` in TOML, named by the table's name in SQL without a
+/// schema, in any case, holds for all cached reads of that table, as the attributes of its
+/// model do. In the environment, `ttl` of `posts` is `DIESEL_CACHE_MODELS__POSTS__TTL`.
+///
+/// | key | value |
+/// |---|---|
+/// | `ttl` | a duration. Counts over the model's |
+/// | `enabled` | a switch: whether reads of the table use the cache from the start, see [`Cache::set_table_enabled`] |
+/// | `never` | a switch: `true` forbids caching. What a model forbids stays forbidden |
+/// | `strategy` | `version`, `delete` or `ttl`, see [`strategy`](crate::strategy). Counts over the model's |
+/// | `depends_on` | a list of further tables whose writes invalidate. Adds to the model's |
+///
+/// A section of a table that does not exist changes nothing, and no error tells.
+///
+/// # Errors
+///
+/// A key that does not exist and a value that is not allowed are errors of
+/// [`build`](Self::build), which name where it stands, the key, the value and what is
+/// allowed. So is every variable that begins with `DIESEL_CACHE_` and does not exist. No
+/// error repeats more of a URL than its scheme.
 #[derive(Debug, Default)]
 #[must_use]
 pub struct Builder {
-    config: Config,
-    url: Option<String>,
+    code: Level,
+    sources: Vec<Source>,
+    env: bool,
     backend: Option<Arc<dyn CacheBackend>>,
 }
 
@@ -22,10 +89,7 @@ impl Cache {
     /// A cache with the backend and the settings that a URL names.
     ///
     /// `memory://` keeps entries in this process. Settings follow as a query:
-    /// `memory://?capacity=256MiB&ttl=10m`. They are `namespace`, `version`, `database`,
-    /// `ttl`, `negative_ttl`, `jitter`, `capacity`, `max_entry_bytes`, `single_flight`, `single_flight_wait`,
-    /// `read_committed_ok` and `enabled`, each described at the method of
-    /// [`Builder`] of that name.
+    /// `memory://?capacity=256MiB&ttl=10m`. They are listed at [`Builder`].
     ///
     /// ```
     /// let cache = diesel_cache::Cache::from_url("memory://?capacity=16MiB&ttl=90s")?;
@@ -33,7 +97,7 @@ impl Cache {
     /// let error = diesel_cache::Cache::from_url("memory://?ttl=soon").unwrap_err();
     /// assert_eq!(
     ///     error.to_string(),
-    ///     r#"invalid value "soon" for `ttl`: a duration, such as 90s or 5m"#,
+    ///     r#"invalid value "soon" for `ttl` in the query of the URL: a duration, such as 90s or 10m"#,
     /// );
     /// # Ok::<(), diesel_cache::Error>(())
     /// ```
@@ -44,6 +108,25 @@ impl Cache {
         Self::builder().url(url).build()
     }
 
+    /// A cache with the settings of the environment: `DIESEL_CACHE_URL`,
+    /// `DIESEL_CACHE_TTL` and so on, over those of the TOML file that
+    /// `DIESEL_CACHE_CONFIG` names, over the defaults.
+    ///
+    /// Without any of these variables it is the cache of `memory://`. The settings and the
+    /// rules are those of [`Builder`].
+    ///
+    /// ```
+    /// let cache = diesel_cache::Cache::from_env()?;
+    /// # Ok::<(), diesel_cache::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the file cannot be read, if a setting is unknown or invalid, or if the URL names
+    /// no backend of this build.
+    pub fn from_env() -> Result<Self, Error> {
+        Self::builder().env().build()
+    }
+
     /// A builder with the default settings.
     pub fn builder() -> Builder {
         Builder::default()
@@ -51,139 +134,176 @@ impl Cache {
 }
 
 impl Builder {
-    /// The backend and settings of a URL, see [`Cache::from_url`]. What the URL sets
-    /// counts over what the builder was told. Default: `memory://`.
+    /// The backend and settings of a URL, see [`Cache::from_url`]. The settings that
+    /// this builder is told by its other methods count over those of the URL's query.
+    /// Default: `memory://`.
     pub fn url(mut self, url: impl Into<String>) -> Self {
-        self.url = Some(url.into());
+        self.code.url(url.into(), "the URL");
         self
     }
 
-    /// A backend of your own, instead of one named by a URL.
+    /// Reads the environment, and the file that `DIESEL_CACHE_CONFIG` names, when the
+    /// cache is built. Default: it is not read.
+    pub fn env(mut self) -> Self {
+        self.env = true;
+        self
+    }
+
+    /// Reads settings from a file in TOML, when the cache is built.
+    ///
+    /// ```no_run
+    /// let cache = diesel_cache::Cache::builder().config_file("cache.toml").env().build()?;
+    /// # Ok::<(), diesel_cache::Error>(())
+    /// ```
+    pub fn config_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.sources.push(Source::File(path.into()));
+        self
+    }
+
+    /// Settings in TOML.
+    ///
+    /// ```
+    /// let cache = diesel_cache::Cache::builder()
+    ///     .config_toml(
+    ///         r#"
+    ///         url = "memory://"
+    ///         ttl = "10m"
+    ///         capacity = "256MiB"
+    ///
+    ///         [models.posts]
+    ///         ttl = "30s"
+    ///         depends_on = ["authors"]
+    ///
+    ///         [models.sessions]
+    ///         enabled = false
+    ///         "#,
+    ///     )
+    ///     .build()?;
+    /// assert!(!cache.is_table_enabled("sessions"));
+    /// # Ok::<(), diesel_cache::Error>(())
+    /// ```
+    pub fn config_toml(mut self, text: impl Into<String>) -> Self {
+        self.sources.push(Source::Text(text.into()));
+        self
+    }
+
+    /// A backend of your own, instead of one named by a URL: no place may then name one.
     pub fn backend(mut self, backend: impl CacheBackend) -> Self {
         self.backend = Some(Arc::new(backend));
         self
     }
 
-    /// Separates this cache's keys from those of others in the same store. Default: empty.
-    pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
-        self.config.namespace = namespace.into();
+    fn set(mut self, key: &str, value: Value) -> Self {
+        self.code.set(key, value, format!("`Builder::{key}`"));
         self
+    }
+
+    /// Separates this cache's keys from those of others in the same store. Default: empty.
+    pub fn namespace(self, namespace: impl Into<String>) -> Self {
+        self.set("namespace", Value::Text(namespace.into()))
     }
 
     /// The version of everything that is stored: programs with different versions share no
     /// result. To be raised when the meaning of the rows changes, as after a migration that
     /// the row types do not show. One model has a version of its own,
     /// `#[cache(version = 2)]`. Default: 0.
-    pub fn version(mut self, version: u32) -> Self {
-        self.config.version = version;
-        self
+    pub fn version(self, version: u32) -> Self {
+        self.set("version", Value::Integer(version.into()))
     }
 
     /// Names the database, instead of asking it who it is: for databases whose nodes
     /// answer differently, or clones that answer alike. All connections of this cache
     /// then count as connections to one database. Default: ask.
-    pub fn database(mut self, name: impl Into<String>) -> Self {
-        self.config.database = Some(name.into());
-        self
+    pub fn database(self, name: impl Into<String>) -> Self {
+        self.set("database", Value::Text(name.into()))
     }
 
     /// How long a result lives at most, if nothing invalidates it. Default: 5 minutes.
-    pub fn ttl(mut self, ttl: Duration) -> Self {
-        self.config.ttl = ttl;
-        self
+    pub fn ttl(self, ttl: Duration) -> Self {
+        self.set("ttl", Value::Duration(ttl))
     }
 
     /// How long a result without rows, or a value that is `None`, lives at most; zero stores
     /// none. Such a result is invalidated like any other, so this matters only for rows that
     /// are written behind the cache's back. Default: as long as others.
-    pub fn negative_ttl(mut self, ttl: Duration) -> Self {
-        self.config.negative_ttl = Some(ttl);
-        self
+    pub fn negative_ttl(self, ttl: Duration) -> Self {
+        self.set("negative_ttl", Value::Duration(ttl))
     }
 
     /// By which share of it a time to live is lengthened or shortened at random, so
     /// that results stored together do not expire together; from 0 to 0.5. Default: 0.1.
-    pub fn jitter(mut self, share: f64) -> Self {
-        self.config.jitter = share;
-        self
+    pub fn jitter(self, share: f64) -> Self {
+        self.set("jitter", Value::Float(share))
     }
 
     /// What the memory backend holds at most, in bytes. Default: 64 MiB.
-    pub fn capacity(mut self, bytes: u64) -> Self {
-        self.config.capacity = bytes;
-        self
+    pub fn capacity(self, bytes: u64) -> Self {
+        self.set("capacity", Value::Bytes(bytes))
     }
 
     /// Results that weigh more are not stored. Default: 1 MiB.
-    pub fn max_entry_bytes(mut self, bytes: u64) -> Self {
-        self.config.max_entry_bytes = bytes;
-        self
+    pub fn max_entry_bytes(self, bytes: u64) -> Self {
+        self.set("max_entry_bytes", Value::Bytes(bytes))
     }
 
     /// Whether, of several reads that miss the same thing at once, only one asks the
     /// database. Default: yes.
-    pub fn single_flight(mut self, on: bool) -> Self {
-        self.config.single_flight = on;
-        self
+    pub fn single_flight(self, on: bool) -> Self {
+        self.set("single_flight", Value::Switch(on))
     }
 
-    /// How long a read waits for another's result before it asks the database itself.
-    /// Default: 1 second.
-    pub fn single_flight_wait(mut self, wait: Duration) -> Self {
-        self.config.patience = wait;
-        self
+    /// How long a read waits for another's result before it asks the database itself; at
+    /// most a day. Default: 1 second.
+    pub fn single_flight_wait(self, wait: Duration) -> Self {
+        self.set("single_flight_wait", Value::Duration(wait))
     }
 
     /// Whether a cached read inside a transaction of REPEATABLE READ or above may be
     /// answered with rows that were committed after the transaction's snapshot.
     /// Nothing is stored from inside such a transaction either way. Default: no.
-    pub fn read_committed_ok(mut self, on: bool) -> Self {
-        self.config.read_committed_ok = on;
-        self
+    pub fn read_committed_ok(self, on: bool) -> Self {
+        self.set("read_committed_ok", Value::Switch(on))
     }
 
     /// Whether reads use the cache from the start, see [`Cache::set_enabled`]. Default: yes.
-    pub fn enabled(mut self, on: bool) -> Self {
-        self.config.enabled = on;
-        self
+    pub fn enabled(self, on: bool) -> Self {
+        self.set("enabled", Value::Switch(on))
     }
 
-    /// Functions of the database, by name, whose result depends on their arguments
-    /// alone and which write nothing. A query that calls any other function which this
-    /// crate does not know is never cached, and counts as a write to everything.
-    /// Default: none.
+    /// Functions of the database, by name and without a schema, whose result depends on
+    /// their arguments alone and which write nothing. A query that calls any other function
+    /// which this crate does not know is never cached, and counts as a write to everything.
+    /// Further calls add to the list. Default: none.
     pub fn pure_functions<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
-        self.config
-            .pure_functions
-            .extend(names.into_iter().map(Into::into));
+        let names = names.into_iter().map(Into::into).collect();
+        self.code
+            .extend("pure_functions", names, "`Builder::pure_functions`");
         self
     }
 
     /// The cache.
     ///
     /// # Errors
-    /// If the URL names no backend of this build, or a setting is unknown or invalid.
+    /// If a file cannot be read, if a setting is unknown or invalid, if the URL names no
+    /// backend of this build, or if there is both a URL and a [`backend`](Self::backend).
     pub fn build(self) -> Result<Cache, Error> {
-        let mut config = self.config;
-        let url = self.url.as_deref().unwrap_or("memory://");
-        let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
-        let query = rest.split_once('?').map_or("", |(_, query)| query);
-        for (key, value) in form_urlencoded::parse(query.as_bytes()) {
-            config.set(&key, &value)?;
-        }
-        config.check()?;
-        let backend = match self.backend {
-            Some(backend) => backend,
-            None => make_backend(scheme, &config)?,
+        let environment = self.env.then(|| std::env::vars_os().collect());
+        let (config, url) = config::gather(self.code, &self.sources, environment)?;
+        let backend = match (self.backend, url) {
+            (Some(_), Some(url)) => return Err(Error::TwoBackends { place: url.place }),
+            (Some(backend), None) => backend,
+            (None, url) => make_backend(url.as_ref(), &config)?,
         };
         Ok(Cache::new(Core::new(backend, config)))
     }
 }
 
-fn make_backend(scheme: &str, config: &Config) -> Result<Arc<dyn CacheBackend>, Error> {
+fn make_backend(url: Option<&Url>, config: &Config) -> Result<Arc<dyn CacheBackend>, Error> {
+    let (scheme, body) = url.map_or(("memory", ""), Url::parts);
+    let place = || url.map_or_else(|| "the defaults".to_owned(), |url| url.place.clone());
     match scheme {
         #[cfg(feature = "memory")]
-        "memory" => {
+        "memory" if body.is_empty() => {
             log::info!(
                 "diesel-cache keeps its entries in this process: writes of other processes \
                  to the same database do not invalidate them"
@@ -192,9 +312,18 @@ fn make_backend(scheme: &str, config: &Config) -> Result<Arc<dyn CacheBackend>, 
                 config.capacity,
             )))
         }
+        #[cfg(feature = "memory")]
+        "memory" => Err(Error::Config {
+            place: place(),
+            key: "url".to_owned(),
+            value: "\"memory://…\"".to_owned(),
+            allowed: "nothing between `memory://` and a query, such as `memory://?ttl=10m`"
+                .to_owned(),
+        }),
         _ => {
-            let _ = config;
+            let _ = (config, body);
             Err(Error::UnknownBackend {
+                place: place(),
                 // A URL without a scheme may hold a password: it is not repeated.
                 scheme: scheme.chars().take(32).collect(),
                 known: if cfg!(feature = "memory") {

@@ -1,7 +1,6 @@
 //! The cache's handle.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::catalogue::{Catalogue, Writes};
@@ -17,8 +16,10 @@ use crate::signal::Signals;
 use crate::stats::Stats;
 
 mod builder;
+mod switches;
 
 pub use self::builder::Builder;
+use self::switches::Switches;
 
 /// A query cache. Clones are handles to the same one.
 ///
@@ -32,9 +33,9 @@ pub struct Cache(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     core: Arc<Core>,
-    enabled: AtomicBool,
     databases: Mutex<HashMap<DatabaseId, Weak<Database>>>,
     spaces: Mutex<HashSet<TagSpace>>,
+    switches: Switches,
     pure: Arc<BTreeSet<Name>>,
     signals: Signals,
 }
@@ -48,24 +49,13 @@ impl Cache {
             .map(|name| name.to_lowercase().into())
             .collect();
         Self(Arc::new(Inner {
-            enabled: AtomicBool::new(core.config.enabled),
+            switches: Switches::new(&core.config),
             core,
             databases: Mutex::default(),
             spaces: Mutex::default(),
             pure: Arc::new(pure),
             signals: Signals::default(),
         }))
-    }
-
-    /// Whether cached reads use the cache. Writes invalidate in any case.
-    #[must_use]
-    pub fn is_enabled(&self) -> bool {
-        self.0.enabled.load(Ordering::Relaxed)
-    }
-
-    /// Switches the cache on or off for reads, at once and for all connections.
-    pub fn set_enabled(&self, enabled: bool) {
-        self.0.enabled.store(enabled, Ordering::Relaxed);
     }
 
     /// What the cache did since it was built.
@@ -126,7 +116,10 @@ impl Cache {
     /// Changes what is known of a table's models.
     pub(crate) fn configure(&self, table: &str, change: impl FnOnce(&mut TableSettings)) {
         self.0.core.change_settings(
-            |settings| change(settings.entry(table.to_lowercase().into()).or_default()),
+            |settings| {
+                let declared = &mut settings.declared;
+                change(declared.entry(table.to_lowercase().into()).or_default());
+            },
             |settings| {
                 for database in self.live_databases() {
                     database.configure(settings, &self.0.pure);

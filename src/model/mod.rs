@@ -86,6 +86,12 @@ impl Cache {
         self
     }
 
+    /// Switches the cache on or off for reads of this model's table, under the terms of
+    /// [`set_table_enabled`](Self::set_table_enabled).
+    pub fn set_model_enabled<M: CacheModel>(&self, enabled: bool) {
+        self.set_table_enabled(M::TABLE, enabled);
+    }
+
     /// Invalidates every cached result that may hold this row, in every database, at once.
     ///
     /// Results are told apart by table, not by row, so this invalidates as much as

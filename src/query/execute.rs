@@ -280,6 +280,10 @@ where
         let labels = options.labels.iter().map(|label| Tag::label(label));
         footprint.tags = footprint.tags.iter().copied().chain(labels).collect();
     }
+    // rule: a-table-that-is-off-bypasses
+    if !cache.are_enabled(&footprint.reads.tables) {
+        return Err(Bypass::Disabled);
+    }
     // rule: row-level-security-needs-a-scope
     if footprint.reads.row_security && options.scope.is_none() {
         return Err(Bypass::RowSecurity);

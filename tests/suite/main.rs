@@ -3,6 +3,7 @@
 
 mod commits;
 mod computed_values;
+mod configuration;
 mod declared;
 mod feed;
 mod helpers;

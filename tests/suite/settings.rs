@@ -31,23 +31,43 @@ fn outcome(conn: &mut SqliteConnection) -> Outcome {
 #[test]
 fn a_wrong_url_says_what_is_allowed() {
     for (url, says) in [
-        ("", "no backend for ``; this build knows `memory://`"),
+        (
+            "",
+            "no backend for `` in the URL; this build knows `memory://`",
+        ),
         (
             "redis://secret@host",
-            "no backend for `redis`; this build knows `memory://`",
+            "no backend for `redis` in the URL; this build knows `memory://`",
         ),
         (
             "secret-without-a-scheme",
-            "no backend for ``; this build knows `memory://`",
+            "no backend for `` in the URL; this build knows `memory://`",
         ),
-        ("memory://?capacity=big", "`capacity`: a size in bytes"),
-        ("memory://?ttl=0s", "`ttl`: a positive duration"),
-        ("memory://?jitter=2", "`jitter`: a number from 0 to 0.5"),
+        (
+            "secret of mine://host",
+            "no backend for `` in the URL; this build knows `memory://`",
+        ),
+        ("memory://secret", "nothing between `memory://` and a query"),
+        (
+            "memory://?capacity=big",
+            "`capacity` in the query of the URL: a size in bytes",
+        ),
+        (
+            "memory://?ttl=0s",
+            "`ttl` in the query of the URL: a positive duration",
+        ),
+        (
+            "memory://?jitter=2",
+            "`jitter` in the query of the URL: a number from 0 to 0.5",
+        ),
         (
             "memory://?colour=red",
-            "unknown setting `colour`; known settings are capacity",
+            "unknown setting `colour` in the query of the URL; known settings are capacity",
         ),
-        ("memory://?enabled=perhaps", "`enabled`: true or false"),
+        (
+            "memory://?enabled=perhaps",
+            "`enabled` in the query of the URL: true or false",
+        ),
     ] {
         let error = Cache::from_url(url).unwrap_err().to_string();
         assert!(error.contains(says), "{url}: {error}");

@@ -5,6 +5,7 @@
 
 mod footprints;
 mod protocol;
+mod settings;
 mod tooling;
 mod tracker;
 mod values;
@@ -16,6 +17,7 @@ pub(super) const ALL: &[&[Mutant]] = &[
     tracker::RULES,
     footprints::RULES,
     protocol::RULES,
+    settings::RULES,
     tooling::RULES,
     values::RULES,
 ];

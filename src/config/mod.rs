@@ -1,0 +1,151 @@
+//! Settings: what there is to set, and where it may be set.
+//!
+//! A new setting is a field of [`Config`], its default, and a line of [`KEYS`]; one for a
+//! table is a field of [`TableConfig`] and a line of [`TABLE_KEYS`]. Everything else goes by
+//! these tables: the URL's query, TOML, the environment, the errors and their suggestions.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use crate::footprint::Name;
+use crate::resolve::{Settings, TableSettings};
+use crate::strategy;
+
+mod env;
+mod kind;
+mod level;
+mod toml;
+
+use self::kind::Kind;
+pub(crate) use self::kind::Value;
+pub(crate) use self::level::{Level, Source, Url, gather};
+
+/// The settings of a cache, checked.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Config {
+    pub(crate) namespace: String,
+    pub(crate) version: u32,
+    pub(crate) ttl: Duration,
+    pub(crate) negative_ttl: Option<Duration>,
+    pub(crate) jitter: f64,
+    pub(crate) capacity: u64,
+    pub(crate) max_entry_bytes: u64,
+    pub(crate) single_flight: bool,
+    pub(crate) patience: Duration,
+    pub(crate) read_committed_ok: bool,
+    pub(crate) enabled: bool,
+    pub(crate) database: Option<String>,
+    pub(crate) pure_functions: Vec<String>,
+    /// The sections `[models.…]`, by the table's name.
+    pub(crate) tables: BTreeMap<Name, TableConfig>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            namespace: String::new(),
+            version: 0,
+            ttl: Duration::from_secs(300),
+            negative_ttl: None,
+            jitter: 0.1,
+            capacity: 64 << 20,
+            max_entry_bytes: 1 << 20,
+            single_flight: true,
+            patience: Duration::from_secs(1),
+            read_committed_ok: false,
+            enabled: true,
+            database: None,
+            pure_functions: Vec::new(),
+            tables: BTreeMap::new(),
+        }
+    }
+}
+
+impl Config {
+    /// What is said about tables.
+    pub(crate) fn settings(&self) -> Settings {
+        let tables = self.tables.iter();
+        Settings {
+            declared: HashMap::new(),
+            configured: tables
+                .map(|(name, table)| (name.clone(), table.settings.clone()))
+                .collect(),
+        }
+    }
+}
+
+/// The settings of one table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TableConfig {
+    /// Whether reads of it use the cache from the start.
+    pub(crate) enabled: bool,
+    /// What counts over the table's models.
+    pub(crate) settings: TableSettings,
+}
+
+impl Default for TableConfig {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            settings: TableSettings::default(),
+        }
+    }
+}
+
+/// One setting of a `T`.
+#[derive(Debug)]
+pub(crate) struct Key<T> {
+    pub(crate) name: &'static str,
+    /// A value that is not the default; stands in error texts.
+    pub(crate) example: &'static str,
+    kind: Kind<T>,
+}
+
+const fn key<T>(name: &'static str, example: &'static str, kind: Kind<T>) -> Key<T> {
+    Key {
+        name,
+        example,
+        kind,
+    }
+}
+
+const INSTANT: Duration = Duration::from_nanos(1);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+const YEAR: Duration = Duration::from_secs(366 * 24 * 3600);
+
+/// The settings of a cache, sorted by name. Besides these there is `url`.
+#[rustfmt::skip]
+pub(crate) const KEYS: &[Key<Config>] = &[
+    key("capacity", "256MiB", Kind::Bytes(1024, |c, v| c.capacity = v)),
+    key("database", "blog", Kind::Name(|c, v| c.database = Some(v))),
+    key("enabled", "false", Kind::Switch(|c, v| c.enabled = v)),
+    key("jitter", "0.2", Kind::Share(|c, v| c.jitter = v)),
+    key("max_entry_bytes", "4MiB", Kind::Bytes(0, |c, v| c.max_entry_bytes = v)),
+    key("namespace", "tenant", Kind::Text(|c, v| c.namespace = v)),
+    key("negative_ttl", "30s", Kind::Duration(Duration::ZERO, YEAR, |c, v| c.negative_ttl = Some(v))),
+    key("pure_functions", "half,double", Kind::Names(|c, v| c.pure_functions = v)),
+    key("read_committed_ok", "true", Kind::Switch(|c, v| c.read_committed_ok = v)),
+    key("single_flight", "false", Kind::Switch(|c, v| c.single_flight = v)),
+    key("single_flight_wait", "3s", Kind::Duration(Duration::ZERO, DAY, |c, v| c.patience = v)),
+    key("ttl", "10m", Kind::Duration(INSTANT, YEAR, |c, v| c.ttl = v)),
+    key("version", "2", Kind::Whole(|c, v| c.version = v)),
+];
+
+/// The settings of a table, sorted by name.
+#[rustfmt::skip]
+pub(crate) const TABLE_KEYS: &[Key<TableConfig>] = &[
+    key("depends_on", "authors,tags", Kind::Names(|t, v| {
+        t.settings.depends_on = v.iter().map(|name| name.to_lowercase().into()).collect();
+    })),
+    key("enabled", "false", Kind::Switch(|t, v| t.enabled = v)),
+    key("never", "true", Kind::Switch(|t, v| t.settings.never = v)),
+    key("strategy", "delete", Kind::Choice(&["version", "delete", "ttl"], |t, name| {
+        if let Some(strategy) = strategy::by_name(name) {
+            t.settings.strategies.add("the configuration", strategy);
+        }
+    })),
+    key("ttl", "1m", Kind::Duration(INSTANT, YEAR, |t, v| t.settings.ttl = Some(v))),
+];
+
+#[cfg(test)]
+mod tests;
