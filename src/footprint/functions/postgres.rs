@@ -61,7 +61,7 @@ const ARRAYS: &str = "array_append array_cat array_dims array_fill array_length 
     daterange int4multirange int8multirange nummultirange tsmultirange tstzmultirange datemultirange";
 
 const SEARCH: &str = "array_to_tsvector json_to_tsvector jsonb_to_tsvector numnode phraseto_tsquery plainto_tsquery \
-    querytree setweight strip to_tsquery to_tsvector ts_delete ts_filter ts_headline ts_rank ts_rank_cd ts_rewrite \
+    querytree setweight strip to_tsquery to_tsvector ts_delete ts_filter ts_headline ts_rank ts_rank_cd \
     tsquery_phrase tsvector_to_array websearch_to_tsquery";
 
 const OTHERS: &str = "coalesce nullif greatest least num_nonnulls num_nulls abbrev broadcast family host hostmask \

@@ -79,7 +79,7 @@ fn unknown_functions_wherever_they_stand() {
     assert_unknown_functions(r#"SELECT "f"(1), "Now"()"#, Postgres, &["f"]);
     assert_unknown_functions("SELECT a.pg_catalog.lower(1)", Postgres, &["lower"]);
     assert_unknown_functions(
-        "SELECT lo_unlink(1), dblink('x'), query_to_xml('x'), filter(1), over(1), rollup(2)",
+        "SELECT lo_unlink(1), dblink('x'), query_to_xml('x'), ts_rewrite(x, 'SELECT 1'), ts_stat('x'), filter(1), over(1), rollup(2)",
         Postgres,
         &[
             "dblink",
@@ -88,6 +88,8 @@ fn unknown_functions_wherever_they_stand() {
             "over",
             "query_to_xml",
             "rollup",
+            "ts_rewrite",
+            "ts_stat",
         ],
     );
     assert_unknown_functions(
