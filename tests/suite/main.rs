@@ -5,6 +5,7 @@ mod commits;
 mod computed_values;
 mod configuration;
 mod declared;
+mod documents;
 mod feed;
 mod helpers;
 mod lifecycle;
