@@ -13,7 +13,7 @@ use crate::bypass::Bypass;
 use crate::catalogue::{Catalogue, Reads, Writes, may_make_temporaries};
 use crate::database::TagSpace;
 use crate::dialect::Dialect;
-use crate::footprint::{self, Access, Analysis, Name, Step};
+use crate::footprint::{self, Analysis, Name, Step};
 use crate::strategy::Strategies;
 use crate::tag::Tag;
 
@@ -88,9 +88,6 @@ pub struct Resolved {
     pub writes: Writes,
     /// Whether it may return rows of what it writes.
     pub returning: bool,
-    /// Whether it runs what is not known: a statement, or a function that is not declared.
-    /// That may change the session.
-    pub opaque: bool,
     /// Whether what it runs may create temporary relations.
     pub temporaries: bool,
     /// Whether it is a `COPY`, whose errors do not tell where they came from.
@@ -100,14 +97,12 @@ pub struct Resolved {
 impl Resolved {
     /// A statement of which the catalogue is not known, and what it may write.
     pub(crate) fn without_catalogue(sql: &str, analysis: Analysis, writes: Writes) -> Self {
-        let opaque = is_opaque(&analysis, &BTreeSet::new());
         Self {
+            temporaries: writes.temporaries,
             analysis: Arc::new(analysis),
             read: Err(Bypass::Unidentified),
             writes,
             returning: may_return(sql),
-            opaque,
-            temporaries: opaque,
             copies: is_copy(sql),
         }
     }
@@ -122,7 +117,6 @@ impl Resolved {
             read: Err(Bypass::AttachedDatabase),
             writes,
             returning: self.returning,
-            opaque: self.opaque,
             temporaries: self.temporaries,
             copies: self.copies,
         }
@@ -152,6 +146,8 @@ pub struct Resolver {
     catalogue: Arc<Catalogue>,
     settings: Arc<Settings>,
     pure: Arc<BTreeSet<Name>>,
+    /// Whether a routine or a trigger may make temporary relations.
+    makes_temporaries: bool,
     memo: Cache<Box<str>, Arc<Resolved>>,
 }
 
@@ -168,6 +164,7 @@ impl Resolver {
         Self {
             dialect,
             space,
+            makes_temporaries: catalogue.makes_temporaries(),
             catalogue,
             settings,
             pure,
@@ -208,23 +205,15 @@ impl Resolver {
             [Step::Read(access), ..] => Err(access.refusal.map_or(Bypass::NotARead, Bypass::from)),
             _ => Err(Bypass::NotARead),
         };
-        let mut writes = self.catalogue.writes(&analysis, &self.pure);
-        let runs = |step: &Step| matches!(step, Step::Read(_) | Step::Write(_));
-        writes.database |= calls_unseen && analysis.steps.iter().any(runs);
-        let opaque =
-            (calls_unseen && analysis.steps.iter().any(runs)) || is_opaque(&analysis, &self.pure);
-        let temporaries = match self.dialect {
-            Dialect::Postgres => opaque || writes.database,
-            Dialect::Sqlite => opaque,
-            Dialect::Mysql => {
-                (opaque || writes.database)
-                    && (self.catalogue.hidden_temporaries || may_make_temporaries(sql))
-            }
-        };
+        let writes = self.catalogue.writes(sql, &analysis, &self.pure);
+        // On MySQL, a connection that may have made one never knows again: a text is asked
+        // for the words that it takes.
+        let may_make =
+            self.dialect != Dialect::Mysql || self.makes_temporaries || may_make_temporaries(sql);
+        let temporaries = writes.temporaries && may_make;
         Resolved {
             temporaries,
             writes,
-            opaque,
             copies: is_copy(sql),
             returning: may_return(sql),
             analysis: Arc::new(analysis),
@@ -299,17 +288,6 @@ fn encode_versions(table: &str, settings: &TableSettings, versions: &mut Vec<u8>
         }
         versions.extend_from_slice(&version.to_le_bytes());
     }
-}
-
-/// Whether the text runs what is not known.
-fn is_opaque(analysis: &Analysis, pure: &BTreeSet<Name>) -> bool {
-    let unknown = |access: &Access| access.unknown_functions.iter().any(|f| !pure.contains(f));
-    analysis.steps.iter().any(|step| match step {
-        Step::Unknown => true,
-        Step::Read(access) => unknown(access),
-        Step::Write(write) => unknown(&write.access),
-        _ => false,
-    })
 }
 
 /// Whether the text may return rows of what it writes.

@@ -19,7 +19,7 @@ use crate::database_state::{Database, Governed};
 use crate::dependencies::{Unstored, watch};
 use crate::dialect::Dialect;
 use crate::event::Source;
-use crate::footprint::{self, Analysis, Name, Session, Step, Target, WriteKind};
+use crate::footprint::{self, Access, Analysis, Name, Session, Step, Target, WriteKind};
 use crate::invalidate::Guard;
 use crate::resolve::Resolved;
 use crate::signal::Hook;
@@ -498,8 +498,27 @@ fn unresolved(sql: &str, dialect: Dialect) -> Resolved {
             .steps
             .iter()
             .any(|step| matches!(step, Step::Ddl | Step::Unknown));
+        note_hidden(&mut writes, &analysis, dialect);
     }
     Resolved::without_catalogue(sql, analysis, writes)
+}
+
+/// What a trigger or a routine may do besides writing.
+fn note_hidden(writes: &mut Writes, analysis: &Analysis, dialect: Dialect) {
+    let unknown = |access: &Access| !access.unknown_functions.is_empty();
+    let runs_unknown = analysis.steps.iter().any(|step| match step {
+        Step::Unknown => true,
+        Step::Read(access) => unknown(access),
+        Step::Write(write) => unknown(&write.access),
+        _ => false,
+    });
+    let is_write = |step: &Step| matches!(step, Step::Write(_));
+    // SQLite's triggers can do neither.
+    let fires = dialect != Dialect::Sqlite && analysis.steps.iter().any(is_write);
+    writes.sets = runs_unknown || fires;
+    // A connection to MySQL that may have made one never knows again.
+    writes.temporaries = runs_unknown || (fires && dialect != Dialect::Mysql);
+    writes.redefines = writes.sets;
 }
 
 /// What a statement does before the database is known, and with it the dialect.
@@ -521,12 +540,13 @@ fn unidentified(text: &str, hint: Option<Dialect>) -> Resolved {
             (analysis, harmless)
         }
     };
-    let writes = Writes {
+    let mut writes = Writes {
         root: !harmless,
         // The table's engine is not known, either.
         non_transactional: !harmless && hint == Some(Dialect::Mysql),
         ..Writes::default()
     };
+    note_hidden(&mut writes, &analysis, hint.unwrap_or(Dialect::Mysql));
     Resolved::without_catalogue(text, analysis, writes)
 }
 

@@ -250,7 +250,8 @@ impl Transaction {
                 _ => {}
             }
         }
-        if self.may_set(resolved) {
+        // rule: what-may-write-anything-may-set-anything
+        if resolved.writes.sets {
             self.scope.forget();
         }
         self.spend_isolation(&resolved.analysis);
@@ -288,13 +289,6 @@ impl Transaction {
         self.scope.apply(change, self.dialect);
     }
 
-    /// Whether a statement may change the session without saying so.
-    // rule: what-may-write-anything-may-set-anything
-    fn may_set(&self, resolved: &Resolved) -> bool {
-        let triggers = self.dialect != Some(Dialect::Sqlite) && resolved.writes.database;
-        resolved.opaque || triggers
-    }
-
     /// A statement that reads or writes rows in autocommit spends MySQL's isolation for
     /// one transaction.
     fn spend_isolation(&mut self, analysis: &Analysis) {
@@ -321,7 +315,7 @@ impl Transaction {
         };
         let controls = steps.iter().any(|step| matches!(step, Step::Control(_)));
         let session = |step: &Step| matches!(step, Step::Session(_));
-        if self.may_set(resolved) || steps.iter().any(session) {
+        if resolved.writes.sets || steps.iter().any(session) {
             self.scope.forget();
         }
         if let [Step::Control(Control::Commit)] = steps.as_slice() {
@@ -398,7 +392,7 @@ impl Transaction {
                 self.scope.end_transaction();
                 // rule: a-commit-that-rolled-back-undoes-set
                 // What ran at the commit, or was undone by it, may have changed the session.
-                if self.failed || pending.database {
+                if self.failed || pending.sets {
                     self.scope.forget();
                 }
                 self.failed = false;

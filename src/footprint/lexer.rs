@@ -111,6 +111,36 @@ pub(super) fn words(text: &str, dialect: Dialect) -> impl Iterator<Item = &str> 
         .map(|lexeme| &text[lexeme.start..lexeme.end])
 }
 
+/// A piece of a text that means something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Piece<'a> {
+    /// A word without quotes.
+    Word(&'a str),
+    /// A name or a text, with its quotes.
+    Quoted(&'a str),
+    /// Any other character; a placeholder is a `?`.
+    Symbol(u8),
+}
+
+/// The pieces of `text`, without white space and comments; `None` if the database may
+/// see others.
+pub(crate) fn pieces(text: &str, dialect: Dialect) -> Option<Vec<Piece<'_>>> {
+    if is_opaque(text, dialect) {
+        return None;
+    }
+    let piece = |lexeme: Lexeme| {
+        let part = &text[lexeme.start..lexeme.end];
+        match lexeme.kind {
+            Kind::Space | Kind::LineComment | Kind::BlockComment => None,
+            Kind::Word => Some(Piece::Word(part)),
+            Kind::Quoted => Some(Piece::Quoted(part)),
+            Kind::Placeholder => Some(Piece::Symbol(b'?')),
+            Kind::Symbol(byte) => Some(Piece::Symbol(byte)),
+        }
+    };
+    Some(Scanner::new(text, dialect).filter_map(piece).collect())
+}
+
 /// Whether another statement follows a `;` of `text`.
 pub(super) fn has_several(text: &str, dialect: Dialect) -> bool {
     let mut ended = false;

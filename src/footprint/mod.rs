@@ -40,6 +40,7 @@ mod walk;
 pub use self::analysis::{
     Access, Analysis, Control, Isolation, Name, Refusal, Session, Step, Target, Write, WriteKind,
 };
+pub(crate) use self::lexer::{Piece, pieces};
 pub use self::lexer::{normalize, strip_binds};
 
 use crate::dialect::Dialect;
@@ -81,6 +82,26 @@ pub fn analyze(sql: &str, dialect: Dialect) -> Analysis {
         later == earlier && matches!(later, Step::Session(Session::Unrecognised))
     });
     Analysis { steps }
+}
+
+/// Whether `name`, in lower case, is a function or a type that this crate knows: calling
+/// it writes no rows.
+pub(crate) fn is_known_function(name: &str, dialect: Dialect) -> bool {
+    functions::classify(name, dialect) != functions::FunctionClass::Unknown
+}
+
+/// Whether a call of `name`, in lower case, is listed in no [`Access`]: this crate knows
+/// that it writes no rows, and does not cache what it returns.
+pub(crate) fn is_unlisted_function(name: &str, dialect: Dialect) -> bool {
+    matches!(
+        functions::classify(name, dialect),
+        functions::FunctionClass::Volatile | functions::FunctionClass::Session
+    )
+}
+
+/// Whether `word` before a parenthesis belongs to the structure of a statement.
+pub(crate) fn is_structure(word: &str, dialect: Dialect) -> bool {
+    functions::is_structure(word, dialect)
 }
 
 /// What the query of a view reads, given its `CREATE VIEW … AS …`.

@@ -5,7 +5,7 @@ use diesel::result::QueryResult;
 use std::collections::{BTreeSet, HashMap};
 
 use super::{SessionInfo, cell, digest, flag, is_number, texts};
-use crate::catalogue::{Catalogue, Child, FunctionKind, may_make_temporaries};
+use crate::catalogue::{Catalogue, Child, Code, Events, Language, Trigger};
 use crate::database::DatabaseId;
 use crate::dialect::Dialect;
 use crate::footprint::{self, Isolation, Name};
@@ -150,37 +150,151 @@ where
           WHERE table_schema {OURS} AND (extra LIKE '%GENERATED%' OR extra LIKE '%on update%')"
     );
     for row in texts(conn, &generated)? {
-        catalogue.add_generated(cell(&row, 0));
+        catalogue.relation(cell(&row, 0)).changes_more = true;
     }
     catalogue.hidden_references = !sees_references(conn)?;
+    let rights = rights(conn)?;
+    routines(conn, &rights, &mut catalogue)?;
+    triggers(conn, &rights, &mut catalogue)?;
+    Ok(catalogue)
+}
+
+/// Where the user may see what there is.
+#[derive(Debug, Default)]
+struct Rights {
+    /// Everywhere.
+    all: bool,
+    /// Every relation and routine of these schemas.
+    schemas: BTreeSet<Name>,
+    /// The triggers of all relations, of those of a schema, of a relation.
+    all_triggers: bool,
+    schema_triggers: BTreeSet<Name>,
+    table_triggers: BTreeSet<(Name, Name)>,
+}
+
+fn rights<C>(conn: &mut C) -> QueryResult<Rights>
+where
+    C: LoadConnection,
+    C::Backend: CacheDatabase,
+{
+    let mut rights = Rights::default();
+    let everywhere = "SELECT privilege_type FROM information_schema.user_privileges";
+    for row in texts(conn, everywhere)? {
+        rights.all |= cell(&row, 0) == "SELECT";
+        rights.all_triggers |= cell(&row, 0) == "TRIGGER";
+    }
+    let schemas = "SELECT table_schema, privilege_type FROM information_schema.schema_privileges";
+    for row in texts(conn, schemas)? {
+        let schema: Name = cell(&row, 0).replace('\\', "").to_lowercase().into();
+        if cell(&row, 1) == "TRIGGER" {
+            rights.schema_triggers.insert(schema.clone());
+        }
+        rights.schemas.insert(schema);
+    }
+    let tables = "SELECT table_schema, table_name FROM information_schema.table_privileges \
+                   WHERE privilege_type = 'TRIGGER'";
+    for row in texts(conn, tables)? {
+        let table = [0, 1].map(|index| Name::from(cell(&row, index).to_lowercase()));
+        rights.table_triggers.insert(table.into());
+    }
+    Ok(rights)
+}
+
+impl Rights {
+    /// Whether all triggers of the relation may be seen.
+    fn sees_triggers(&self, schema: &str, table: &str) -> bool {
+        let (schema, table) = (Name::from(schema.to_lowercase()), table.to_lowercase());
+        self.all_triggers
+            || self.schema_triggers.contains(&schema)
+            || self.table_triggers.contains(&(schema, table.into()))
+    }
+
+    /// What code of that schema may do.
+    // rule: code-that-may-not-be-seen-may-do-anything
+    fn code(&self, schema: &str, text: &str, sql_mode: &str) -> Code {
+        let sees = |schema: &str| self.all || self.schemas.contains(schema);
+        let is_new_or_old = |name: &str| matches!(name, "new" | "old");
+        // Without the privilege to see it, the text is empty.
+        if text.is_empty()
+            || odd_quotes(sql_mode)
+            || !sees(&schema.to_lowercase())
+            || Code::schemas(text)
+                .iter()
+                .any(|schema| !sees(schema) && !is_new_or_old(schema))
+        {
+            return Code::opaque();
+        }
+        Code::of(text, Language::Mysql)
+    }
+}
+
+fn routines<C>(conn: &mut C, rights: &Rights, catalogue: &mut Catalogue) -> QueryResult<()>
+where
+    C: LoadConnection,
+    C::Backend: CacheDatabase,
+{
+    let routines = format!(
+        "SELECT routine_name, routine_schema, routine_definition, sql_mode, routine_body \
+           FROM information_schema.routines WHERE routine_schema {OURS}"
+    );
+    for row in texts(conn, &routines)? {
+        let code = if cell(&row, 4).eq_ignore_ascii_case("sql") {
+            rights.code(cell(&row, 1), cell(&row, 2), cell(&row, 3))
+        } else {
+            Code::opaque()
+        };
+        catalogue.add_routine(cell(&row, 0), code, Dialect::Mysql);
+    }
+    Ok(())
+}
+
+fn triggers<C>(conn: &mut C, rights: &Rights, catalogue: &mut Catalogue) -> QueryResult<()>
+where
+    C: LoadConnection,
+    C::Backend: CacheDatabase,
+{
     let triggers = format!(
-        "SELECT DISTINCT event_object_table FROM information_schema.triggers \
-          WHERE event_object_schema {OURS}"
+        "SELECT event_object_table, event_object_schema, action_statement, sql_mode, \
+                event_manipulation, action_timing \
+           FROM information_schema.triggers WHERE event_object_schema {OURS}"
     );
     for row in texts(conn, &triggers)? {
-        catalogue.relation(cell(&row, 0)).triggers = true;
+        let event = cell(&row, 4).to_lowercase();
+        let mut events = Events::NONE;
+        for (word, fires) in [
+            ("insert", Events::INSERT),
+            ("update", Events::UPDATE),
+            ("delete", Events::DELETE),
+        ] {
+            if event.contains(word) {
+                events = events | fires;
+            }
+        }
+        let relation = catalogue.relation(cell(&row, 0));
+        // rule: a-trigger-may-change-the-row
+        relation.changes_more |=
+            event.contains("update") && cell(&row, 5).eq_ignore_ascii_case("before");
+        relation.triggers.push(Trigger {
+            events,
+            code: rights.code(cell(&row, 1), cell(&row, 2), cell(&row, 3)),
+        });
     }
-    let functions = format!(
-        "SELECT DISTINCT routine_name FROM information_schema.routines \
-          WHERE routine_type = 'FUNCTION' AND routine_schema {OURS}"
+    // rule: a-trigger-that-may-not-be-seen-may-do-anything
+    let relations = format!(
+        "SELECT table_schema, table_name FROM information_schema.tables \
+          WHERE table_schema {OURS} AND table_type NOT LIKE '%VIEW%'"
     );
-    for row in texts(conn, &functions)? {
-        catalogue.add_function(cell(&row, 0), FunctionKind::MayWrite);
+    for row in texts(conn, &relations)? {
+        if !rights.sees_triggers(cell(&row, 0), cell(&row, 1)) {
+            let relation = catalogue.relation(cell(&row, 1));
+            relation.changes_more = true;
+            relation.triggers.push(Trigger {
+                events: Events::ALL,
+                code: Code::opaque(),
+            });
+        }
     }
-    // A body that may not be seen may do anything.
-    let routines = format!(
-        "SELECT routine_definition FROM information_schema.routines WHERE routine_schema {OURS}"
-    );
-    let triggers = format!(
-        "SELECT action_statement FROM information_schema.triggers WHERE event_object_schema {OURS}"
-    );
-    let mut bodies = texts(conn, &routines)?;
-    bodies.extend(texts(conn, &triggers)?);
-    catalogue.hidden_temporaries = bodies.iter().any(|row| {
-        let body = cell(row, 0);
-        body.is_empty() || may_make_temporaries(body)
-    });
-    Ok(catalogue)
+    Ok(())
 }
 
 /// Whether the user may see every foreign key of the tables that it may see. MySQL shows

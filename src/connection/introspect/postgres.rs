@@ -4,11 +4,13 @@ use diesel::connection::LoadConnection;
 use diesel::result::QueryResult;
 
 use super::{SessionInfo, Texts, cell, digest, flag, is_number, names, texts};
-use crate::catalogue::{Catalogue, Child, FunctionKind};
+use crate::catalogue::{Catalogue, Child};
 use crate::database::DatabaseId;
 use crate::dialect::Dialect;
 use crate::footprint::{self, Isolation};
 use crate::statement::CacheDatabase;
+
+mod code;
 
 // The server's start tells clones of one system identifier apart, and the incarnations
 // of a server that was restarted, which may have lost commits.
@@ -73,10 +75,6 @@ where
     let mut catalogue = Catalogue::default();
     let relations = format!(
         "SELECT c.relname::text, c.relkind::text, c.relrowsecurity::int::text, \
-                (EXISTS (SELECT FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid \
-                          WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND NOT {DIESELS}) \
-                 OR EXISTS (SELECT FROM pg_rewrite w WHERE w.ev_class = c.oid \
-                            AND w.rulename <> '_RETURN'))::int::text, \
                 CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) END \
            FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
           WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND {OURS}"
@@ -85,11 +83,10 @@ where
         let relation = catalogue.relation(cell(&row, 0));
         relation.uncacheable |= cell(&row, 1) == "f";
         relation.row_security |= flag(&row, 2);
-        relation.triggers |= flag(&row, 3);
         if cell(&row, 1) == "v" {
             relation
                 .views
-                .push(footprint::analyze(cell(&row, 4), Dialect::Postgres));
+                .push(footprint::analyze(cell(&row, 3), Dialect::Postgres));
         }
     }
     for row in references(conn)? {
@@ -103,7 +100,7 @@ where
     let generated = "SELECT DISTINCT c.relname::text FROM pg_attribute a \
                        JOIN pg_class c ON c.oid = a.attrelid WHERE a.attgenerated <> ''";
     for row in texts(conn, generated)? {
-        catalogue.add_generated(cell(&row, 0));
+        catalogue.relation(cell(&row, 0)).changes_more = true;
     }
     let families = "SELECT p.relname::text, c.relname::text FROM pg_inherits i \
                       JOIN pg_class p ON p.oid = i.inhparent \
@@ -112,43 +109,17 @@ where
     for row in texts(conn, families)? {
         catalogue.join_families(cell(&row, 0), cell(&row, 1));
     }
-    called_by_tables(conn, &mut catalogue)?;
-    functions(conn, &mut catalogue)?;
+    policies(conn, &mut catalogue)?;
+    code::load(conn, &mut catalogue)?;
     Ok(catalogue)
 }
 
-/// A function that is not PostgreSQL's own, nor an extension's.
-const USERS: &str = "n.nspname NOT IN ('pg_catalog', 'information_schema') AND NOT EXISTS (\
-    SELECT FROM pg_depend e WHERE e.classid = 'pg_proc'::regclass \
-       AND e.objid = p.oid AND e.deptype = 'e')";
-
-/// One of the two functions that `diesel setup` makes, to the letter: the one sets
-/// `updated_at`, the other makes a trigger of it.
-const DIESELS: &str = "regexp_replace(p.prosrc, '\\s', '', 'g') IN (\
-    'BEGINIF(NEWISDISTINCTFROMOLDANDNEW.updated_atISNOTDISTINCTFROMOLD.updated_at)\
-THENNEW.updated_at:=current_timestamp;ENDIF;RETURNNEW;END;', \
-    'BEGINEXECUTEformat(''CREATETRIGGERset_updated_atBEFOREUPDATEON%sFOREACHROW\
-EXECUTEPROCEDUREdiesel_set_updated_at()'',_tbl);END;')";
-
-fn called_by_tables<C>(conn: &mut C, catalogue: &mut Catalogue) -> QueryResult<()>
+/// What the policies of row-level security read, and whether they call functions.
+fn policies<C>(conn: &mut C, catalogue: &mut Catalogue) -> QueryResult<()>
 where
     C: LoadConnection,
     C::Backend: CacheDatabase,
 {
-    // Tables whose defaults or constraints call a user's function.
-    let calling = format!(
-        "SELECT DISTINCT c.relname::text FROM pg_depend d \
-           LEFT JOIN pg_attrdef a ON d.classid = 'pg_attrdef'::regclass AND a.oid = d.objid \
-           LEFT JOIN pg_constraint k ON d.classid = 'pg_constraint'::regclass AND k.oid = d.objid \
-           JOIN pg_class c ON c.oid = coalesce(a.adrelid, k.conrelid) \
-           JOIN pg_proc p ON d.refclassid = 'pg_proc'::regclass AND p.oid = d.refobjid \
-           JOIN pg_namespace n ON n.oid = p.pronamespace \
-          WHERE {USERS}"
-    );
-    for row in texts(conn, &calling)? {
-        catalogue.relation(cell(&row, 0)).triggers = true;
-    }
-    // What the policies of row-level security read and call.
     let policies = "SELECT c.relname::text, r.relname::text, \
                            (d.refclassid = 'pg_proc'::regclass)::int::text \
                       FROM pg_depend d JOIN pg_policy y ON y.oid = d.objid \
@@ -165,54 +136,6 @@ where
         }
         relation.uncacheable |= flag(&row, 2);
     }
-    Ok(())
-}
-
-fn functions<C>(conn: &mut C, catalogue: &mut Catalogue) -> QueryResult<()>
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
-    // PostgreSQL keeps a `STABLE` function from writing by itself, but not from calling a
-    // `VOLATILE` one that writes.
-    let functions = format!(
-        "WITH f AS (SELECT p.*, {USERS} AND NOT {DIESELS} AS users FROM pg_proc p \
-                      JOIN pg_namespace n ON n.oid = p.pronamespace \
-                     WHERE n.nspname NOT IN ('pg_catalog', 'information_schema')) \
-         SELECT proname::text, bool_or(provolatile = 'v' OR (users AND EXISTS (\
-                    SELECT FROM f v WHERE v.users AND v.provolatile = 'v' \
-                       AND v.prorettype <> 'trigger'::regtype)))::int::text \
-           FROM f GROUP BY proname"
-    );
-    for row in texts(conn, &functions)? {
-        let kind = if flag(&row, 1) {
-            FunctionKind::MayWrite
-        } else {
-            FunctionKind::ReadOnly
-        };
-        catalogue.add_function(cell(&row, 0), kind);
-    }
-    let attributes = format!(
-        "SELECT p.proname::text FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace \
-           JOIN pg_type t ON t.oid = p.proargtypes[0] \
-          WHERE p.pronargs = 1 AND t.typtype = 'c' AND {USERS}"
-    );
-    for row in texts(conn, &attributes)? {
-        catalogue.add_attribute(cell(&row, 0));
-    }
-    let hidden = format!(
-        "SELECT EXISTS (SELECT FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace \
-          WHERE {USERS} AND (\
-                EXISTS (SELECT FROM pg_operator o WHERE o.oprcode = p.oid) \
-             OR EXISTS (SELECT FROM pg_cast x WHERE x.castfunc = p.oid) \
-             OR EXISTS (SELECT FROM pg_depend d JOIN pg_constraint k ON k.oid = d.objid \
-                         WHERE d.classid = 'pg_constraint'::regclass AND k.contypid <> 0 \
-                           AND d.refclassid = 'pg_proc'::regclass \
-                           AND d.refobjid = p.oid)))::int::text"
-    );
-    catalogue.hidden_calls = texts(conn, &hidden)?
-        .first()
-        .is_some_and(|row| flag(row, 0));
     Ok(())
 }
 

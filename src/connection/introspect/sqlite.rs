@@ -4,7 +4,7 @@ use diesel::connection::LoadConnection;
 use diesel::result::QueryResult;
 
 use super::{SEPARATOR, SessionInfo, cell, digest, flag, names, texts};
-use crate::catalogue::{Catalogue, Child};
+use crate::catalogue::{Catalogue, Child, Code, Trigger};
 use crate::database::DatabaseId;
 use crate::dialect::Dialect;
 use crate::footprint::{self, Isolation};
@@ -97,7 +97,11 @@ where
                 let definition = footprint::view_definition(cell(&row, 3), Dialect::Sqlite);
                 catalogue.relation(cell(&row, 1)).views.push(definition);
             }
-            "trigger" => catalogue.relation(cell(&row, 2)).triggers = true,
+            "trigger" => {
+                let (events, code) = Code::of_sqlite_trigger(cell(&row, 3));
+                let triggers = &mut catalogue.relation(cell(&row, 2)).triggers;
+                triggers.push(Trigger { events, code });
+            }
             _ => {}
         }
     }
@@ -118,7 +122,7 @@ where
         SELECT DISTINCT m.name FROM sqlite_master m, pragma_table_xinfo(m.name) c \
          WHERE m.type = 'table' AND c.hidden IN (2, 3)";
     for row in texts(conn, generated)? {
-        catalogue.add_generated(cell(&row, 0));
+        catalogue.relation(cell(&row, 0)).changes_more = true;
     }
     Ok(catalogue)
 }

@@ -1,0 +1,344 @@
+//! What a statement writes, with everything that follows from it: triggers and rules,
+//! cascades, partitions, the tables beneath views, and the routines that are called on
+//! the way.
+
+use std::collections::{BTreeSet, HashSet};
+use std::ops::BitOr;
+
+use super::{Catalogue, Child, Code, Relation, Writes};
+use crate::footprint::{Access, Analysis, Name, Step, WriteKind};
+
+/// The events that fire a trigger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Events(u8);
+
+impl Events {
+    /// No event.
+    pub const NONE: Self = Self(0);
+    /// Rows are added.
+    pub const INSERT: Self = Self(1);
+    /// Rows are changed.
+    pub const UPDATE: Self = Self(2);
+    /// Rows are removed.
+    pub const DELETE: Self = Self(4);
+    /// All rows are removed at once.
+    pub const TRUNCATE: Self = Self(8);
+    /// All of them.
+    pub const ALL: Self = Self(15);
+
+    fn of(kind: &WriteKind) -> Self {
+        match kind {
+            WriteKind::Insert => Self::INSERT,
+            WriteKind::Update { .. } => Self::UPDATE,
+            // rule: an-upsert-fires-all-triggers
+            WriteKind::Replace => Self::INSERT | Self::UPDATE | Self::DELETE,
+            WriteKind::Delete => Self::DELETE,
+            WriteKind::Truncate { .. } => Self::TRUNCATE,
+        }
+    }
+
+    fn meets(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+}
+
+impl BitOr for Events {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl Catalogue {
+    /// What a statement of that text writes.
+    #[must_use]
+    pub fn writes(&self, sql: &str, analysis: &Analysis, pure: &BTreeSet<Name>) -> Writes {
+        let mut effects = Effects::new(self, pure);
+        for step in &analysis.steps {
+            match step {
+                Step::Read(access) => effects.open.push(Task::Access(access)),
+                Step::Write(write) => {
+                    effects.open.push(Task::Access(&write.access));
+                    for target in &write.targets {
+                        effects.write(&target.relation, target.kind.clone());
+                    }
+                }
+                // rule: ddl-changes-the-schema
+                Step::Ddl => effects.writes.schema = true,
+                // rule: an-unknown-statement-writes-everything
+                Step::Unknown => {
+                    effects.anything();
+                    effects.writes.schema = true;
+                }
+                Step::CreateTemporary(_) | Step::Control(_) | Step::Session(_) | Step::Harmless => {
+                }
+            }
+        }
+        // rule: what-is-called-unseen-may-write
+        let runs = |step: &Step| matches!(step, Step::Read(_) | Step::Write(_));
+        if analysis.steps.iter().any(runs) {
+            for name in self.hidden_calls.iter().chain(self.attributes_in(sql)) {
+                effects.call(name, true);
+            }
+        }
+        effects.settle()
+    }
+}
+
+/// What is still to be followed.
+enum Task<'c> {
+    /// A relation is written.
+    Write(Name, WriteKind),
+    /// A relation is read, or written.
+    Reach(&'c Relation),
+    /// A view's definition or a statement is run.
+    Access(&'c Access),
+    /// Code is run.
+    Run(&'c Code),
+}
+
+struct Effects<'c> {
+    catalogue: &'c Catalogue,
+    pure: &'c BTreeSet<Name>,
+    writes: Writes,
+    open: Vec<Task<'c>>,
+    written: HashSet<(Name, u8)>,
+    reached: HashSet<&'c str>,
+    called: HashSet<&'c str>,
+}
+
+impl<'c> Effects<'c> {
+    fn new(catalogue: &'c Catalogue, pure: &'c BTreeSet<Name>) -> Self {
+        Self {
+            catalogue,
+            pure,
+            writes: Writes::default(),
+            open: Vec::new(),
+            written: HashSet::new(),
+            reached: HashSet::new(),
+            called: HashSet::new(),
+        }
+    }
+
+    fn settle(mut self) -> Writes {
+        while let Some(task) = self.open.pop() {
+            match task {
+                Task::Write(name, kind) => self.written(name, kind),
+                Task::Reach(relation) => self.reached(relation),
+                Task::Access(access) => self.accessed(access),
+                Task::Run(code) => self.ran(code),
+            }
+        }
+        self.writes
+    }
+
+    /// Something is run of which nothing is known.
+    fn anything(&mut self) {
+        self.writes.database = true;
+        self.writes.sets = true;
+        self.writes.temporaries = true;
+        self.writes.redefines = true;
+        self.keeps_some();
+    }
+
+    /// What is written may be in a table that ignores a rollback.
+    fn keeps_some(&mut self) {
+        let mut relations = self.catalogue.relations.values();
+        self.writes.non_transactional |= relations.any(|relation| relation.non_transactional);
+    }
+
+    fn write(&mut self, name: &str, kind: WriteKind) {
+        self.open.push(Task::Write(name.into(), kind));
+    }
+
+    fn reach(&mut self, name: &str) {
+        if let Some((name, relation)) = self.catalogue.relations.get_key_value(name)
+            && self.reached.insert(name)
+        {
+            self.open.push(Task::Reach(relation));
+        }
+    }
+
+    /// A routine is called. One that is not known may do anything, if it must be known.
+    // rule: unknown-function-may-write
+    fn call(&mut self, name: &str, must_be_known: bool) {
+        if self.pure.contains(name) {
+            return;
+        }
+        match self.catalogue.routines.get_key_value(name) {
+            Some((name, codes)) => {
+                if self.called.insert(name) {
+                    self.open.extend(codes.iter().map(Task::Run));
+                }
+            }
+            None if must_be_known => self.anything(),
+            None => {}
+        }
+    }
+
+    fn accessed(&mut self, access: &'c Access) {
+        for name in &access.unknown_functions {
+            self.call(name, true);
+        }
+        // A user's function may have the name of one that this crate knows.
+        for name in &access.pure_functions {
+            self.call(name, false);
+        }
+        for name in &access.relations {
+            self.reach(name);
+        }
+    }
+
+    fn reached(&mut self, relation: &'c Relation) {
+        // rule: a-policy-may-call-what-writes
+        self.open.extend(relation.on_access.iter().map(Task::Run));
+        // rule: a-view-may-call-what-writes
+        for view in &relation.views {
+            match view.is_single_read() {
+                Some(definition) => self.open.push(Task::Access(definition)),
+                None => self.anything(),
+            }
+        }
+    }
+
+    // rule: code-writes-what-it-names
+    fn ran(&mut self, code: &'c Code) {
+        if code.opaque {
+            self.writes.database = true;
+            self.writes.redefines = true;
+            self.keeps_some();
+        }
+        self.writes.sets |= code.sets;
+        self.writes.temporaries |= code.temporaries;
+        for name in &code.words {
+            // rule: code-calls-what-it-names
+            self.call(name, false);
+            if !self.catalogue.relations.contains_key(name) {
+                continue;
+            }
+            self.reach(name);
+            if !code.only_reads {
+                self.write(name, WriteKind::Replace);
+                if code.truncates {
+                    self.write(name, WriteKind::Truncate { cascade: true });
+                }
+            }
+        }
+        for name in &code.calls {
+            self.call(name, true);
+        }
+    }
+
+    fn written(&mut self, name: Name, kind: WriteKind) {
+        // rule: what-may-not-be-seen-may-cascade
+        if self.catalogue.hidden_references && !matches!(kind, WriteKind::Insert) {
+            self.writes.database = true;
+        }
+        self.writes.tables.insert(name.clone());
+        self.reach(&name);
+        let Some(relation) = self.catalogue.relations.get(&name) else {
+            // A target the catalogue does not know may have triggers and references.
+            self.anything();
+            return;
+        };
+        // The columns of one update are not those of another.
+        let is_for_columns = matches!(kind, WriteKind::Update { columns: Some(_) });
+        if !self.written.insert((name, kind_rank(&kind))) && !is_for_columns {
+            return;
+        }
+        self.writes.database |= relation.uncacheable;
+        self.writes.non_transactional |= relation.non_transactional;
+        let kind = actual(kind, relation);
+        // rule: a-trigger-writes-what-its-code-writes
+        let events = Events::of(&kind);
+        let fired = relation
+            .triggers
+            .iter()
+            .filter(|trigger| trigger.events.meets(events));
+        self.open
+            .extend(fired.map(|trigger| Task::Run(&trigger.code)));
+        // rule: a-default-may-call-what-writes
+        self.open.extend(relation.on_write.iter().map(Task::Run));
+        // rule: partitions-share-their-rows
+        for member in &relation.family {
+            self.write(member, kind.clone());
+        }
+        // rule: a-write-to-a-view-writes-its-base-tables
+        for view in &relation.views {
+            match view.is_single_read() {
+                Some(definition) => {
+                    let is_cte = |base: &&Name| {
+                        definition.ctes.contains(*base)
+                            && !self.catalogue.relations.contains_key(*base)
+                    };
+                    let bases: Vec<&Name> =
+                        definition.relations.iter().filter(|b| !is_cte(b)).collect();
+                    for base in bases {
+                        self.write(base, WriteKind::Replace);
+                    }
+                }
+                None => self.anything(),
+            }
+        }
+        for child in &relation.children {
+            if let Some(kind) = cascade(&kind, child) {
+                self.write(&child.table, kind);
+            }
+        }
+    }
+}
+
+/// How a relation is written in fact, when a statement writes it like that.
+fn actual(kind: WriteKind, relation: &Relation) -> WriteKind {
+    match kind {
+        // rule: a-table-may-replace-its-rows
+        WriteKind::Insert | WriteKind::Update { .. } if relation.replaces => WriteKind::Replace,
+        // rule: an-update-may-move-a-row-to-another-partition
+        WriteKind::Update { .. } if !relation.family.is_empty() => WriteKind::Replace,
+        // rule: columns-may-change-without-standing-in-set
+        WriteKind::Update { .. } if relation.changes_more => WriteKind::Update { columns: None },
+        kind => kind,
+    }
+}
+
+/// How a write to the referenced table writes the referring one, if it does.
+// rule: cascades-write-the-child-tables
+fn cascade(kind: &WriteKind, child: &Child) -> Option<WriteKind> {
+    let hits_key = |columns: &Option<BTreeSet<Name>>| match columns {
+        // SQLite knows a key by these names, too.
+        Some(columns)
+            if ["rowid", "oid", "_rowid_"]
+                .iter()
+                .any(|alias| columns.contains(*alias)) =>
+        {
+            true
+        }
+        Some(columns) if !child.columns.is_empty() => !columns.is_disjoint(&child.columns),
+        _ => true,
+    };
+    match kind {
+        WriteKind::Insert => None,
+        WriteKind::Truncate { cascade: true } => Some(WriteKind::Truncate { cascade: true }),
+        WriteKind::Truncate { cascade: false } | WriteKind::Delete => {
+            child.on_delete.then_some(WriteKind::Replace)
+        }
+        WriteKind::Update { columns } => {
+            (child.on_update && hits_key(columns)).then_some(WriteKind::Update { columns: None })
+        }
+        WriteKind::Replace => (child.on_delete || child.on_update).then_some(WriteKind::Replace),
+    }
+}
+
+/// A number per kind, so that the closure visits each table once per kind.
+fn kind_rank(kind: &WriteKind) -> u8 {
+    match kind {
+        WriteKind::Insert => 0,
+        WriteKind::Update { columns: Some(_) } => 1,
+        WriteKind::Update { columns: None } => 2,
+        WriteKind::Replace => 3,
+        WriteKind::Delete => 4,
+        WriteKind::Truncate { cascade: false } => 5,
+        WriteKind::Truncate { cascade: true } => 6,
+    }
+}

@@ -1,0 +1,271 @@
+//! The code that PostgreSQL keeps: routines, triggers, rules, defaults, checks, policies.
+
+use diesel::connection::LoadConnection;
+use diesel::result::QueryResult;
+
+use super::super::{Texts, cell, flag, texts};
+use super::OURS;
+use crate::catalogue::{Catalogue, Child, Code, Events, Language, Trigger, runs_a_text};
+use crate::dialect::Dialect;
+use crate::footprint;
+use crate::statement::CacheDatabase;
+
+/// A function that is not PostgreSQL's own, nor an extension's.
+const USERS: &str = "n.nspname NOT IN ('pg_catalog', 'information_schema') AND NOT EXISTS (\
+    SELECT FROM pg_depend e WHERE e.classid = 'pg_proc'::regclass \
+       AND e.objid = p.oid AND e.deptype = 'e')";
+
+/// The function that `diesel setup` makes, to the letter: it sets `updated_at`.
+const DIESELS: &str = "regexp_replace(p.prosrc, '\\s', '', 'g') = \
+    'BEGINIF(NEWISDISTINCTFROMOLDANDNEW.updated_atISNOTDISTINCTFROMOLD.updated_at)\
+THENNEW.updated_at:=current_timestamp;ENDIF;RETURNNEW;END;'";
+
+/// Adds all of it. The references between tables are known by then.
+pub(super) fn load<C>(conn: &mut C, catalogue: &mut Catalogue) -> QueryResult<()>
+where
+    C: LoadConnection,
+    C::Backend: CacheDatabase,
+{
+    routines(conn, catalogue)?;
+    called_unseen(conn, catalogue)?;
+    triggers(conn, catalogue)?;
+    rules(conn, catalogue)?;
+    expressions(conn, catalogue)
+}
+
+fn routines<C>(conn: &mut C, catalogue: &mut Catalogue) -> QueryResult<()>
+where
+    C: LoadConnection,
+    C::Backend: CacheDatabase,
+{
+    // From version 14 on, a body may be kept in parsed form.
+    let version = texts(conn, "SELECT current_setting('server_version_num')")?;
+    let version: u32 = version
+        .first()
+        .and_then(|row| cell(row, 0).parse().ok())
+        .unwrap_or(0);
+    let body = if version >= 140_000 {
+        "coalesce(pg_get_function_sqlbody(p.oid), p.prosrc)"
+    } else {
+        "p.prosrc"
+    };
+    let routines = format!(
+        "SELECT p.proname::text, l.lanname::text, (p.provolatile = 'v')::int::text, \
+                (NOT ({USERS}))::int::text, p.prokind::text, {body}, \
+                pg_get_expr(p.proargdefaults, 0), \
+                (SELECT string_agg(f.proname::text, chr(31)) FROM pg_aggregate a \
+                   JOIN pg_proc f ON f.oid IN (a.aggtransfn, a.aggfinalfn, a.aggcombinefn, \
+                        a.aggserialfn, a.aggdeserialfn, a.aggmtransfn, a.aggminvtransfn, \
+                        a.aggmfinalfn) \
+                  WHERE a.aggfnoid = p.oid), \
+                (array_to_string(p.proconfig, ' ') LIKE '%standard_conforming_strings%')::int::text \
+           FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace \
+           JOIN pg_language l ON l.oid = p.prolang \
+          WHERE n.nspname NOT IN ('pg_catalog', 'information_schema')"
+    );
+    for row in texts(conn, &routines)? {
+        let name = cell(&row, 0);
+        if let Some(code) = routine(&row) {
+            catalogue.add_routine(name, code, Dialect::Postgres);
+        }
+        if !cell(&row, 6).is_empty() {
+            let defaults = Code::of(cell(&row, 6), Language::Expression).only_reading();
+            catalogue.add_routine(name, defaults, Dialect::Postgres);
+        }
+    }
+    let attributes = format!(
+        "SELECT p.proname::text FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace \
+           JOIN pg_type t ON t.oid = p.proargtypes[0] \
+          WHERE p.pronargs >= 1 AND t.typtype = 'c' AND {USERS}"
+    );
+    for row in texts(conn, &attributes)? {
+        catalogue.add_attribute(cell(&row, 0));
+    }
+    Ok(())
+}
+
+/// What a routine may do; `None` for an extension's that this crate knows.
+fn routine(row: &Texts) -> Option<Code> {
+    let name = cell(row, 0).to_lowercase();
+    let language = match cell(row, 1) {
+        "sql" => Some(Language::Sql),
+        "plpgsql" => Some(Language::PlPgSql),
+        _ => None,
+    };
+    let (is_volatile, is_extensions) = (flag(row, 2), flag(row, 3));
+    let is_known = footprint::is_known_function(&name, Dialect::Postgres);
+    let is_pure = is_known && !footprint::is_unlisted_function(&name, Dialect::Postgres);
+    // rule: an-extensions-function-may-be-known
+    if is_extensions && is_known && !(is_volatile && is_pure) {
+        return None;
+    }
+    if runs_a_text(&name) || flag(row, 8) {
+        return Some(Code::opaque());
+    }
+    if cell(row, 4) == "a" {
+        return Some(Code::calling(
+            cell(row, 7).split('\u{1f}').filter(|name| !name.is_empty()),
+        ));
+    }
+    let code = match (language, row.get(5).and_then(Option::as_deref)) {
+        (Some(language), Some(body)) => Code::of(body, language),
+        // rule: a-foreign-language-may-do-anything
+        // But PostgreSQL's own functions, and those of extensions, say what they do.
+        (None, _) if !is_volatile && (is_extensions || cell(row, 1) == "internal") => {
+            Code::default()
+        }
+        _ => Code::opaque(),
+    };
+    // rule: only-a-volatile-function-writes-by-itself
+    Some(if is_volatile {
+        code
+    } else {
+        code.only_reading()
+    })
+}
+
+/// Functions that are called where no text names them.
+fn called_unseen<C>(conn: &mut C, catalogue: &mut Catalogue) -> QueryResult<()>
+where
+    C: LoadConnection,
+    C::Backend: CacheDatabase,
+{
+    let hidden = format!(
+        "SELECT DISTINCT p.proname::text FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace \
+          WHERE {USERS} AND (\
+                EXISTS (SELECT FROM pg_operator o WHERE o.oprcode = p.oid) \
+             OR EXISTS (SELECT FROM pg_cast x WHERE x.castfunc = p.oid) \
+             OR EXISTS (SELECT FROM pg_depend d JOIN pg_constraint k ON k.oid = d.objid \
+                         WHERE d.classid = 'pg_constraint'::regclass AND k.contypid <> 0 \
+                           AND d.refclassid = 'pg_proc'::regclass \
+                           AND d.refobjid = p.oid))"
+    );
+    for row in texts(conn, &hidden)? {
+        let name = cell(&row, 0).to_lowercase();
+        catalogue.hidden_calls.insert(name.into());
+    }
+    Ok(())
+}
+
+fn triggers<C>(conn: &mut C, catalogue: &mut Catalogue) -> QueryResult<()>
+where
+    C: LoadConnection,
+    C::Backend: CacheDatabase,
+{
+    let triggers = format!(
+        "SELECT c.relname::text, t.tgtype::int::text, p.proname::text, \
+                (n.nspname = 'pg_catalog')::int::text, ({DIESELS})::int::text, \
+                CASE WHEN t.tgqual IS NOT NULL THEN pg_get_triggerdef(t.oid) END \
+           FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid \
+           JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_namespace n ON n.oid = p.pronamespace \
+          WHERE NOT t.tgisinternal"
+    );
+    for row in texts(conn, &triggers)? {
+        let kind: u16 = cell(&row, 1).parse().unwrap_or(u16::MAX);
+        let mut events = Events::NONE;
+        for (bit, event) in [
+            (4, Events::INSERT),
+            (8, Events::DELETE),
+            (16, Events::UPDATE),
+            (32, Events::TRUNCATE),
+        ] {
+            if kind & bit != 0 {
+                events = events | event;
+            }
+        }
+        let relation = catalogue.relation(cell(&row, 0));
+        // rule: a-trigger-may-change-the-row
+        let is_before_update = kind & 2 != 0 && kind & 16 != 0;
+        relation.changes_more |=
+            is_before_update && (!flag(&row, 4) || relation.children.iter().any(is_updated_with));
+        if !flag(&row, 3) {
+            relation.triggers.push(Trigger {
+                events,
+                code: Code::calling([cell(&row, 2)]),
+            });
+        }
+        if let Some(condition) = when(cell(&row, 5)) {
+            let code = Code::of(condition, Language::Expression).only_reading();
+            if catalogue.matters(&code) {
+                let triggers = &mut catalogue.relation(cell(&row, 0)).triggers;
+                triggers.push(Trigger { events, code });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether a change of `updated_at` changes the referring table.
+fn is_updated_with(child: &Child) -> bool {
+    child.columns.is_empty() || child.columns.contains("updated_at")
+}
+
+/// The condition of a trigger, given its definition, and perhaps more.
+fn when(definition: &str) -> Option<&str> {
+    let start = definition.find(" WHEN (")?;
+    let end = definition.rfind(" EXECUTE ").unwrap_or(definition.len());
+    definition.get(start..end.max(start))
+}
+
+fn rules<C>(conn: &mut C, catalogue: &mut Catalogue) -> QueryResult<()>
+where
+    C: LoadConnection,
+    C::Backend: CacheDatabase,
+{
+    let rules = "SELECT c.relname::text, w.ev_type::text, pg_get_ruledef(w.oid) \
+                   FROM pg_rewrite w JOIN pg_class c ON c.oid = w.ev_class \
+                  WHERE w.rulename <> '_RETURN'";
+    for row in texts(conn, rules)? {
+        let events = match cell(&row, 1) {
+            "2" => Events::UPDATE,
+            "3" => Events::INSERT,
+            "4" => Events::DELETE,
+            _ => Events::ALL,
+        };
+        // `CREATE RULE name AS ON INSERT TO t WHERE … DO INSTEAD …`.
+        let (condition, action) = cell(&row, 2)
+            .split_once(" DO ")
+            .unwrap_or(("", cell(&row, 2)));
+        let condition = Code::of(condition, Language::Expression).only_reading();
+        let action = Code::of(action, Language::Sql);
+        let triggers = &mut catalogue.relation(cell(&row, 0)).triggers;
+        triggers.extend([condition, action].map(|code| Trigger { events, code }));
+    }
+    Ok(())
+}
+
+/// Defaults, generated columns, checks and indexes; and policies.
+fn expressions<C>(conn: &mut C, catalogue: &mut Catalogue) -> QueryResult<()>
+where
+    C: LoadConnection,
+    C::Backend: CacheDatabase,
+{
+    let expressions = format!(
+        "SELECT c.relname::text, x.policy::int::text, x.text \
+           FROM (SELECT adrelid, pg_get_expr(adbin, adrelid), false FROM pg_attrdef \
+                 UNION ALL SELECT conrelid, pg_get_expr(conbin, conrelid), false \
+                             FROM pg_constraint WHERE contype = 'c' AND conrelid <> 0 \
+                 UNION ALL SELECT indrelid, pg_get_expr(indexprs, indrelid), false FROM pg_index \
+                 UNION ALL SELECT indrelid, pg_get_expr(indpred, indrelid), false FROM pg_index \
+                 UNION ALL SELECT partrelid, pg_get_expr(partexprs, partrelid), false \
+                             FROM pg_partitioned_table \
+                 UNION ALL SELECT polrelid, pg_get_expr(polqual, polrelid), true FROM pg_policy \
+                 UNION ALL SELECT polrelid, pg_get_expr(polwithcheck, polrelid), true \
+                             FROM pg_policy) x (relation, text, policy) \
+           JOIN pg_class c ON c.oid = x.relation JOIN pg_namespace n ON n.oid = c.relnamespace \
+          WHERE x.text LIKE '%(%' AND x.text NOT LIKE 'nextval(%' AND {OURS}"
+    );
+    for row in texts(conn, &expressions)? {
+        let code = Code::of(cell(&row, 2), Language::Expression).only_reading();
+        if !catalogue.matters(&code) {
+            continue;
+        }
+        let relation = catalogue.relation(cell(&row, 0));
+        if flag(&row, 1) {
+            relation.on_access.push(code);
+        } else {
+            relation.on_write.push(code);
+        }
+    }
+    Ok(())
+}
