@@ -2,6 +2,8 @@
 
 use diesel_cache_databases::mysql as engine;
 
+#[path = "cases/code.rs"]
+mod code;
 #[path = "kit.rs"]
 mod kit;
 #[path = "cases/machinery.rs"]

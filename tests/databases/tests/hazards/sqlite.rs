@@ -4,6 +4,8 @@ use diesel_cache_databases::sqlite as engine;
 
 #[path = "cases/bounds.rs"]
 mod bounds;
+#[path = "cases/code.rs"]
+mod code;
 #[path = "kit.rs"]
 mod kit;
 #[path = "cases/machinery.rs"]

@@ -3,7 +3,7 @@
 //! To add a rule, write a [`Mutant`] with the smallest change that breaks the
 //! rule and still compiles, then run `cargo xtask mutants <name>`.
 
-mod footprints;
+mod catalogue;
 mod protocol;
 mod settings;
 mod tooling;
@@ -15,7 +15,7 @@ use super::Mutant;
 /// Every rule.
 pub(super) const ALL: &[&[Mutant]] = &[
     tracker::RULES,
-    footprints::RULES,
+    catalogue::RULES,
     protocol::RULES,
     settings::RULES,
     tooling::RULES,

@@ -1,0 +1,285 @@
+//! Rules of the catalogue: what a database's relations and code add to a statement.
+
+use super::{LIB, Mutant};
+
+const READS: &str = "src/catalogue/mod.rs";
+const EFFECTS: &str = "src/catalogue/effects.rs";
+const CODE: &str = "src/catalogue/code.rs";
+
+/// A rule that the library's unit tests notice.
+const fn rule(
+    name: &'static str,
+    file: &'static str,
+    find: &'static str,
+    replace: &'static str,
+) -> Mutant {
+    Mutant {
+        name,
+        file,
+        find,
+        replace,
+        tests: LIB,
+        servers: false,
+    }
+}
+
+pub(super) const RULES: &[Mutant] = &[
+    rule(
+        "unknown-function-is-not-cached",
+        READS,
+        "if access.unknown_functions.iter().any(|f| !pure.contains(f)) {",
+        "if false {",
+    ),
+    rule(
+        "user-function-shadows-a-known-one",
+        READS,
+        ".any(|f| self.routines.contains_key(f) && !pure.contains(f))",
+        ".any(|f| false && self.routines.contains_key(f) && !pure.contains(f))",
+    ),
+    rule(
+        "a-view-reads-its-base-tables",
+        READS,
+        "Some(definition) => self.collect(definition, pure, reads)?,",
+        "Some(_) => {}",
+    ),
+    rule(
+        "a-policy-reads-its-tables",
+        READS,
+        "self.collect(&policies, pure, reads)?;",
+        "let _ = &policies;",
+    ),
+    rule(
+        "a-function-may-be-called-unseen",
+        READS,
+        "|| self.attributes_in(sql).next().is_some()",
+        "|| (false && self.attributes_in(sql).next().is_some())",
+    ),
+    rule(
+        "a-routine-may-have-the-name-of-an-unlisted-function",
+        READS,
+        "self.attributes.insert(name.clone());",
+        "",
+    ),
+    rule(
+        "of-several-routines-each-may-be-called",
+        READS,
+        "self.routines.entry(name).or_default().push(code);",
+        "self.routines.insert(name, vec![code]);",
+    ),
+    rule(
+        "ddl-changes-the-schema",
+        EFFECTS,
+        "Step::Ddl => effects.writes.schema = true,",
+        "Step::Ddl => {}",
+    ),
+    rule(
+        "an-unknown-statement-writes-everything",
+        EFFECTS,
+        "Step::Unknown => {\n                    effects.anything();",
+        "Step::Unknown => {",
+    ),
+    rule(
+        "unknown-function-may-write",
+        EFFECTS,
+        "None if must_be_known => self.anything(),",
+        "None if must_be_known => {}",
+    ),
+    rule(
+        "what-is-called-unseen-may-write",
+        EFFECTS,
+        "if analysis.steps.iter().any(runs) {",
+        "if false && analysis.steps.iter().any(runs) {",
+    ),
+    rule(
+        "an-upsert-fires-all-triggers",
+        EFFECTS,
+        "WriteKind::Replace => Self::INSERT | Self::UPDATE | Self::DELETE,",
+        "WriteKind::Replace => Self::UPDATE,",
+    ),
+    rule(
+        "a-policy-may-call-what-writes",
+        EFFECTS,
+        "self.open.extend(relation.on_access.iter().map(Task::Run));",
+        "",
+    ),
+    rule(
+        "a-view-may-call-what-writes",
+        EFFECTS,
+        "Some(definition) => self.open.push(Task::Access(definition)),",
+        "Some(_) => {}",
+    ),
+    rule(
+        "code-writes-what-it-names",
+        EFFECTS,
+        "if !code.only_reads {",
+        "if false {",
+    ),
+    rule(
+        "code-calls-what-it-names",
+        EFFECTS,
+        "            self.call(name, false);\n            if",
+        "            if",
+    ),
+    rule(
+        "what-is-called-must-be-known",
+        EFFECTS,
+        "for name in &code.calls {",
+        "for name in code.calls.iter().take(0) {",
+    ),
+    rule(
+        "opaque-code-writes-everything",
+        EFFECTS,
+        "if code.opaque {\n            self.writes.database = true;",
+        "if code.opaque {",
+    ),
+    rule(
+        "opaque-code-may-change-the-schema",
+        EFFECTS,
+        "self.writes.database = true;\n            self.writes.redefines = true;",
+        "self.writes.database = true;",
+    ),
+    rule(
+        "opaque-code-may-write-what-ignores-a-rollback",
+        EFFECTS,
+        "self.writes.redefines = true;\n            self.keeps_some();",
+        "self.writes.redefines = true;",
+    ),
+    rule(
+        "code-that-sets-changes-the-session",
+        EFFECTS,
+        "self.writes.sets |= code.sets;",
+        "",
+    ),
+    rule(
+        "what-may-not-be-seen-may-cascade",
+        EFFECTS,
+        "if self.catalogue.hidden_references && !matches!(kind, WriteKind::Insert) {",
+        "if false {",
+    ),
+    rule(
+        "a-trigger-writes-what-its-code-writes",
+        EFFECTS,
+        ".filter(|trigger| trigger.events.meets(events));",
+        ".filter(|trigger| trigger.events.meets(events) && false);",
+    ),
+    rule(
+        "a-default-may-call-what-writes",
+        EFFECTS,
+        "self.open.extend(relation.on_write.iter().map(Task::Run));",
+        "",
+    ),
+    rule(
+        "partitions-share-their-rows",
+        EFFECTS,
+        "for member in &relation.family {",
+        "for member in relation.family.iter().take(0) {",
+    ),
+    rule(
+        "a-write-to-a-view-writes-its-base-tables",
+        EFFECTS,
+        "self.write(base, WriteKind::Replace);",
+        "let _ = base;",
+    ),
+    rule(
+        "two-updates-have-their-own-columns",
+        EFFECTS,
+        "&& !is_for_columns",
+        "",
+    ),
+    rule(
+        "a-table-may-replace-its-rows",
+        EFFECTS,
+        "WriteKind::Insert | WriteKind::Update { .. } if relation.replaces => WriteKind::Replace,",
+        "",
+    ),
+    rule(
+        "an-update-may-move-a-row-to-another-partition",
+        EFFECTS,
+        "WriteKind::Update { .. } if !relation.family.is_empty() => WriteKind::Replace,",
+        "",
+    ),
+    rule(
+        "columns-may-change-without-standing-in-set",
+        EFFECTS,
+        "WriteKind::Update { .. } if relation.changes_more => WriteKind::Update { columns: None },",
+        "",
+    ),
+    rule(
+        "cascades-write-the-child-tables",
+        EFFECTS,
+        "child.on_delete.then_some(WriteKind::Replace)\n",
+        "None\n",
+    ),
+    rule(
+        "key-updates-cascade",
+        EFFECTS,
+        "(child.on_update && hits_key(columns)).then_some(WriteKind::Update { columns: None })",
+        "(false && child.on_update && hits_key(columns)).then_some(WriteKind::Update { columns: None })",
+    ),
+    rule(
+        "what-is-read-otherwise-may-do-anything",
+        CODE,
+        "Some(pieces) => Self::of_pieces(&pieces, language),\n            None => Self::opaque(),",
+        "Some(pieces) => Self::of_pieces(&pieces, language),\n            None => Self::default(),",
+    ),
+    rule(
+        "unicode-escapes-hide-names",
+        CODE,
+        "if is_escaped {",
+        "if false && is_escaped {",
+    ),
+    rule(
+        "dynamic-sql-may-do-anything",
+        CODE,
+        "code.opaque |= OPAQUE_POSTGRES.contains(&word) || runs_a_text(word);",
+        "code.opaque |= runs_a_text(word);",
+    ),
+    rule(
+        "dynamic-sql-of-mysql-may-do-anything",
+        CODE,
+        "code.opaque |= OPAQUE_MYSQL.contains(&word);",
+        "",
+    ),
+    rule(
+        "an-anonymous-block-may-do-anything",
+        CODE,
+        "code.opaque |= word == \"do\" &&",
+        "code.opaque |= false &&",
+    ),
+    rule(
+        "functions-that-run-a-text-may-do-anything",
+        CODE,
+        "RUN_A_TEXT.iter().any(|start| function.starts_with(start))",
+        "function.is_empty()",
+    ),
+    rule(
+        "code-may-change-the-session",
+        CODE,
+        "code.sets |= match language {",
+        "let _ = match language {",
+    ),
+    rule(
+        "user-variables-are-of-the-session",
+        CODE,
+        "Piece::Symbol(b'@') if self.language == Language::Mysql => {",
+        "Piece::Symbol(b'@') if false => {",
+    ),
+    rule(
+        "a-called-procedure-must-be-known",
+        CODE,
+        "if self.follows(&[\"call\"])",
+        "if false && self.follows(&[\"call\"])",
+    ),
+    rule(
+        "a-called-function-must-be-known",
+        CODE,
+        "if !is_table && !is_structure && !footprint::is_known_function(name, dialect) {",
+        "if false && !is_table && !is_structure {",
+    ),
+    rule(
+        "long-names-are-cut",
+        CODE,
+        "if name.len() > LONGEST_NAME {",
+        "if false && name.len() > LONGEST_NAME {",
+    ),
+];
