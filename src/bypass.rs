@@ -45,6 +45,8 @@ pub enum Bypass {
     Standby,
     /// Another database is attached to the connection.
     AttachedDatabase,
+    /// The catalogue was not looked at lately, and cannot be looked at now.
+    CatalogueDue,
     /// A writer of something it reads may be about to commit.
     Quarantined,
     /// The store may have lost quarantines.
@@ -57,7 +59,7 @@ pub enum Bypass {
 
 impl Bypass {
     /// All reasons, in the order of their counters.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Unattached,
         Self::Disabled,
         Self::NoCache,
@@ -76,6 +78,7 @@ impl Bypass {
         Self::Unidentified,
         Self::Standby,
         Self::AttachedDatabase,
+        Self::CatalogueDue,
         Self::Quarantined,
         Self::Closed,
         Self::Backend,
@@ -104,6 +107,7 @@ impl Bypass {
             Self::Unidentified => "database not known yet",
             Self::Standby => "standby server",
             Self::AttachedDatabase => "further database attached",
+            Self::CatalogueDue => "catalogue not looked at lately",
             Self::Quarantined => "a writer may be committing",
             Self::Closed => "store's gate closed",
             Self::Backend => "backend failed",

@@ -18,14 +18,18 @@ pub enum Source {
     Unknown,
     /// [`invalidate_table`](crate::Cache::invalidate_table) and its kin.
     Explicit,
+    /// A change of the schema that no attached connection made, or its first look at the
+    /// database.
+    Catalogue,
 }
 
 impl Source {
-    pub(crate) const ALL: [Self; 4] = [
+    pub(crate) const ALL: [Self; 5] = [
         Self::Statement,
         Self::Transaction,
         Self::Unknown,
         Self::Explicit,
+        Self::Catalogue,
     ];
 }
 

@@ -48,6 +48,7 @@ use crate::error::Error;
 /// | `read_committed_ok` | a switch, see [`read_committed_ok`](Self::read_committed_ok) |
 /// | `enabled` | a switch, see [`enabled`](Self::enabled) |
 /// | `pure_functions` | a list of names, see [`pure_functions`](Self::pure_functions) |
+/// | `catalogue_interval` | a duration, see [`catalogue_interval`](Self::catalogue_interval) |
 ///
 /// Durations are texts such as `90s`, `5m` or `1h 30m`; bytes a number or a text such as
 /// `64MiB`. In TOML, switches are `true` and `false`, and lists are arrays of strings. In a
@@ -279,6 +280,21 @@ impl Builder {
         self.code
             .extend("pure_functions", names, "`Builder::pure_functions`");
         self
+    }
+
+    /// How old the last look at a database's catalogue may be when a cached read relies on
+    /// it. Default: 10 seconds.
+    ///
+    /// What attached connections change of the schema is known at once. A change by others
+    /// (a migration job, `psql`) is found by a look: a short question that a cached read
+    /// asks first when the last one is older than this. So no cached read that begins later
+    /// than this after such a change is answered by the schema of before. Zero asks before
+    /// every cached read.
+    ///
+    /// A read bypasses the cache if a look is due and its connection cannot ask: inside a
+    /// transaction, unless it is one of PostgreSQL's at READ COMMITTED.
+    pub fn catalogue_interval(self, interval: Duration) -> Self {
+        self.set("catalogue_interval", Value::Duration(interval))
     }
 
     /// The cache.

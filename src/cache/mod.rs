@@ -173,6 +173,32 @@ impl Cache {
         }
     }
 
+    /// The schema of every database of that tag space may have changed, or may be about to.
+    pub(crate) fn schema_suspected(&self, space: TagSpace) {
+        for database in self.live_databases() {
+            if database.id.tags == space {
+                database.suspect();
+            }
+        }
+    }
+
+    /// The schema of that tag space has been found changed: what was cached before is void.
+    pub(crate) fn schema_found_changed(&self, space: TagSpace) {
+        // The generation comes first: a plan by the catalogue of before, whose tokens are
+        // new, is then found outdated.
+        self.schema_changed(Some(space));
+        self.renew_schema(space);
+    }
+
+    /// Whatever was cached of that tag space may be of another schema.
+    pub(crate) fn renew_schema(&self, space: TagSpace) {
+        let schema = Writes {
+            schema: true,
+            ..Writes::default()
+        };
+        self.0.core.renew(&schema, Some(space), Source::Catalogue);
+    }
+
     fn live_databases(&self) -> Vec<Arc<Database>> {
         let databases = self
             .0

@@ -36,6 +36,7 @@ pub(crate) struct Config {
     pub(crate) enabled: bool,
     pub(crate) database: Option<String>,
     pub(crate) pure_functions: Vec<String>,
+    pub(crate) catalogue_interval: Duration,
     /// The sections `[models.…]`, by the table's name.
     pub(crate) tables: BTreeMap<Name, TableConfig>,
 }
@@ -56,6 +57,7 @@ impl Default for Config {
             enabled: true,
             database: None,
             pure_functions: Vec::new(),
+            catalogue_interval: Duration::from_secs(10),
             tables: BTreeMap::new(),
         }
     }
@@ -117,6 +119,7 @@ const YEAR: Duration = Duration::from_secs(366 * 24 * 3600);
 #[rustfmt::skip]
 pub(crate) const KEYS: &[Key<Config>] = &[
     key("capacity", "256MiB", Kind::Bytes(1024, |c, v| c.capacity = v)),
+    key("catalogue_interval", "1m", Kind::Duration(Duration::ZERO, DAY, |c, v| c.catalogue_interval = v)),
     key("database", "blog", Kind::Name(|c, v| c.database = Some(v))),
     key("enabled", "false", Kind::Switch(|c, v| c.enabled = v)),
     key("jitter", "0.2", Kind::Share(|c, v| c.jitter = v)),

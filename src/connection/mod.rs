@@ -7,11 +7,11 @@ use diesel::result::QueryResult;
 
 use crate::bypass::Bypass;
 use crate::cache::Cache;
-use crate::catalogue::Catalogue;
 use crate::error::Error;
 use crate::model::CacheModel;
 use crate::statement::CacheDatabase;
 
+mod catalogue;
 mod hooks;
 mod install;
 mod introspect;
@@ -23,9 +23,10 @@ mod told;
 mod tracker;
 mod transaction;
 
+pub(crate) use self::catalogue::reread as reread_catalogue;
 #[cfg(feature = "r2d2")]
 pub use self::pool::Customizer;
-pub(crate) use self::tracker::Tracker;
+pub(crate) use self::tracker::{Place, Tracker};
 pub(crate) use self::transaction::Fill;
 
 /// The tracker of a connection, if a cache is attached to it.
@@ -92,7 +93,7 @@ where
     ) -> Result<(), Error> {
         self.set_instrumentation(Tracker::new(cache.clone(), next));
         ask_session(self).map_err(Error::Attach)?;
-        ask_catalogue(self).map_err(Error::Attach)?;
+        catalogue::ask(self, Place::Autocommit).map_err(Error::Attach)?;
         // rule: attaching-inside-a-transaction-is-late
         let status = C::TransactionManager::transaction_manager_status_mut(self);
         if !matches!(status.transaction_depth(), Ok(None))
@@ -185,35 +186,8 @@ where
         ask_session(conn).map_err(|_| Bypass::Unidentified)?;
     }
     let tracker = tracker(conn).ok_or(Bypass::Unattached)?;
-    let database = tracker.database().ok_or(Bypass::Unidentified)?;
-    if database.resolver().is_none() {
-        if !tracker.may_ask() {
-            return Err(tracker.silence());
-        }
-        ask_catalogue(conn).map_err(|_| Bypass::Unidentified)?;
-    }
-    Ok(())
-}
-
-/// Reads the catalogue anew, because it does not know a relation that a query names.
-/// At most once a second, less often the more often that did not help, and only where a
-/// question can do no harm.
-pub(crate) fn reread_catalogue<C>(conn: &mut C) -> bool
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
-    let Some(tracker) = tracker(conn).filter(|tracker| tracker.may_ask()) else {
-        return false;
-    };
-    let due = tracker.database().is_some_and(|database| database.is_due());
-    if due {
-        if let Some(database) = tracker.database() {
-            database.reread();
-        }
-        return ask_catalogue(conn).is_ok();
-    }
-    false
+    tracker.database().ok_or(Bypass::Unidentified)?;
+    catalogue::keep_current(conn)
 }
 
 /// Asks what became of sessions that left a quarantine behind. Returns whether any has
@@ -255,28 +229,6 @@ where
     if let Some(tracker) = self::tracker(conn) {
         tracker.identify(C::Backend::DIALECT, info);
     }
-    Ok(())
-}
-
-fn ask_catalogue<C>(conn: &mut C) -> QueryResult<()>
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
-    let Some(tracker) = tracker(conn) else {
-        return Ok(());
-    };
-    let cache = tracker.cache().clone();
-    let Some(database) = tracker.database().cloned() else {
-        return Ok(());
-    };
-    if database.resolver().is_some() {
-        return Ok(());
-    }
-    // The generation comes first: a change while the catalogue is read makes it outdated.
-    let generation = database.generation();
-    let catalogue: Catalogue = quietly(conn, |conn| introspect::catalogue(conn))?;
-    cache.load_catalogue(&database, generation, catalogue);
     Ok(())
 }
 

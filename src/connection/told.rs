@@ -91,13 +91,12 @@ pub(super) fn wrote(cache: &Cache, resolved: &Resolved, in_transaction: bool) {
         return;
     }
     // Where the catalogue is not known, any read counts as a write to everything.
-    let writes = |step: &Step| {
-        !matches!(
-            step,
-            Step::Read(_) | Step::Control(_) | Step::Session(_) | Step::Harmless
-        )
+    let writes = |step: &Step| match step {
+        Step::Read(access) => !access.unknown_functions.is_empty(),
+        Step::Control(_) | Step::Session(_) | Step::Harmless => false,
+        _ => true,
     };
-    if !resolved.opaque && !resolved.analysis.steps.iter().any(writes) {
+    if !resolved.analysis.steps.iter().any(writes) {
         return;
     }
     let steps = resolved.analysis.steps.iter();

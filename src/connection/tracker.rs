@@ -15,7 +15,7 @@ use crate::connection::returned::{self, Returned};
 use crate::connection::told;
 use crate::connection::transaction::{Fill, Transaction, Verdict};
 use crate::database::TagSpace;
-use crate::database_state::{Database, Governed};
+use crate::database_state::{Database, Governed, Watch};
 use crate::dependencies::{Unstored, watch};
 use crate::dialect::Dialect;
 use crate::event::Source;
@@ -33,6 +33,8 @@ pub(crate) struct Tracker {
     next: Option<Box<dyn Instrumentation>>,
     database: Option<Arc<Database>>,
     session: Option<Arc<str>>,
+    /// The looks at the catalogue as this session's user.
+    watch: Option<Arc<Watch>>,
     transaction: Transaction,
     /// What waits for the commit.
     hooks: Hooks,
@@ -54,6 +56,15 @@ pub(crate) struct Tracker {
     hint: Option<Dialect>,
 }
 
+/// Where a question of this crate's own can be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Outside of any transaction.
+    Autocommit,
+    /// In the open transaction, in a savepoint of its own.
+    Savepoint,
+}
+
 /// A statement between its start and its finish.
 struct InFlight {
     resolved: Arc<Resolved>,
@@ -69,6 +80,7 @@ impl Tracker {
             next,
             database: None,
             session: None,
+            watch: None,
             transaction: Transaction::new(None),
             hooks: Hooks::new(),
             last: None,
@@ -167,6 +179,27 @@ impl Tracker {
             && !self.transaction.awaits_transaction()
     }
 
+    /// Where a question about the catalogue can be asked now, if anywhere.
+    pub(crate) fn place_to_ask(&self) -> Option<Place> {
+        if self.may_ask() {
+            Some(Place::Autocommit)
+        } else if self.in_flight.is_empty() && self.transaction.may_ask_inside() {
+            Some(Place::Savepoint)
+        } else {
+            None
+        }
+    }
+
+    /// The looks at the catalogue as this session's user.
+    pub(crate) fn watch(&self) -> Option<&Arc<Watch>> {
+        self.watch.as_ref()
+    }
+
+    /// Whether the server is a standby now.
+    pub(crate) fn set_standby(&mut self, standby: bool) {
+        self.standby = standby;
+    }
+
     fn dialect(&self) -> Option<Dialect> {
         let known = self.database.as_ref().map(|database| database.dialect);
         known.or(self.hint)
@@ -189,6 +222,7 @@ impl Tracker {
             self.cache.core().resolve(info.database.tags, session);
         }
         self.session = info.session.map(Arc::from);
+        self.watch = self.database.as_ref().map(|known| known.watch(&info.user));
         self.standby = info.standby;
         self.attached = info.attached;
         // MySQL cannot list its temporary tables.
@@ -311,7 +345,7 @@ impl Tracker {
     /// Tells whoever computes a value on this thread what it cannot be made of.
     fn observe(&self, resolved: &Resolved) {
         // rule: a-write-makes-no-value
-        if !resolved.writes.is_empty() || resolved.opaque {
+        if !resolved.writes.is_empty() || resolved.writes.sets {
             watch::refuse(Unstored::Wrote);
         }
         let reads = |step: &Step| matches!(step, Step::Read(_));
@@ -403,6 +437,11 @@ impl Tracker {
             self.cache.schema_changed(None);
         } else if writes.schema {
             self.cache.schema_changed(self.space());
+        } else if writes.redefines
+            && let Some(database) = &self.database
+        {
+            // rule: what-does-not-show-what-it-runs-may-change-the-schema
+            self.cache.schema_suspected(database.id.tags);
         }
     }
 
@@ -455,6 +494,7 @@ impl Drop for Tracker {
             told::unknown(&self.cache, due.unknown);
             self.doubts.extend(unfinished.guard);
         }
+        self.note_schema_change(&pending);
         self.cache
             .core()
             .renew(&pending, self.space(), Source::Unknown);

@@ -127,6 +127,20 @@ impl Transaction {
         self.certainty == Certainty::Known && self.frames.is_empty()
     }
 
+    /// Whether a question would see what others have committed, inside of the open
+    /// transaction, and whether a savepoint keeps its error from ending that.
+    pub(crate) fn may_ask_inside(&self) -> bool {
+        self.dialect == Some(Dialect::Postgres)
+            && self.certainty == Certainty::Known
+            && !self.failed
+            && !self.frames.is_empty()
+            && self.isolation == Isolation::ReadCommitted
+            // What the transaction itself has changed of the schema, nobody else sees yet.
+            && !self.frames.iter().any(|frame| {
+                frame.writes.database || frame.writes.schema || frame.writes.redefines
+            })
+    }
+
     /// Whether a read of `reads` may look into the cache now, and, if so, whether it may store.
     pub(crate) fn admits(&self, reads: &Reads, read_committed_ok: bool) -> Result<Fill, Bypass> {
         // rule: an-unknown-transaction-bypasses

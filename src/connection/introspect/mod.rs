@@ -7,10 +7,12 @@ use std::collections::BTreeSet;
 
 use crate::catalogue::Catalogue;
 use crate::database::DatabaseId;
+use crate::database_state::Fingerprint;
 use crate::dialect::Dialect;
 use crate::footprint::{Isolation, Name};
 use crate::statement::{CacheDatabase, Question};
 
+mod fingerprint;
 mod mysql;
 mod postgres;
 mod sqlite;
@@ -35,6 +37,37 @@ pub(crate) struct SessionInfo {
     pub(crate) untrackable: bool,
     /// Temporary relations, as far as they can be listed.
     pub(crate) temporary: BTreeSet<Name>,
+    /// The database user, where users see different catalogues.
+    pub(crate) user: String,
+}
+
+/// What a look at the catalogue sees.
+#[derive(Debug)]
+pub(crate) struct View {
+    /// Another one after every change of the catalogue that matters here.
+    pub(crate) fingerprint: Fingerprint,
+    /// Whether the server is a standby.
+    pub(crate) standby: bool,
+}
+
+/// Looks at the catalogue.
+///
+/// # Errors
+/// If the database refuses.
+pub(crate) fn view<C>(conn: &mut C) -> QueryResult<View>
+where
+    C: LoadConnection,
+    C::Backend: CacheDatabase,
+{
+    let rows = match C::Backend::DIALECT {
+        Dialect::Postgres => fingerprint::postgres(conn)?,
+        Dialect::Mysql => fingerprint::mysql(conn)?,
+        Dialect::Sqlite => fingerprint::sqlite(conn)?,
+    };
+    Ok(View {
+        fingerprint: digest(&rows.seen),
+        standby: rows.standby,
+    })
 }
 
 /// Asks a connection about its session.

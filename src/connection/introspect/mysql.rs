@@ -66,7 +66,10 @@ where
     let untrackable = odd_quotes(&setting("sql_mode"));
     settings.retain(|row| !cell(row, 0).ends_with("_isolation"));
     settings.sort();
-    settings.extend(texts(conn, WHO)?);
+    let who = texts(conn, WHO)?;
+    // The account, not the host that it connects from, decides what it sees.
+    let user = who.first().map_or("", |row| cell(row, 0)).to_owned();
+    settings.extend(who);
     let identity = name.unwrap_or_else(|| cell(row, 0));
     Ok(SessionInfo {
         database: DatabaseId::named(format!("mysql {identity}").as_bytes()),
@@ -81,6 +84,7 @@ where
         attached: false,
         untrackable,
         temporary: BTreeSet::new(),
+        user,
     })
 }
 

@@ -64,6 +64,7 @@ where
         attached: false,
         untrackable: cell(row, 10) != "on",
         temporary: names(cell(row, 9)),
+        user: String::new(),
     })
 }
 

@@ -46,6 +46,7 @@ where
         attached,
         untrackable,
         temporary: names(&temporary.join(&SEPARATOR.to_string())),
+        user: String::new(),
     })
 }
 

@@ -177,5 +177,8 @@ fn hazard_15_code_that_does_not_show_what_it_runs() {
     );
     run(&mut two, "INSERT INTO others VALUES (7, 'x')");
     assert_eq!(notes(&mut one), MISS);
-    rig.invalidated(&mut one);
+    // MariaDB keeps the text without the comment's marks, and so shows what it runs.
+    if engine::NAME == "postgres" {
+        rig.invalidated(&mut one);
+    }
 }

@@ -1,6 +1,8 @@
 //! What a cache knows about one database: its catalogue, as long as it is current.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod watch;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -10,6 +12,8 @@ use crate::database::DatabaseId;
 use crate::dialect::Dialect;
 use crate::footprint::Name;
 use crate::resolve::{Resolver, Settings};
+
+pub(crate) use self::watch::{Fingerprint, Watch};
 
 /// How often a catalogue is read again because a query names what it does not know.
 const REREAD_EVERY: Duration = Duration::from_secs(1);
@@ -30,6 +34,8 @@ pub(crate) struct Database {
     under_way: Mutex<BTreeMap<u64, usize>>,
     /// The oldest of those generations.
     oldest: AtomicU64,
+    /// The looks at the catalogue, by the database user that they are asked as.
+    watches: Mutex<HashMap<Box<str>, Arc<Watch>>>,
 }
 
 #[derive(Debug, Clone)]
@@ -49,6 +55,22 @@ impl Database {
             rereads: AtomicU32::new(0),
             under_way: Mutex::default(),
             oldest: AtomicU64::new(u64::MAX),
+            watches: Mutex::default(),
+        }
+    }
+
+    /// The looks at the catalogue by that database user.
+    pub(crate) fn watch(&self, user: &str) -> Arc<Watch> {
+        let mut watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(watches.entry(user.into()).or_default())
+    }
+
+    /// The schema may have changed, or may be about to: it is looked at before the next
+    /// cached read.
+    pub(crate) fn suspect(&self) {
+        let watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
+        for watch in watches.values() {
+            watch.suspect();
         }
     }
 
