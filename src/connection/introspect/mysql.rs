@@ -46,6 +46,10 @@ const KEEPS_ITS_ROWS: [&str; 9] = [
 
 const OURS: &str = "NOT IN ('mysql', 'information_schema', 'performance_schema', 'sys')";
 
+/// The user's own rights: a powerful one sees those of others as well.
+const MINE: &str = "grantee = CONCAT('''', SUBSTRING_INDEX(CURRENT_USER(), '@', 1), '''@''', \
+                    SUBSTRING_INDEX(CURRENT_USER(), '@', -1), '''')";
+
 pub(super) fn session<C>(conn: &mut C, name: Option<&str>) -> QueryResult<SessionInfo>
 where
     C: LoadConnection,
@@ -182,22 +186,28 @@ where
     C::Backend: CacheDatabase,
 {
     let mut rights = Rights::default();
-    let everywhere = "SELECT privilege_type FROM information_schema.user_privileges";
-    for row in texts(conn, everywhere)? {
+    let everywhere =
+        format!("SELECT privilege_type FROM information_schema.user_privileges WHERE {MINE}");
+    for row in texts(conn, &everywhere)? {
         rights.all |= cell(&row, 0) == "SELECT";
         rights.all_triggers |= cell(&row, 0) == "TRIGGER";
     }
-    let schemas = "SELECT table_schema, privilege_type FROM information_schema.schema_privileges";
-    for row in texts(conn, schemas)? {
+    let schemas = format!(
+        "SELECT table_schema, privilege_type FROM information_schema.schema_privileges \
+          WHERE {MINE}"
+    );
+    for row in texts(conn, &schemas)? {
         let schema: Name = cell(&row, 0).replace('\\', "").to_lowercase().into();
         if cell(&row, 1) == "TRIGGER" {
             rights.schema_triggers.insert(schema.clone());
         }
         rights.schemas.insert(schema);
     }
-    let tables = "SELECT table_schema, table_name FROM information_schema.table_privileges \
-                   WHERE privilege_type = 'TRIGGER'";
-    for row in texts(conn, tables)? {
+    let tables = format!(
+        "SELECT table_schema, table_name FROM information_schema.table_privileges \
+          WHERE privilege_type = 'TRIGGER' AND {MINE}"
+    );
+    for row in texts(conn, &tables)? {
         let table = [0, 1].map(|index| Name::from(cell(&row, index).to_lowercase()));
         rights.table_triggers.insert(table.into());
     }
@@ -309,12 +319,14 @@ where
     C::Backend: CacheDatabase,
 {
     const RIGHTS: &str = "privilege_type IN ('INSERT', 'UPDATE', 'DELETE', 'REFERENCES', 'ALTER')";
-    let everywhere = format!("SELECT '1' FROM information_schema.user_privileges WHERE {RIGHTS}");
+    let everywhere =
+        format!("SELECT '1' FROM information_schema.user_privileges WHERE {RIGHTS} AND {MINE}");
     if !texts(conn, &everywhere)?.is_empty() {
         return Ok(true);
     }
-    let allowed =
-        format!("SELECT table_schema FROM information_schema.schema_privileges WHERE {RIGHTS}");
+    let allowed = format!(
+        "SELECT table_schema FROM information_schema.schema_privileges WHERE {RIGHTS} AND {MINE}"
+    );
     let allowed: BTreeSet<String> = texts(conn, &allowed)?
         .iter()
         .map(|row| cell(row, 0).replace('\\', ""))

@@ -4,6 +4,8 @@ use diesel_cache_databases::mysql as engine;
 
 #[path = "cases/code.rs"]
 mod code;
+#[path = "cases/drift.rs"]
+mod drift;
 #[path = "kit.rs"]
 mod kit;
 #[path = "cases/machinery.rs"]

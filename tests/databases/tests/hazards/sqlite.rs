@@ -6,6 +6,8 @@ use diesel_cache_databases::sqlite as engine;
 mod bounds;
 #[path = "cases/code.rs"]
 mod code;
+#[path = "cases/drift.rs"]
+mod drift;
 #[path = "kit.rs"]
 mod kit;
 #[path = "cases/machinery.rs"]
