@@ -49,6 +49,12 @@ impl DatabaseId {
         }
     }
 
+    /// Whether only one connection names it so.
+    #[must_use]
+    pub fn is_private(&self) -> bool {
+        self.keys.0 != self.tags.0
+    }
+
     /// A database that only this connection may see, or may not: `:memory:`.
     #[must_use]
     pub fn private(tags: &[u8]) -> Self {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use crate::catalogue::{Catalogue, Writes};
 use crate::core::Core;
 use crate::database::{DatabaseId, TagSpace};
-use crate::database_state::Database;
+use crate::database_state::{Database, Watches};
 use crate::dialect::Dialect;
 use crate::event::Source;
 use crate::feed::Subscription;
@@ -36,6 +36,9 @@ struct Inner {
     databases: Mutex<HashMap<DatabaseId, Weak<Database>>>,
     spaces: Mutex<HashSet<TagSpace>>,
     switches: Switches,
+    /// What was seen of the catalogues, of databases that all connections name alike. It
+    /// outlives their connections, as entries do.
+    watches: Mutex<HashMap<TagSpace, Arc<Watches>>>,
     pure: Arc<BTreeSet<Name>>,
     signals: Signals,
 }
@@ -53,6 +56,7 @@ impl Cache {
             core,
             databases: Mutex::default(),
             spaces: Mutex::default(),
+            watches: Mutex::default(),
             pure: Arc::new(pure),
             signals: Signals::default(),
         }))
@@ -150,7 +154,14 @@ impl Cache {
             return known;
         }
         databases.retain(|_, database| database.strong_count() > 0);
-        let database = Arc::new(Database::new(id, dialect));
+        let watches = if id.is_private() {
+            Arc::default()
+        } else {
+            let watches = self.0.watches.lock();
+            let mut watches = watches.unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(watches.entry(id.tags).or_default())
+        };
+        let database = Arc::new(Database::new(id, dialect, watches));
         databases.insert(id, Arc::downgrade(&database));
         database
     }

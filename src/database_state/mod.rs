@@ -2,7 +2,7 @@
 
 mod watch;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use crate::dialect::Dialect;
 use crate::footprint::Name;
 use crate::resolve::{Resolver, Settings};
 
-pub(crate) use self::watch::{Fingerprint, Watch};
+pub(crate) use self::watch::{Fingerprint, Watch, Watches};
 
 /// How often a catalogue is read again because a query names what it does not know.
 const REREAD_EVERY: Duration = Duration::from_secs(1);
@@ -34,8 +34,7 @@ pub(crate) struct Database {
     under_way: Mutex<BTreeMap<u64, usize>>,
     /// The oldest of those generations.
     oldest: AtomicU64,
-    /// The looks at the catalogue, by the database user that they are asked as.
-    watches: Mutex<HashMap<Box<str>, Arc<Watch>>>,
+    watches: Arc<Watches>,
 }
 
 #[derive(Debug, Clone)]
@@ -46,7 +45,7 @@ struct Loaded {
 }
 
 impl Database {
-    pub(crate) fn new(id: DatabaseId, dialect: Dialect) -> Self {
+    pub(crate) fn new(id: DatabaseId, dialect: Dialect, watches: Arc<Watches>) -> Self {
         Self {
             id,
             dialect,
@@ -55,23 +54,19 @@ impl Database {
             rereads: AtomicU32::new(0),
             under_way: Mutex::default(),
             oldest: AtomicU64::new(u64::MAX),
-            watches: Mutex::default(),
+            watches,
         }
     }
 
     /// The looks at the catalogue by that database user.
     pub(crate) fn watch(&self, user: &str) -> Arc<Watch> {
-        let mut watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(watches.entry(user.into()).or_default())
+        self.watches.of(user)
     }
 
     /// The schema may have changed, or may be about to: it is looked at before the next
     /// cached read.
     pub(crate) fn suspect(&self) {
-        let watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
-        for watch in watches.values() {
-            watch.suspect();
-        }
+        self.watches.suspect();
     }
 
     /// The schema's generation. Ask before the catalogue is read.

@@ -4,6 +4,7 @@
 //! of the catalogue. A cached read may rely on the catalogue for as long as the last look
 //! that found it unchanged began no longer ago than an interval.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -19,6 +20,25 @@ pub(crate) struct Watch {
     /// Whether a look is under way that others need not repeat.
     looking: AtomicBool,
     seen: Mutex<Seen>,
+}
+
+/// The looks at one database's catalogue, by the database user that they are asked as.
+#[derive(Debug, Default)]
+pub(crate) struct Watches(Mutex<HashMap<Box<str>, Arc<Watch>>>);
+
+impl Watches {
+    pub(crate) fn of(&self, user: &str) -> Arc<Watch> {
+        let mut watches = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(watches.entry(user.into()).or_default())
+    }
+
+    /// The catalogue may have changed: every look that has begun by now no longer counts.
+    pub(crate) fn suspect(&self) {
+        let watches = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for watch in watches.values() {
+            watch.suspect();
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -76,7 +96,7 @@ impl Watch {
     }
 
     /// The catalogue may have changed: a look that has begun by now no longer counts.
-    pub(crate) fn suspect(&self) {
+    fn suspect(&self) {
         let mut seen = self.seen();
         seen.suspicions += 1;
         self.looked_at.store(0, Ordering::SeqCst);
