@@ -167,13 +167,11 @@ impl<'c> Effects<'c> {
             return;
         }
         match self.catalogue.routines.get_key_value(name) {
-            Some((name, codes)) => {
-                if self.called.insert(name) {
-                    self.open.extend(codes.iter().map(Task::Run));
-                }
+            Some((name, codes)) if self.called.insert(name) => {
+                self.open.extend(codes.iter().map(Task::Run));
             }
             None if must_be_known => self.anything(),
-            None => {}
+            _ => {}
         }
     }
 
