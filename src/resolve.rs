@@ -205,7 +205,9 @@ impl Resolver {
             [Step::Read(access), ..] => Err(access.refusal.map_or(Bypass::NotARead, Bypass::from)),
             _ => Err(Bypass::NotARead),
         };
-        let writes = self.catalogue.writes(sql, &analysis, &self.pure);
+        let mut writes = self.catalogue.writes(sql, &analysis, &self.pure);
+        // MySQL's functions and triggers cannot change the schema.
+        writes.redefines &= self.dialect != Dialect::Mysql;
         // On MySQL, a connection that may have made one never knows again: a text is asked
         // for the words that it takes.
         let may_make =

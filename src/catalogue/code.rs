@@ -45,7 +45,8 @@ pub struct Code {
     pub(super) words: BTreeSet<Name>,
     /// What it calls, and must be a routine that is known.
     pub(super) calls: BTreeSet<Name>,
-    /// Whether the database keeps it from writing relations itself.
+    /// Whether it writes no relations itself: it has no word for it, or the database keeps
+    /// it from doing so.
     pub(super) only_reads: bool,
     /// Whether it may run what it does not show.
     pub(super) opaque: bool,
@@ -101,6 +102,11 @@ const RUN_A_TEXT: [&str; 12] = [
 const STRUCTURE: &str = "add after against begin by call columns conflict cursor do else elseif elsif \
     enum fetch filter for if iterate leave loop match nested next old new over partition path \
     regexp repeat return returns rollup set sets then until use window while with";
+
+/// The words that write rows.
+const WRITES: &[&str] = &[
+    "copy", "delete", "insert", "merge", "refresh", "replace", "truncate", "update",
+];
 
 /// MySQL's words before relations and routines, and those after them.
 const OPENS_TABLES: &[&str] = &[
@@ -160,6 +166,9 @@ impl Code {
             Language::Mysql => session_of_mysql(pieces),
             Language::Sqlite | Language::Expression => false,
         };
+        // rule: code-without-a-verb-only-reads
+        let writes = |piece: &Piece<'_>| is_one_of(Some(*piece), WRITES);
+        code.only_reads = !pieces.iter().any(writes);
         if code.opaque {
             code.sets = true;
             // What MySQL's code does at run time is checked by its words.

@@ -207,11 +207,16 @@ impl Catalogue {
         words.filter_map(|word| self.attributes.get(word.to_lowercase().as_str()))
     }
 
-    /// Whether code that only reads may do more than that: call one of the routines that
-    /// are known so far, or change the session.
+    /// Whether code that only reads may do more than that: change the session, or call one
+    /// of the routines that are known so far, be it through a relation.
     #[must_use]
     pub fn matters(&self, code: &Code) -> bool {
-        code.opaque || code.sets || code.words.iter().any(|w| self.routines.contains_key(w))
+        let may_call = |name: &Name| {
+            let relation = self.relations.get(name);
+            self.routines.contains_key(name)
+                || relation.is_some_and(|r| !r.views.is_empty() || r.row_security)
+        };
+        code.opaque || code.sets || code.words.iter().any(may_call)
     }
 
     /// Whether a routine or a trigger may make temporary relations.

@@ -558,7 +558,7 @@ fn note_hidden(writes: &mut Writes, analysis: &Analysis, dialect: Dialect) {
     writes.sets = runs_unknown || fires;
     // A connection to MySQL that may have made one never knows again.
     writes.temporaries = runs_unknown || (fires && dialect != Dialect::Mysql);
-    writes.redefines = writes.sets;
+    writes.redefines = writes.sets && dialect != Dialect::Mysql;
 }
 
 /// What a statement does before the database is known, and with it the dialect.

@@ -41,8 +41,9 @@ pub(super) fn steps(statement: &[TokenWithSpan], dialect: Dialect) -> Vec<Step> 
         Some("TRUNCATE") => truncate(cursor, dialect),
         Some("COPY") if dialect == Dialect::Postgres => copy(cursor, dialect),
         Some("LOAD") if dialect == Dialect::Mysql => load(statement),
+        Some("REFRESH") if dialect == Dialect::Postgres => refresh(cursor),
         // rule: unknown-statement-may-write
-        // `CALL`, `DO`, `EXECUTE`, `REFRESH`, `IMPORT`, `HANDLER` among others.
+        // `CALL`, `DO`, `EXECUTE`, `IMPORT`, `HANDLER` among others.
         Some(_) => vec![Step::Unknown],
     }
 }
@@ -240,6 +241,23 @@ fn copy(mut cursor: Cursor<'_>, dialect: Dialect) -> Vec<Step> {
     }
     steps.extend(found.extra_steps());
     steps
+}
+
+/// `REFRESH MATERIALIZED VIEW name`; `cursor` stands after the word.
+fn refresh(mut cursor: Cursor<'_>) -> Vec<Step> {
+    // rule: a-refresh-writes-the-materialized-view
+    if !cursor.eat_all(&["MATERIALIZED", "VIEW"]) {
+        return vec![Step::Unknown];
+    }
+    cursor.eat("CONCURRENTLY");
+    let Some((_, relation)) = cursor.qualified_name() else {
+        return vec![Step::Unknown];
+    };
+    if !cursor.is_done() && !cursor.eat("WITH") {
+        return vec![Step::Unknown];
+    }
+    let kind = WriteKind::Replace;
+    vec![write(vec![Target { relation, kind }], Access::default())]
 }
 
 /// Where the parenthesis closes that was opened before `tokens`.

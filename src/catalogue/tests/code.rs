@@ -87,6 +87,24 @@ fn dynamic_sql_is_opaque() {
 }
 
 #[test]
+fn code_without_a_verb_only_reads() {
+    let reads = "BEGIN IF (SELECT count(*) FROM posts) > 3 THEN RAISE 'delete'; END IF; END";
+    assert!(of(reads, Language::PlPgSql).only_reads);
+    for body in [
+        "BEGIN MERGE INTO posts USING x ON true WHEN MATCHED THEN DO NOTHING; END",
+        "BEGIN TRUNCATE posts; END",
+        "BEGIN REFRESH MATERIALIZED VIEW posts; END",
+        "BEGIN COPY posts FROM '/dev/null'; END",
+        "WITH x AS (DELETE FROM posts RETURNING 1) SELECT 1 FROM x",
+        "UPDATE posts SET x = 1",
+    ] {
+        assert!(!of(body, Language::PlPgSql).only_reads, "{body}");
+    }
+    assert!(!of("REPLACE INTO posts VALUES (1)", Language::Mysql).only_reads);
+    assert!(!of("REPLACE INTO posts VALUES (1)", Language::Sqlite).only_reads);
+}
+
+#[test]
 fn code_may_change_the_session() {
     for body in [
         "BEGIN SET search_path = x; END",

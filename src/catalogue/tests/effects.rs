@@ -191,6 +191,7 @@ fn what_is_called_unseen_may_write() {
 fn a_routine_that_is_hidden_may_do_anything() {
     let mut watched = watched();
     let code = Code::of("BEGIN CALL hidden(1); END", Language::Mysql);
+    assert!(!code.opaque);
     watched.add_routine("calls", code, Dialect::Mysql);
     assert!(write(&watched, "SELECT calls()").database);
     watched.add_routine("hidden", Code::default(), Dialect::Mysql);

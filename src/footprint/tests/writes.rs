@@ -364,6 +364,21 @@ fn loads() {
 }
 
 #[test]
+fn a_refresh_writes_the_materialized_view() {
+    for sql in [
+        "REFRESH MATERIALIZED VIEW a.v",
+        "REFRESH MATERIALIZED VIEW CONCURRENTLY \"v\" WITH DATA",
+        "REFRESH MATERIALIZED VIEW v WITH NO DATA",
+    ] {
+        assert_writes(sql, Postgres, &[("v", Replace)]);
+    }
+    assert_eq!(
+        steps("REFRESH MATERIALIZED VIEW v", Mysql)[0],
+        Step::Unknown
+    );
+}
+
+#[test]
 fn unknown_statements() {
     for dialect in ALL {
         for sql in [
@@ -371,7 +386,7 @@ fn unknown_statements() {
             "DO 1",
             "EXECUTE x",
             "PREPARE x AS SELECT 1",
-            "REFRESH MATERIALIZED VIEW v",
+            "REFRESH v",
             "HANDLER a OPEN",
             "IMPORT TABLE FROM 'x'",
             "whatever",

@@ -234,7 +234,8 @@ where
     Ok(())
 }
 
-/// Defaults, generated columns, checks and indexes; and policies.
+/// Defaults, generated columns, checks, indexes and what refreshes a materialized view; and
+/// policies.
 fn expressions<C>(conn: &mut C, catalogue: &mut Catalogue) -> QueryResult<()>
 where
     C: LoadConnection,
@@ -249,11 +250,12 @@ where
                  UNION ALL SELECT indrelid, pg_get_expr(indpred, indrelid), false FROM pg_index \
                  UNION ALL SELECT partrelid, pg_get_expr(partexprs, partrelid), false \
                              FROM pg_partitioned_table \
+                 UNION ALL SELECT oid, pg_get_viewdef(oid), false FROM pg_class WHERE relkind = 'm' \
                  UNION ALL SELECT polrelid, pg_get_expr(polqual, polrelid), true FROM pg_policy \
                  UNION ALL SELECT polrelid, pg_get_expr(polwithcheck, polrelid), true \
                              FROM pg_policy) x (relation, text, policy) \
            JOIN pg_class c ON c.oid = x.relation JOIN pg_namespace n ON n.oid = c.relnamespace \
-          WHERE x.text LIKE '%(%' AND x.text NOT LIKE 'nextval(%' AND {OURS}"
+          WHERE (x.text LIKE '%(%' OR c.relkind = 'm') AND x.text NOT LIKE 'nextval(%' AND {OURS}"
     );
     for row in texts(conn, &expressions)? {
         let code = Code::of(cell(&row, 2), Language::Expression).only_reading();

@@ -10,6 +10,8 @@ mod drift;
 mod kit;
 #[path = "cases/machinery.rs"]
 mod machinery;
+#[path = "only/mysql_code.rs"]
+mod of_code;
 #[path = "only/mysql.rs"]
 mod only;
 #[path = "cases/tags.rs"]

@@ -10,6 +10,8 @@ mod drift;
 mod kit;
 #[path = "cases/machinery.rs"]
 mod machinery;
+#[path = "only/postgres_code.rs"]
+mod of_code;
 #[path = "only/postgres.rs"]
 mod only;
 #[path = "cases/tags.rs"]

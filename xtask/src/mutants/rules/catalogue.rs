@@ -253,6 +253,12 @@ pub(super) const RULES: &[Mutant] = &[
         "function.is_empty()",
     ),
     rule(
+        "code-without-a-verb-only-reads",
+        CODE,
+        "code.only_reads = !pieces.iter().any(writes);",
+        "code.only_reads = pieces.iter().any(writes);",
+    ),
+    rule(
         "code-may-change-the-session",
         CODE,
         "code.sets |= match language {",
