@@ -1,11 +1,13 @@
 //! The cache beneath its handle: the backend, the counters and the protocol's driver.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use crate::backend::{CacheBackend, Put};
 use crate::bypass::Bypass;
 use crate::config::Config;
+use crate::database::TagSpace;
 use crate::entry::{Entry, Vector};
 use crate::error::BackendError;
 use crate::feed::Feed;
@@ -17,7 +19,7 @@ use crate::resolve::Settings;
 use crate::stats::{Counters, count};
 use crate::tag::Tag;
 
-/// No entry lives longer, jitter aside.
+/// No entry lives longer.
 pub(crate) const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
 
 /// What both reads and writes go through.
@@ -29,6 +31,8 @@ pub(crate) struct Core {
     pub(crate) flights: Flights,
     pub(crate) orphans: Mutex<Vec<Orphan>>,
     pub(crate) feed: Feed,
+    /// The databases that were ever seen.
+    pub(crate) spaces: Mutex<HashSet<TagSpace>>,
     /// What the models and the configuration say.
     settings: RwLock<Arc<Settings>>,
 }
@@ -63,6 +67,7 @@ impl Core {
             flights: Flights::default(),
             orphans: Mutex::default(),
             feed: Feed::default(),
+            spaces: Mutex::default(),
             settings: RwLock::new(Arc::new(config.settings())),
             config,
         })
@@ -183,6 +188,14 @@ impl Core {
         }
     }
 
+    /// Forgets what is stored under a key. Returns whether it was valid.
+    pub(crate) fn forget(&self, key: &Key) -> bool {
+        self.backend.remove(key).unwrap_or_else(|error| {
+            self.failed(&error);
+            false
+        })
+    }
+
     /// How long an entry with or without rows lives at most: the first of what the query,
     /// the models and the configuration say. `None` if it is not to be stored.
     pub(crate) fn lifetime(&self, lives: Lives, empty: bool) -> Option<Duration> {
@@ -194,10 +207,11 @@ impl Core {
         }
     }
 
-    /// When an entry that is stored now and lives for `ttl` is too old, jitter included.
+    /// When an entry that is stored now and lives for `ttl` at most is too old. The jitter
+    /// only shortens it.
     pub(crate) fn expiry(&self, ttl: Duration) -> Instant {
-        let swing: f64 = rand::random_range(-1.0..=1.0);
+        let share: f64 = rand::random_range(0.0..=1.0);
         // rule: every-entry-has-a-lifetime
-        Instant::now() + ttl.min(LONGEST).mul_f64(1.0 + self.config.jitter * swing)
+        Instant::now() + ttl.min(LONGEST).mul_f64(1.0 - self.config.jitter * share)
     }
 }

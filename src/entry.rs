@@ -32,6 +32,9 @@ pub struct Entry {
     pub weight: usize,
     /// When it is too old to be served.
     pub expires_at: Instant,
+    /// The latest end of its life, however often it is
+    /// [touched](crate::backend::CacheBackend::touch).
+    pub not_after: Option<Instant>,
     /// The tags with which it is removed at once, see
     /// [`purge`](crate::backend::CacheBackend::purge). Mostly none.
     pub removed_with: Arc<[Tag]>,

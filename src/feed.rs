@@ -7,10 +7,14 @@ use std::time::Duration;
 
 use crate::event::Invalidation;
 
+/// The largest buffer of a subscriber: it is allocated at once.
+const MOST: usize = 1 << 16;
+
 /// Invalidations as they happen; made by [`Cache::subscribe`](crate::Cache::subscribe).
 ///
 /// Lossy: what does not fit in its buffer is dropped, the newest first, and counted by
-/// [`lost`](Self::lost). No write ever waits for a subscriber. As an iterator, it waits for the next event, and ends when the cache is dropped.
+/// [`lost`](Self::lost). No write ever waits for a subscriber. As an iterator, it waits for the next event, and ends
+/// when the last handle of the cache and the last connection attached to it are dropped.
 #[derive(Debug)]
 pub struct Subscription {
     events: Receiver<Arc<Invalidation>>,
@@ -61,7 +65,7 @@ struct Subscriber {
 impl Feed {
     /// A new subscriber, whose buffer holds `capacity` events, and one at least.
     pub(crate) fn subscribe(&self, capacity: usize) -> Subscription {
-        let (sender, events) = sync_channel(capacity.max(1));
+        let (sender, events) = sync_channel(capacity.clamp(1, MOST));
         let lost = Arc::new(AtomicU64::new(0));
         let mut subscribers = self
             .subscribers

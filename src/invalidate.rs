@@ -1,9 +1,8 @@
 //! The one path of every write: quarantine, then lift.
 
-use std::collections::HashSet;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::collections::{BTreeSet, HashSet};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::catalogue::Writes;
@@ -15,7 +14,7 @@ use crate::footprint::Name;
 use crate::protocol::Lift;
 use crate::resolve::write_tags;
 use crate::stats::count;
-use crate::strategy::{Strategy, Version};
+use crate::strategy::{Chosen, Strategies};
 use crate::tag::Tag;
 use crate::token::WriterId;
 
@@ -85,18 +84,19 @@ impl Core {
             return;
         }
         self.renew_tags(&tags);
-        self.invalidated(writes, source);
+        self.invalidated(writes, space, source);
     }
 
-    /// Gives the tags of what was written, in each of these databases, new tokens.
-    pub(crate) fn renew_everywhere(&self, writes: &Writes, spaces: &HashSet<TagSpace>) {
+    /// Gives the tags of what was written, in each database, new tokens.
+    pub(crate) fn renew_everywhere(&self, writes: &Writes) {
+        let spaces = self.spaces().clone();
         let tags: Vec<Tag> = spaces
             .iter()
             .flat_map(|space| write_tags(writes, Some(*space)))
             .chain(writes.tables.iter().map(|table| Tag::named(table)))
             .collect();
         self.renew_tags(&tags);
-        self.invalidated(writes, Source::Explicit);
+        self.invalidated(writes, None, Source::Explicit);
     }
 
     /// Gives a label a new token.
@@ -119,27 +119,44 @@ impl Core {
     }
 
     /// Follows up on what was invalidated: the strategies of its tables, and who listens.
-    fn invalidated(&self, writes: &Writes, source: Source) {
+    fn invalidated(&self, writes: &Writes, space: Option<TagSpace>, source: Source) {
         self.counters.invalidation(source);
         let strategies = self.strategies_of(writes);
         if strategies.is_empty() && !self.feed.is_heard() {
             return;
         }
+        let removed = strategies.iter().filter(|(_, strategy)| strategy.removes());
+        for table in removed.map(|(table, _)| table).collect::<BTreeSet<_>>() {
+            self.purge(table, space.filter(|_| !writes.root));
+        }
         let event = Arc::new(Invalidation::of(writes, source));
-        for (table, strategy) in strategies {
-            // rule: the-delete-strategy-removes-at-once
-            if strategy.removes()
-                && let Err(error) = self.backend.purge(&Tag::named(&table))
-            {
-                self.failed(&error);
-            }
-            let told = catch_unwind(AssertUnwindSafe(|| strategy.invalidated(&table, &event)));
-            if told.is_err() {
+        for (table, strategy) in &strategies {
+            if strategy.tell(table, &event) {
                 count(&self.counters.strategy_panics);
                 log::warn!("the strategy {} of {table} panicked", strategy.name());
             }
         }
         self.publish(&event);
+    }
+
+    /// Removes what was made from a table of that database, or of any.
+    // rule: the-delete-strategy-removes-at-once
+    fn purge(&self, table: &str, space: Option<TagSpace>) {
+        let spaces = match space {
+            Some(space) => vec![space],
+            None => self.spaces().iter().copied().collect(),
+        };
+        let of_databases = spaces.into_iter().map(|space| Tag::any(space, table));
+        for tag in of_databases.chain([Tag::named(table)]) {
+            if let Err(error) = self.backend.purge(&tag) {
+                self.failed(&error);
+            }
+        }
+    }
+
+    /// The databases that were ever seen.
+    pub(crate) fn spaces(&self) -> MutexGuard<'_, HashSet<TagSpace>> {
+        self.spaces.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells the subscribers.
@@ -150,24 +167,21 @@ impl Core {
         }
     }
 
-    /// The strategies of the tables that were written, but for the default one.
-    fn strategies_of(&self, writes: &Writes) -> Vec<(Name, &'static dyn Strategy)> {
+    /// The strategies of the tables that were written, as far as they follow up.
+    fn strategies_of(&self, writes: &Writes) -> Vec<(Name, Chosen)> {
         let settings = self.settings();
-        let written = |table: &Name| {
-            writes.root || writes.database || writes.schema || writes.tables.contains(table)
+        let mut found = Vec::new();
+        let mut add = |table: &Name| {
+            let strategies = settings.strategies(table).into_iter();
+            let attentive = strategies.flat_map(Strategies::attentive);
+            found.extend(attentive.map(|strategy| (table.clone(), strategy.clone())));
         };
-        settings
-            .tables()
-            .filter(|table| written(table))
-            .filter_map(|table| Some((table, settings.of(table)?.strategies)))
-            .flat_map(|(table, strategies)| {
-                let of_table: Vec<_> = strategies.iter().collect();
-                of_table
-                    .into_iter()
-                    .map(|strategy| (table.clone(), strategy))
-            })
-            .filter(|(_, strategy)| strategy.name() != Version.name())
-            .collect()
+        if writes.root || writes.database || writes.schema {
+            settings.tables().for_each(&mut add);
+        } else {
+            writes.tables.iter().for_each(&mut add);
+        }
+        found
     }
 
     /// The sessions whose end would resolve a quarantine, and which may be asked about now.
@@ -200,7 +214,7 @@ impl Core {
         for orphan in ended {
             count(&self.counters.resolves);
             self.lift(orphan.writer, &orphan.tags, Lift::Renew);
-            self.invalidated(&orphan.writes, Source::Unknown);
+            self.invalidated(&orphan.writes, orphan.space, Source::Unknown);
         }
     }
 }
@@ -210,7 +224,7 @@ impl Guard {
     pub(crate) fn renew(mut self, source: Source) {
         self.owed = false;
         self.core.lift(self.writer, &self.tags, Lift::Renew);
-        self.core.invalidated(&self.writes, source);
+        self.core.invalidated(&self.writes, self.space, source);
     }
 
     /// The writer wrote nothing, for certain.
@@ -231,7 +245,8 @@ impl Drop for Guard {
         if self.session.is_none() {
             self.owed = false;
             self.core.lift(self.writer, &self.tags, Lift::Renew);
-            self.core.invalidated(&self.writes, Source::Unknown);
+            self.core
+                .invalidated(&self.writes, self.space, Source::Unknown);
             return;
         }
         self.core

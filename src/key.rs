@@ -27,7 +27,7 @@ pub struct KeyParts<'a> {
     /// The version of everything that is stored, see
     /// [`Builder::version`](crate::Builder::version).
     pub version: u32,
-    /// The versions of the models that are read.
+    /// The versions of the models that are read, and what the query itself depends on.
     pub versions: &'a [u8],
     /// What the caller gave to `.scope()`.
     pub scope: Option<&'a [u8]>,

@@ -126,6 +126,7 @@ mod tests {
             rows: Arc::new(()),
             weight: 0,
             expires_at: Instant::now(),
+            not_after: None,
             removed_with: Arc::from([]),
         }
     }

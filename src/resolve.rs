@@ -55,8 +55,8 @@ impl Settings {
         let mut settings = configured.or(declared)?.clone();
         if let (Some(declared), Some(_)) = (declared, configured) {
             settings.ttl = settings.ttl.or(declared.ttl);
-            if settings.strategies.is_empty() {
-                settings.strategies = declared.strategies.clone();
+            if let Some(strategies) = self.strategies(table) {
+                settings.strategies = strategies.clone();
             }
             settings.versions.clone_from(&declared.versions);
             // rule: what-a-model-forbids-stays-forbidden
@@ -67,6 +67,34 @@ impl Settings {
                 .extend(declared.depends_on.iter().cloned());
         }
         Some(settings)
+    }
+
+    /// A digest of all that is said about those tables and decides what a result is worth;
+    /// `None` if nothing is.
+    #[must_use]
+    pub fn digest(&self, tables: &BTreeSet<Name>) -> Option<[u8; 32]> {
+        let said = |table| Some((table, self.of(table)?));
+        let mut said = tables.iter().filter_map(said).peekable();
+        said.peek()?;
+        let mut bytes = Vec::new();
+        for (table, settings) in said {
+            let depends_on = settings.depends_on.iter().map(AsRef::as_ref);
+            encode(std::iter::once(&**table).chain(depends_on), &mut bytes);
+            encode_versions(table, &settings, &mut bytes);
+            bytes.push(u8::from(settings.never));
+            bytes.push(u8::from(settings.strategies.follow_writes()));
+            bytes.push(u8::from(settings.strategies.remove()));
+        }
+        Some(*blake3::hash(&bytes).as_bytes())
+    }
+
+    /// The strategies that count for a table, if any is chosen.
+    #[must_use]
+    pub fn strategies(&self, table: &Name) -> Option<&Strategies> {
+        let configured = self.configured.get(table).map(|table| &table.strategies);
+        configured
+            .filter(|strategies| !strategies.is_empty())
+            .or_else(|| self.declared.get(table).map(|table| &table.strategies))
     }
 
     /// The tables that anything is said about.
@@ -132,7 +160,8 @@ pub struct ReadFootprint {
     pub tags: Arc<[Tag]>,
     /// The shortest time to live that is asked for one of the tables.
     pub ttl: Option<Duration>,
-    /// The versions of the tables' models, in an encoding that no two lists share.
+    /// The versions of the tables' models and what the query adds, in an encoding that no
+    /// two lists share.
     pub versions: Arc<[u8]>,
     /// Under which tags the result is to be found when it must be removed at once.
     pub removed_with: Arc<[Tag]>,
@@ -200,7 +229,7 @@ impl Resolver {
             [Step::Read(access)] => self
                 .catalogue
                 .reads(access, &self.pure)
-                .and_then(|reads| self.footprint(reads, &BTreeSet::new())),
+                .and_then(|reads| self.footprint(reads, &BTreeSet::new(), &BTreeSet::new())),
             // A read that changes the session on the way, or several statements at once.
             [Step::Read(access), ..] => Err(access.refusal.map_or(Bypass::NotARead, Bypass::from)),
             _ => Err(Bypass::NotARead),
@@ -223,7 +252,8 @@ impl Resolver {
         }
     }
 
-    /// The footprint of a read of those tables, and of `extra` ones.
+    /// The footprint of a read of those tables, and of what the query adds: `extra` ones,
+    /// and labels.
     ///
     /// # Errors
     /// If caching is forbidden for one of them.
@@ -231,6 +261,7 @@ impl Resolver {
         &self,
         mut reads: Reads,
         extra: &BTreeSet<Name>,
+        labels: &BTreeSet<Name>,
     ) -> Result<ReadFootprint, Bypass> {
         let mut ttl: Option<Duration> = None;
         let mut declared = extra.clone();
@@ -245,9 +276,18 @@ impl Resolver {
                 declared.extend(settings.depends_on);
             }
         }
+        // What the query adds has an entry of its own: the same query without it has another.
+        // rule: a-result-that-depends-on-more-is-another
+        if !(extra.is_empty() && labels.is_empty()) {
+            versions.push(b'+');
+            for added in [extra, labels] {
+                encode(added.iter().map(AsRef::as_ref), &mut versions);
+            }
+        }
         reads.tables.extend(declared);
+        let labels = labels.iter().map(|label| Tag::label(label));
         Ok(ReadFootprint {
-            tags: self.read_tags(&reads),
+            tags: self.read_tags(&reads).chain(labels).collect(),
             removed_with: self.removal_tags(&reads),
             reads,
             ttl,
@@ -255,7 +295,7 @@ impl Resolver {
         })
     }
 
-    fn read_tags(&self, reads: &Reads) -> Arc<[Tag]> {
+    fn read_tags(&self, reads: &Reads) -> impl Iterator<Item = Tag> {
         let above = [
             Tag::root(),
             Tag::database(self.space),
@@ -263,32 +303,39 @@ impl Resolver {
         ];
         // rule: only-the-ttl-strategy-outlives-writes
         let followed = reads.tables.iter().filter(|table| {
-            let settings = self.settings.of(table);
-            settings.is_none_or(|settings| settings.strategies.follow_writes())
+            let strategies = self.settings.strategies(table);
+            strategies.is_none_or(Strategies::follow_writes)
         });
         above
             .into_iter()
             .chain(followed.map(|table| Tag::any(self.space, table)))
-            .collect()
     }
 
     fn removal_tags(&self, reads: &Reads) -> Arc<[Tag]> {
         let removed = reads.tables.iter().filter(|table| {
-            let settings = self.settings.of(table);
-            settings.is_some_and(|settings| settings.strategies.remove())
+            let strategies = self.settings.strategies(table);
+            strategies.is_some_and(Strategies::remove)
         });
-        removed.map(|table| Tag::named(table)).collect()
+        removed.map(|table| Tag::any(self.space, table)).collect()
     }
 }
 
-/// Adds the versions of a table's models: each part with its length before it.
-fn encode_versions(table: &str, settings: &TableSettings, versions: &mut Vec<u8>) {
+/// Adds the versions of a table's models.
+fn encode_versions(table: &str, settings: &TableSettings, bytes: &mut Vec<u8>) {
     for (model, version) in &settings.versions {
-        for part in [table, model] {
-            versions.extend_from_slice(&(part.len() as u64).to_le_bytes());
-            versions.extend_from_slice(part.as_bytes());
-        }
-        versions.extend_from_slice(&version.to_le_bytes());
+        bytes.push(b'v');
+        encode([table, model].into_iter(), bytes);
+        bytes.extend_from_slice(&version.to_le_bytes());
+    }
+}
+
+/// Adds a list: how many parts, and each with its length before it.
+fn encode<'p>(parts: impl Iterator<Item = &'p str>, bytes: &mut Vec<u8>) {
+    let parts: Vec<&str> = parts.collect();
+    bytes.extend_from_slice(&(parts.len() as u64).to_le_bytes());
+    for part in parts {
+        bytes.extend_from_slice(&(part.len() as u64).to_le_bytes());
+        bytes.extend_from_slice(part.as_bytes());
     }
 }
 

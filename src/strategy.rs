@@ -1,7 +1,9 @@
 //! Strategies: what becomes of a model's cached results when its table is written.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::event::Invalidation;
 
@@ -14,8 +16,10 @@ use crate::event::Invalidation;
 /// | strategy | a read after a committed write | the old result |
 /// |---|---|---|
 /// | [`Version`] (default) | never stale | dies unread; its memory is reclaimed by eviction or its time to live |
-/// | [`Delete`] | never stale | is removed from the store before the write returns, as far as the store knows it |
+/// | [`Delete`] | never stale | is removed from the store before the write returns |
 /// | [`Ttl`] | may be as old as the time to live | is served until it expires |
+///
+/// What a strategy does is asked once, when its model is registered.
 ///
 /// A strategy of your own is a unit struct or static that implements this trait, named by
 /// its path: `#[cache(strategy = Warm)]`.
@@ -37,7 +41,7 @@ use crate::event::Invalidation;
 ///     }
 /// }
 /// ```
-pub trait Strategy: Debug + Send + Sync + 'static {
+pub trait Strategy: Any + Debug + Send + Sync {
     /// What it is called, in the configuration and in reports.
     fn name(&self) -> &str;
 
@@ -114,17 +118,83 @@ pub fn by_name(name: &str) -> Option<&'static dyn Strategy> {
     }
 }
 
+/// A strategy and what it said of itself.
+#[derive(Debug, Clone)]
+pub struct Chosen {
+    strategy: &'static dyn Strategy,
+    name: Box<str>,
+    follows_writes: bool,
+    removes: bool,
+}
+
+impl Chosen {
+    /// Asks the strategy. One that panics counts as [`Version`] that is told.
+    #[must_use]
+    pub fn new(strategy: &'static dyn Strategy) -> Self {
+        let ask = || Self {
+            strategy,
+            name: strategy.name().into(),
+            follows_writes: strategy.follows_writes(),
+            removes: strategy.removes(),
+        };
+        catch_unwind(AssertUnwindSafe(ask)).unwrap_or_else(|_| {
+            log::warn!("a strategy panicked when it was asked what it does");
+            Self {
+                strategy,
+                name: "panicked".into(),
+                follows_writes: true,
+                removes: false,
+            }
+        })
+    }
+
+    /// Whether the results are removed at once.
+    #[must_use]
+    pub fn removes(&self) -> bool {
+        self.removes
+    }
+
+    /// What it is called.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Tells it of an invalidation. Returns whether it panicked.
+    #[must_use]
+    pub fn tell(&self, table: &str, event: &Invalidation) -> bool {
+        catch_unwind(AssertUnwindSafe(|| self.strategy.invalidated(table, event))).is_err()
+    }
+
+    /// Whether nothing follows an invalidation.
+    fn is_default(&self) -> bool {
+        (self.strategy as &dyn Any).is::<Version>()
+    }
+}
+
+/// Equal if they are of one type and said the same.
+impl PartialEq for Chosen {
+    fn eq(&self, other: &Self) -> bool {
+        let kind = |chosen: &Self| (chosen.strategy as &dyn Any).type_id();
+        kind(self) == kind(other)
+            && (&self.name, self.follows_writes, self.removes)
+                == (&other.name, other.follows_writes, other.removes)
+    }
+}
+
+impl Eq for Chosen {}
+
 /// The strategies of a table's models, by the type of the model.
-#[derive(Debug, Clone, Default)]
-pub struct Strategies(BTreeMap<&'static str, &'static dyn Strategy>);
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Strategies(BTreeMap<&'static str, Chosen>);
 
 impl Strategies {
     /// Adds a model's strategy.
-    pub fn add(&mut self, model: &'static str, strategy: &'static dyn Strategy) {
+    pub fn add(&mut self, model: &'static str, strategy: Chosen) {
         self.0.insert(model, strategy);
     }
 
-    /// Whether nothing is said.
+    /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -134,35 +204,20 @@ impl Strategies {
     // rule: the-stricter-strategy-counts
     #[must_use]
     pub fn follow_writes(&self) -> bool {
-        self.0.is_empty() || self.0.values().any(|strategy| strategy.follows_writes())
+        self.0.is_empty() || self.0.values().any(|strategy| strategy.follows_writes)
     }
 
     /// Whether results are removed at once.
     #[must_use]
     pub fn remove(&self) -> bool {
-        self.0.values().any(|strategy| strategy.removes())
+        self.0.values().any(|strategy| strategy.removes)
     }
 
-    /// All of them.
-    pub fn iter(&self) -> impl Iterator<Item = &'static dyn Strategy> + '_ {
-        self.0.values().copied()
-    }
-}
-
-/// Equal where each model has a strategy of the same name.
-impl PartialEq for Strategies {
-    fn eq(&self, other: &Self) -> bool {
-        let names = |strategies: &Self| -> Vec<(&str, String)> {
-            let named = strategies.0.iter();
-            named
-                .map(|(model, strategy)| (*model, strategy.name().to_owned()))
-                .collect()
-        };
-        names(self) == names(other)
+    /// Those that follow up on an invalidation: all but the default one.
+    pub fn attentive(&self) -> impl Iterator<Item = &Chosen> {
+        self.0.values().filter(|strategy| !strategy.is_default())
     }
 }
-
-impl Eq for Strategies {}
 
 #[cfg(test)]
 mod tests {
@@ -172,16 +227,19 @@ mod tests {
     fn the_stricter_strategy_counts() {
         let mut strategies = Strategies::default();
         assert!(strategies.follow_writes() && !strategies.remove());
-        strategies.add("A", &Ttl);
+        strategies.add("A", Chosen::new(&Ttl));
         assert!(!strategies.follow_writes() && !strategies.remove());
-        strategies.add("B", &Delete);
+        strategies.add("B", Chosen::new(&Delete));
         assert!(strategies.follow_writes() && strategies.remove());
     }
 
     #[test]
     fn built_in_strategies_have_their_names() {
         for name in ["version", "delete", "ttl"] {
-            assert_eq!(by_name(name).map(Strategy::name), Some(name));
+            assert_eq!(
+                by_name(name).map(|found| found.name().to_owned()),
+                Some(name.to_owned())
+            );
         }
         assert!(by_name("Version").is_none());
     }

@@ -38,13 +38,15 @@ const PATIENCE: Duration = Duration::from_millis(100);
 
 /// The embedded backend.
 ///
-/// An entry weighs the bytes of its key, of its rows as the database sent them (or,
+/// An entry weighs the bytes of its key and its tags, of its rows as the database sent them (or,
 /// for typed rows, their in-line size and the length of their texts and blobs) and
 /// 192 bytes. The capacity is divided among shards of at least 8 MiB; an entry
 /// heavier than a shard is refused.
 #[derive(Debug)]
 pub struct MemoryBackend {
     generation: AtomicU64,
+    /// The number of the next entry.
+    next: AtomicU64,
     entries: Cache<Key, Slot, ByWeight, ahash::RandomState, Evictions>,
     cells: Mutex<Cells>,
     evictions: Evictions,
@@ -53,6 +55,8 @@ pub struct MemoryBackend {
 
 #[derive(Debug, Clone)]
 struct Slot {
+    /// Unlike that of any other, also of one that is stored under the same key.
+    id: u64,
     entry: Entry,
     cells: Box<[Arc<Cell>]>,
 }
@@ -60,11 +64,6 @@ struct Slot {
 impl Slot {
     fn states(&self) -> impl Iterator<Item = TagState> + '_ {
         self.cells.iter().map(|cell| cell.read())
-    }
-
-    /// Whether a token was renewed, so that it is never served again.
-    fn is_dead(&self) -> bool {
-        self.states().any(|state| state == TagState::Missing)
     }
 
     /// Whether it would be served.
@@ -86,7 +85,7 @@ impl Weighter<Key, Slot> for ByWeight {
     }
 }
 
-/// Follows what the entries evict.
+/// Follows what the entries evict and replace.
 #[derive(Debug, Clone, Default)]
 struct Evictions {
     count: Arc<AtomicU64>,
@@ -94,17 +93,26 @@ struct Evictions {
 }
 
 impl Lifecycle<Key, Slot> for Evictions {
-    type RequestState = ();
+    // What was evicted is dropped after the shard's lock is released: a value of the
+    // user's may ask the cache when it is dropped.
+    type RequestState = SmallVec<[(Key, Slot); 2]>;
 
     // Replacing an entry is no eviction, and does not come by here.
-    fn before_evict(&self, (): &mut (), key: &Key, slot: &mut Slot) {
+    fn before_evict(&self, _: &mut Self::RequestState, _: &Key, _: &mut Slot) {
         self.count.fetch_add(1, Ordering::Relaxed);
-        self.removable.forget(key, &slot.entry.removed_with);
+    }
+
+    fn on_evict(&self, dropped: &mut Self::RequestState, key: Key, slot: Slot) {
+        self.removable.forget(slot.id, &slot.entry.removed_with);
+        dropped.push((key, slot));
     }
 }
 
 fn entry_weight(key: &Key, entry: &Entry) -> u64 {
-    (key.as_bytes().len() + entry.weight + ENTRY_OVERHEAD) as u64
+    // The key stands once more for each tag that the entry is removed with.
+    let keys = key.as_bytes().len() * (1 + entry.removed_with.len());
+    let tags = size_of_val(&*entry.tags) + size_of_val(&*entry.vector.tokens);
+    (keys + tags + entry.weight + ENTRY_OVERHEAD) as u64
 }
 
 impl MemoryBackend {
@@ -128,6 +136,7 @@ impl MemoryBackend {
         };
         Self {
             generation: AtomicU64::new(rand::random()),
+            next: AtomicU64::new(0),
             largest: entries.shard_capacity(),
             entries,
             cells: Mutex::default(),
@@ -160,15 +169,66 @@ impl MemoryBackend {
             })
             .collect();
         let cells = current.ok_or(Put::Outdated)?.into_vec().into_boxed_slice();
-        Ok(Slot { entry, cells })
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        Ok(Slot { id, entry, cells })
     }
 
-    /// Removes what was stored again, if a purge came between its refusal and its insertion.
-    fn settle(&self, key: &Key, slot: &Slot) {
-        if !slot.entry.removed_with.is_empty() && slot.is_dead() {
-            self.entries.remove(key);
+    /// What must be known of an entry after it is inserted; mostly nothing.
+    fn follow(&self, key: &Key, slot: &Slot) -> Option<Follow> {
+        // The store may drop at once what fills a shard almost alone.
+        let heavy = entry_weight(key, &slot.entry) > self.largest / 2;
+        (heavy || !slot.entry.removed_with.is_empty()).then(|| Follow {
+            key: key.clone(),
+            id: slot.id,
+            cells: slot.cells.clone(),
+            removed_with: Arc::clone(&slot.entry.removed_with),
+        })
+    }
+
+    /// Follows up on an insertion: an entry that is to be removed with a tag is known by it
+    /// as long as it is stored, and no longer.
+    fn settle(&self, follow: Option<Follow>) -> Put {
+        let Some(entry) = follow else {
+            return Put::Stored;
+        };
+        let removable = &self.evictions.removable;
+        removable.add(entry.id, &entry.key, &entry.removed_with);
+        // rule: a-purge-that-overtook-an-insertion-counts
+        if entry
+            .cells
+            .iter()
+            .any(|cell| cell.read() == TagState::Missing)
+        {
+            self.remove_slot(entry.id, &entry.key);
+        }
+        let found = self.entries.peek(&entry.key);
+        if found.is_some_and(|slot| slot.id == entry.id) {
+            return Put::Stored;
+        }
+        removable.forget(entry.id, &entry.removed_with);
+        Put::TooLarge
+    }
+
+    /// Removes that entry, and no other that is stored under its key by now.
+    fn remove_slot(&self, id: u64, key: &Key) {
+        if let Some((_, slot)) = self.entries.remove_if(key, |slot| slot.id == id) {
+            self.forget(&slot);
         }
     }
+
+    /// An entry is no longer stored.
+    fn forget(&self, slot: &Slot) {
+        let tags = &slot.entry.removed_with;
+        self.evictions.removable.forget(slot.id, tags);
+    }
+}
+
+/// An entry that was just inserted.
+struct Follow {
+    key: Key,
+    id: u64,
+    cells: Box<[Arc<Cell>]>,
+    removed_with: Arc<[Tag]>,
 }
 
 impl CacheBackend for MemoryBackend {
@@ -225,14 +285,9 @@ impl CacheBackend for MemoryBackend {
             Ok(slot) => slot,
             Err(refused) => return Ok(refused),
         };
-        let removed_with = Arc::clone(&slot.entry.removed_with);
-        self.evictions.removable.add(&key, &removed_with);
-        let marker = (!removed_with.is_empty()).then(|| (key.clone(), slot.clone()));
+        let follow = self.follow(&key, &slot);
         self.entries.insert(key, slot);
-        if let Some((key, slot)) = marker {
-            self.settle(&key, &slot);
-        }
-        Ok(Put::Stored)
+        Ok(self.settle(follow))
     }
 
     fn put_if_absent(&self, key: Key, entry: Entry) -> Result<Put, BackendError> {
@@ -240,7 +295,6 @@ impl CacheBackend for MemoryBackend {
             Ok(slot) => slot,
             Err(refused) => return Ok(refused),
         };
-        self.evictions.removable.add(&key, &slot.entry.removed_with);
         let nonce = self.nonce();
         let found = self.entries.entry(&key, Some(PATIENCE), |_, slot| {
             if slot.is_valid(nonce) {
@@ -249,19 +303,21 @@ impl CacheBackend for MemoryBackend {
                 EntryAction::ReplaceWithGuard
             }
         });
-        Ok(match found {
-            EntryResult::Vacant(guard) | EntryResult::Replaced(guard, _) => {
-                // Refused only if another store came first.
-                if guard.insert(slot.clone()).is_ok() {
-                    self.settle(&key, &slot);
-                    Put::Stored
-                } else {
-                    Put::Present
-                }
+        let guard = match found {
+            EntryResult::Vacant(guard) => guard,
+            EntryResult::Replaced(guard, old) => {
+                self.forget(&old);
+                guard
             }
             EntryResult::Retained(()) | EntryResult::Removed(..) | EntryResult::Timeout => {
-                Put::Present
+                return Ok(Put::Present);
             }
+        };
+        let follow = self.follow(&key, &slot);
+        // Refused only if another store came first.
+        Ok(match guard.insert(slot) {
+            Ok(()) => self.settle(follow),
+            Err(_) => Put::Present,
         })
     }
 
@@ -270,7 +326,8 @@ impl CacheBackend for MemoryBackend {
         let found = self.entries.entry(key, Some(PATIENCE), |_, slot| {
             let valid = slot.is_valid(nonce);
             if valid {
-                slot.entry.expires_at = expires_at;
+                let latest = slot.entry.not_after.unwrap_or(expires_at);
+                slot.entry.expires_at = expires_at.min(latest);
             }
             EntryAction::Retain(valid)
         });
@@ -304,16 +361,14 @@ impl CacheBackend for MemoryBackend {
     fn remove(&self, key: &Key) -> Result<bool, BackendError> {
         let nonce = self.nonce();
         Ok(self.entries.remove(key).is_some_and(|(_, slot)| {
-            self.evictions
-                .removable
-                .forget(key, &slot.entry.removed_with);
+            self.forget(&slot);
             slot.is_valid(nonce)
         }))
     }
 
     fn purge(&self, tag: &Tag) -> Result<(), BackendError> {
-        for key in self.evictions.removable.take(tag) {
-            self.entries.remove(&key);
+        for (id, key) in self.evictions.removable.take(tag) {
+            self.remove_slot(id, &key);
         }
         Ok(())
     }
@@ -321,8 +376,10 @@ impl CacheBackend for MemoryBackend {
     fn clear(&self) -> Result<(), BackendError> {
         // A new generation first: a fill that is under way lands dead.
         self.generation.store(rand::random(), Ordering::SeqCst);
-        self.entries.clear();
-        self.evictions.removable.clear();
+        // One by one, so that none is dropped under a lock.
+        for (_, slot) in self.entries.drain() {
+            self.forget(&slot);
+        }
         Ok(())
     }
 

@@ -61,7 +61,8 @@ pub trait CacheBackend: Debug + Send + Sync + 'static {
     /// If the store cannot be asked.
     fn put_if_absent(&self, key: Key, entry: Entry) -> Result<Put, BackendError>;
 
-    /// Gives a valid entry another end of its life, in one step. Returns whether there was one.
+    /// Gives a valid entry another end of its life, in one step, but none later than its
+    /// [`not_after`](Entry::not_after). Returns whether there was one.
     ///
     /// # Errors
     /// If the store cannot be asked.

@@ -1,6 +1,6 @@
 //! The cache's handle.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::catalogue::{Catalogue, Writes};
@@ -34,7 +34,6 @@ pub struct Cache(Arc<Inner>);
 struct Inner {
     core: Arc<Core>,
     databases: Mutex<HashMap<DatabaseId, Weak<Database>>>,
-    spaces: Mutex<HashSet<TagSpace>>,
     switches: Switches,
     /// What was seen of the catalogues, of databases that all connections name alike. It
     /// outlives their connections, as entries do.
@@ -55,7 +54,6 @@ impl Cache {
             switches: Switches::new(&core.config),
             core,
             databases: Mutex::default(),
-            spaces: Mutex::default(),
             watches: Mutex::default(),
             pure: Arc::new(pure),
             signals: Signals::default(),
@@ -74,7 +72,7 @@ impl Cache {
     /// writes that no attached connection sees.
     pub fn invalidate_table(&self, table: &str) {
         let writes = Writes::table(&table.to_lowercase());
-        self.0.core.renew_everywhere(&writes, &self.spaces());
+        self.0.core.renew_everywhere(&writes);
     }
 
     /// Invalidates every cached result and value that has this tag, at once; see
@@ -84,8 +82,9 @@ impl Cache {
     }
 
     /// Tells of each invalidation from now on: what was invalidated, by which table and
-    /// why. `capacity` is how many events wait for the subscriber; what does not fit is
-    /// dropped and counted, so that no write ever waits.
+    /// why. `capacity` is how many events wait for the subscriber, from 1 to 65536; what does
+    /// not fit is dropped and counted, so that no write ever waits. An event does not say
+    /// which database it was.
     ///
     /// ```
     /// use diesel_cache::Cache;
@@ -106,10 +105,16 @@ impl Cache {
     /// Forgets everything that is cached. Writes under way keep their quarantine.
     pub fn clear(&self) {
         let core = &self.0.core;
-        core.renew(&Writes::root(), None, Source::Explicit);
+        // A new generation first: what is told of it finds nothing.
         if let Err(error) = core.backend.clear() {
             core.failed(&error);
         }
+        core.renew(&Writes::root(), None, Source::Explicit);
+    }
+
+    /// A number that no other cache has as long as this one lives.
+    pub(crate) fn identity(&self) -> usize {
+        Arc::as_ptr(&self.0) as usize
     }
 
     /// Whether the two are handles to one cache.
@@ -144,7 +149,7 @@ impl Cache {
 
     /// The database of that identity, known from now on.
     pub(crate) fn database(&self, id: DatabaseId, dialect: Dialect) -> Arc<Database> {
-        self.spaces().insert(id.tags);
+        self.0.core.spaces().insert(id.tags);
         let mut databases = self
             .0
             .databases
@@ -217,9 +222,5 @@ impl Cache {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         databases.values().filter_map(Weak::upgrade).collect()
-    }
-
-    fn spaces(&self) -> std::sync::MutexGuard<'_, HashSet<TagSpace>> {
-        self.0.spaces.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::footprint::Name;
 use crate::resolve::{Settings, TableSettings};
-use crate::strategy;
+use crate::strategy::{self, Chosen};
 
 mod env;
 mod kind;
@@ -144,7 +144,7 @@ pub(crate) const TABLE_KEYS: &[Key<TableConfig>] = &[
     key("never", "true", Kind::Switch(|t, v| t.settings.never = v)),
     key("strategy", "delete", Kind::Choice(&["version", "delete", "ttl"], |t, name| {
         if let Some(strategy) = strategy::by_name(name) {
-            t.settings.strategies.add("the configuration", strategy);
+            t.settings.strategies.add("the configuration", Chosen::new(strategy));
         }
     })),
     key("ttl", "1m", Kind::Duration(INSTANT, YEAR, |t, v| t.settings.ttl = Some(v))),

@@ -405,7 +405,7 @@ fn wrong_values_say_where_they_stand_and_what_is_allowed() {
         ("models.posts.ttl=1m", "unknown setting `models.posts.ttl`"),
         (
             "tl=1m",
-            "did you mean `ttl`?); known settings are capacity, database",
+            "did you mean `ttl`?); known settings are capacity, catalogue_interval",
         ),
     ] {
         let error = in_url(query).refusal();

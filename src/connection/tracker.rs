@@ -350,12 +350,28 @@ impl Tracker {
         }
         let reads = |step: &Step| matches!(step, Step::Read(_));
         if resolved.analysis.steps.iter().any(reads) {
-            watch::statement(resolved.read.as_ref().ok().map(|read| &read.reads.tables));
-            // rule: a-read-of-an-own-snapshot-makes-no-value
-            if !self.transaction.sees_what_is_committed() {
-                watch::refuse(Unstored::Transaction);
+            let read = resolved.read.as_ref().ok();
+            watch::statement(read.map(|read| &read.reads.tables), self.cache.identity());
+            // rule: a-read-that-others-would-not-repeat-makes-no-value
+            match read.map(|read| self.admits_all(&read.reads)) {
+                Some(Err(reason)) => watch::refuse(Unstored::Bypassed(reason)),
+                Some(Ok(Fill::Forbidden)) => watch::refuse(Unstored::Transaction),
+                Some(Ok(Fill::Allowed)) | None => {}
             }
         }
+    }
+
+    /// Whether what a read of `reads` returns now is what any other session would get: no
+    /// older snapshot, no writes of its own transaction, no rows that only it may see.
+    fn admits_all(&self, reads: &Reads) -> Result<Fill, Bypass> {
+        // rule: a-read-of-an-own-snapshot-makes-no-value
+        if !self.transaction.sees_what_is_committed() {
+            return Ok(Fill::Forbidden);
+        }
+        if reads.row_security {
+            return Err(Bypass::RowSecurity);
+        }
+        self.admits(reads)
     }
 
     /// Returns what is to be done, now that what was written is invalidated.

@@ -123,6 +123,11 @@ impl Dependencies {
         }
     }
 
+    /// Somebody is about to tell of a read. Should that never come, the value is refused.
+    pub(crate) fn owe(&self) -> Owed {
+        Owed(Some(self.clone()))
+    }
+
     /// The value must not be stored.
     pub(crate) fn refuse(&self, why: Unstored) {
         self.state().refused.get_or_insert(why);
@@ -144,6 +149,26 @@ impl Dependencies {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The duty to tell of a read, or to refuse the value. Dropped unpaid (a panic that the
+/// user may catch), it refuses it.
+#[derive(Debug)]
+pub(crate) struct Owed(Option<Dependencies>);
+
+impl Owed {
+    /// It was told.
+    pub(crate) fn pay(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Owed {
+    fn drop(&mut self) {
+        if let Some(value) = &self.0 {
+            value.refuse(Unstored::Failed);
+        }
     }
 }
 

@@ -23,6 +23,8 @@ struct Watched {
     dependencies: Dependencies,
     /// The tables that the value names.
     named: BTreeSet<Name>,
+    /// Which cache the value belongs to.
+    cache: usize,
 }
 
 /// The watch over one computation. It ends when this is dropped, on the same thread.
@@ -33,11 +35,12 @@ pub(crate) struct Watch(PhantomData<*const ()>);
 #[derive(Debug)]
 pub(crate) struct Told(Option<Dependencies>);
 
-/// Begins to watch.
-pub(crate) fn begin(dependencies: &Dependencies, named: BTreeSet<Name>) -> Watch {
+/// Begins to watch the computation of a value of that cache, which names those tables.
+pub(crate) fn begin(dependencies: &Dependencies, named: BTreeSet<Name>, cache: usize) -> Watch {
     let watched = Watched {
         dependencies: dependencies.clone(),
         named,
+        cache,
     };
     WATCHES.with_borrow_mut(|watches| watches.push(watched));
     DEPTH.set(DEPTH.get() + 1);
@@ -67,15 +70,28 @@ pub(crate) fn is_watched() -> bool {
     DEPTH.get() > 0
 }
 
-/// This thread sends a read of these tables, or it is not known which.
-pub(crate) fn statement(tables: Option<&BTreeSet<Name>>) {
-    TOLD.with_borrow(|told| read(tables, told.as_ref()));
+/// This thread sends a read of these tables, or it is not known which, on a connection of
+/// that cache.
+// rule: a-read-outside-of-the-handle-is-not-stored
+pub(crate) fn statement(tables: Option<&BTreeSet<Name>>, cache: usize) {
+    TOLD.with_borrow(|told| {
+        refuse_ignorant(told.as_ref(), |watched| {
+            let named = tables.is_some_and(|tables| tables.is_subset(&watched.named));
+            // What another cache invalidates does not reach this one.
+            !(named && watched.cache == cache)
+        });
+    });
 }
 
-/// This thread reads these tables, or it is not known which; `told` is the handle that is
-/// told of it.
-// rule: a-read-outside-of-the-handle-is-not-stored
-pub(crate) fn read(tables: Option<&BTreeSet<Name>>, told: Option<&Dependencies>) {
+/// This thread reads through the cache; `told` is the handle that is told of it. No matter
+/// what the value names: it must not outlive what is found, nor be for others to see.
+// rule: a-cached-read-outside-of-the-handle-is-not-stored
+pub(crate) fn cached(told: Option<&Dependencies>) {
+    refuse_ignorant(told, |_| true);
+}
+
+/// Refuses the values which that handle does not tell, where that matters.
+fn refuse_ignorant(told: Option<&Dependencies>, matters: impl Fn(&Watched) -> bool) {
     if !is_watched() {
         return;
     }
@@ -83,10 +99,11 @@ pub(crate) fn read(tables: Option<&BTreeSet<Name>>, told: Option<&Dependencies>)
         // A value tells the one around it what it depends on, or refuses it.
         let knows = |watched: &Watched| told.is_some_and(|told| told.is(&watched.dependencies));
         let ignorant = watches.iter().rposition(knows).map_or(0, |at| at + 1);
-        for watched in &watches[ignorant..] {
-            if tables.is_none_or(|tables| !tables.is_subset(&watched.named)) {
-                watched.dependencies.refuse(Unstored::Unseen);
-            }
+        for watched in watches[ignorant..]
+            .iter()
+            .filter(|watched| matters(watched))
+        {
+            watched.dependencies.refuse(Unstored::Unseen);
         }
     });
 }
@@ -113,22 +130,30 @@ mod tests {
     #[test]
     fn a_read_of_named_tables_is_fine() {
         let dependencies = Dependencies::new();
-        let watch = begin(&dependencies, names(&["a", "b"]));
-        statement(Some(&names(&["a"])));
+        let watch = begin(&dependencies, names(&["a", "b"]), 1);
+        statement(Some(&names(&["a"])), 1);
         assert!(dependencies.finish().is_ok());
-        statement(Some(&names(&["a", "c"])));
+        statement(Some(&names(&["a", "c"])), 1);
         assert_eq!(dependencies.finish().unwrap_err(), Unstored::Unseen);
         drop(watch);
     }
 
     #[test]
+    fn a_read_of_another_cache_counts() {
+        let dependencies = Dependencies::new();
+        let _watch = begin(&dependencies, names(&["a"]), 1);
+        statement(Some(&names(&["a"])), 2);
+        assert!(dependencies.finish().is_err());
+    }
+
+    #[test]
     fn a_read_that_was_told_is_fine_and_nothing_outside_counts() {
         let dependencies = Dependencies::new();
-        statement(None);
-        let watch = begin(&dependencies, BTreeSet::new());
+        statement(None, 1);
+        let watch = begin(&dependencies, BTreeSet::new(), 1);
         {
             let _told = told(&dependencies);
-            statement(None);
+            statement(None, 1);
         }
         assert!(dependencies.finish().is_ok());
         drop(watch);
@@ -139,21 +164,21 @@ mod tests {
     #[test]
     fn a_read_that_was_told_of_another_handle_counts() {
         let (outer, inner) = (Dependencies::new(), Dependencies::new());
-        let _outer = begin(&outer, BTreeSet::new());
-        let _inner = begin(&inner, BTreeSet::new());
-        read(None, Some(&inner));
+        let _outer = begin(&outer, BTreeSet::new(), 1);
+        let _inner = begin(&inner, BTreeSet::new(), 1);
+        cached(Some(&inner));
         assert!(outer.finish().is_ok() && inner.finish().is_ok());
-        read(None, Some(&outer));
+        cached(Some(&outer));
         assert!(outer.finish().is_ok() && inner.finish().is_err());
-        read(None, Some(&Dependencies::new()));
+        cached(Some(&Dependencies::new()));
         assert!(outer.finish().is_err());
     }
 
     #[test]
     fn what_an_inner_value_does_counts_for_the_outer_one() {
         let (outer, inner) = (Dependencies::new(), Dependencies::new());
-        let _outer = begin(&outer, BTreeSet::new());
-        let _inner = begin(&inner, BTreeSet::new());
+        let _outer = begin(&outer, BTreeSet::new(), 1);
+        let _inner = begin(&inner, BTreeSet::new(), 1);
         refuse(Unstored::Wrote);
         assert!(outer.finish().is_err() && inner.finish().is_err());
     }

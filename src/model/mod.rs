@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::cache::Cache;
 use crate::footprint::Name;
-use crate::strategy::{Strategy, Version};
+use crate::strategy::{Chosen, Strategy, Version};
 
 mod create;
 mod create_all;
@@ -69,6 +69,8 @@ impl Cache {
     /// register their model themselves.
     pub fn register<M: CacheModel>(&self) -> &Self {
         self.signals().declare::<M>();
+        // Asked before anything is locked: it is the user's.
+        let strategy = Chosen::new(M::STRATEGY);
         self.configure(M::TABLE, |table| {
             table.ttl = [table.ttl, M::TTL].into_iter().flatten().min();
             table.never |= M::NEVER;
@@ -78,7 +80,7 @@ impl Cache {
                     .map(|name| Name::from(name.to_lowercase())),
             );
             let model = std::any::type_name::<M>();
-            table.strategies.add(model, M::STRATEGY);
+            table.strategies.add(model, strategy);
             if M::VERSION != 0 {
                 table.versions.insert(model, M::VERSION);
             }

@@ -13,7 +13,7 @@ use crate::bypass::Bypass;
 use crate::cache::Cache;
 use crate::connection::{self, Fill};
 use crate::core::{Found, Lives};
-use crate::dependencies::{self, Unstored, watch};
+use crate::dependencies::{self, Dependencies, Unstored, watch};
 use crate::entry::{Entry, Vector};
 use crate::flight::Role;
 use crate::key::{Key, KeyParts, RowForm};
@@ -22,7 +22,6 @@ use crate::query::Options;
 use crate::resolve::{ReadFootprint, Resolver};
 use crate::statement::CacheDatabase;
 use crate::stats::count;
-use crate::tag::Tag;
 
 /// What a read needs to look into the cache.
 struct Plan {
@@ -72,6 +71,30 @@ where
     Q: Query + QueryFragment<Conn::Backend> + QueryId + 'query,
     S: Default + Any + Send + Sync,
 {
+    // rule: a-read-that-never-returns-makes-no-value
+    let owed = options.within.as_ref().map(Dependencies::owe);
+    let stored = run(query, &options, conn, rows, push, size);
+    if let Some(owed) = owed {
+        owed.pay();
+    }
+    stored
+}
+
+/// Like [`execute`], but does not know of panics.
+fn run<'query, Q, Conn, S>(
+    query: Q,
+    options: &Options,
+    conn: &mut Conn,
+    rows: (RowForm, &'static str),
+    push: impl Fn(&mut S, &RowOf<'_, 'query, Conn>) -> QueryResult<()>,
+    size: impl Fn(&S) -> Size,
+) -> QueryResult<Arc<S>>
+where
+    Conn: LoadConnection,
+    Conn::Backend: CacheDatabase + QueryMetadata<Q::SqlType>,
+    Q: Query + QueryFragment<Conn::Backend> + QueryId + 'query,
+    S: Default + Any + Send + Sync,
+{
     let ask = |query: Q, conn: &mut Conn| -> QueryResult<Arc<S>> {
         // What this read is, its handle is told below.
         let _told = options.within.as_ref().map(watch::told);
@@ -99,7 +122,7 @@ where
         }
     };
 
-    let plan = match plan(&query, &options, conn, rows) {
+    let plan = match plan(&query, options, conn, rows) {
         Ok(plan) => plan,
         Err(reason) => {
             let cache = connection::tracker(conn).map(|tracker| tracker.cache().clone());
@@ -118,7 +141,7 @@ where
         resolver,
     } = plan;
     let core = cache.core();
-    watch::read(Some(&footprint.reads.tables), options.within.as_ref());
+    watch::cached(options.within.as_ref());
     let depend = |vector: &Vector, expires_at: Option<Instant>| {
         if let Some(value) = &options.within {
             value.add(&dependencies::Read {
@@ -210,13 +233,19 @@ where
         rows: Arc::clone(&stored) as Arc<dyn Any + Send + Sync>,
         weight: size.weight,
         expires_at: core.expiry(lifetime.unwrap_or_default()),
+        not_after: None,
         removed_with: Arc::clone(&footprint.removed_with),
     };
     depend(&entry.vector, Some(entry.expires_at));
     if let Some(leader) = leader {
         leader.land(entry.clone());
     }
+    let older = options.refresh.then(|| key.clone());
     let kept = lifetime.is_some() && core.store(key, entry);
+    // rule: a-refresh-leaves-nothing-older
+    if let Some(key) = older.filter(|_| !kept) {
+        core.forget(&key);
+    }
     report(
         Some(&cache),
         Outcome::Miss {
@@ -273,14 +302,9 @@ where
         resolved = resolver.resolve(&statement.sql);
     }
     let mut footprint = resolved.read.clone()?;
-    if !options.depends_on.is_empty() {
-        footprint = resolver.footprint(footprint.reads, &options.depends_on)?;
+    if !(options.depends_on.is_empty() && options.labels.is_empty()) {
+        footprint = resolver.footprint(footprint.reads, &options.depends_on, &options.labels)?;
     }
-    if !options.labels.is_empty() {
-        let labels = options.labels.iter().map(|label| Tag::label(label));
-        footprint.tags = footprint.tags.iter().copied().chain(labels).collect();
-    }
-    // rule: a-table-that-is-off-bypasses
     if !cache.are_enabled(&footprint.reads.tables) {
         return Err(Bypass::Disabled);
     }

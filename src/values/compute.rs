@@ -21,6 +21,7 @@ use crate::key::{Key, ValueParts};
 use crate::outcome::{Outcome, Report};
 use crate::statement::CacheDatabase;
 use crate::stats::count;
+use crate::strategy::Strategies;
 use crate::tag::Tag;
 use crate::values::held::{Held, Weighed, weigh};
 use crate::values::{CacheValue, look};
@@ -151,15 +152,24 @@ impl Value {
     /// The value; computed, and stored, if it is not there.
     ///
     /// `compute` is given a handle. Whatever it reads through the cache and tells of the
-    /// handle, the value depends on. It is returned but not stored if it read
-    /// anything else of tables that are not named by [`depends_on`](Self::depends_on), if
-    /// a read bypassed the cache, or if it wrote; so is one that a write overtook. That is seen for
-    /// attached connections, on this thread. What other threads read without the
-    /// handle, and what is no table at all, is not seen: name it by
-    /// [`tag`](Self::tag), or let it be.
+    /// handle, the value depends on. It is returned but not stored if
+    ///
+    /// - it read through the cache without telling the handle;
+    /// - it read without the cache, from tables that are not named by
+    ///   [`depends_on`](Self::depends_on), or where others would read something else: inside of
+    ///   a transaction that has written, or with row-level security;
+    /// - a read bypassed the cache, or never returned;
+    /// - it wrote, or others wrote what it had read.
+    ///
+    /// [`Report::unstored`] tells which. All that is seen for attached connections, on this
+    /// thread. What other threads read without the handle, and what is no table at all, is
+    /// not seen: name it by [`tag`](Self::tag), or let it be.
     ///
     /// Of several that miss it at once, one computes it; the others wait, for as long as
     /// [`single_flight_wait`](crate::Builder::single_flight_wait) says.
+    ///
+    /// Called inside of an open transaction, it may wait for another's value while it holds
+    /// locks; the wait is bounded. `get_or_insert_on` never waits there.
     ///
     /// The name is all that tells values apart, with the version and the
     /// [scope](Self::scope): where sessions differ in what the same SQL returns them (the search path, the
@@ -210,7 +220,7 @@ impl Value {
     }
 
     /// Like [`get_or_insert_with`](Self::get_or_insert_with), for what may not exist: `None` lives for
-    /// [`negative_ttl`](Self::negative_ttl) at most.
+    /// [`negative_ttl`](Self::negative_ttl) at most. What is stored is the `Option`.
     ///
     /// # Errors
     /// What `find` returns; nothing is then stored.
@@ -323,11 +333,26 @@ enum Found<'c, T> {
 impl Value {
     fn resolve<T: CacheValue, E>(
         self,
+        asker: Asker<'_>,
+        is_empty: fn(&T) -> bool,
+        compute: impl FnOnce(&Dependencies) -> Result<T, E>,
+    ) -> Result<T, E> {
+        // rule: a-value-that-never-returns-makes-no-other
+        let owed = self.within.as_ref().map(Dependencies::owe);
+        let value = self.run(asker, is_empty, compute);
+        if let Some(owed) = owed {
+            owed.pay();
+        }
+        value
+    }
+
+    fn run<T: CacheValue, E>(
+        &self,
         mut asker: Asker<'_>,
         is_empty: fn(&T) -> bool,
         compute: impl FnOnce(&Dependencies) -> Result<T, E>,
     ) -> Result<T, E> {
-        watch::read(None, self.within.as_ref());
+        watch::cached(self.within.as_ref());
         let plan = match self.find::<T>(&mut asker) {
             Found::Hit(value) => {
                 count(&self.cache.core().counters.hits);
@@ -343,16 +368,22 @@ impl Value {
         };
         let dependencies = Dependencies::new();
         let computed = {
-            let _watch: Watch = watch::begin(&dependencies, self.tables.clone());
+            let _watch: Watch =
+                watch::begin(&dependencies, self.tables.clone(), self.cache.identity());
             // What the value is made from, its own handle is told; to an outer one this
             // value is told as a whole.
             compute(&dependencies)
         };
         count(&self.cache.core().counters.misses);
+        let key = plan.key.clone();
         let kept = match &computed {
             Ok(value) => self.keep(plan, value, is_empty(value), &dependencies),
             Err(_) => Err(Unstored::Failed),
         };
+        // rule: a-refresh-leaves-nothing-older
+        if self.refresh && kept.is_err() && computed.is_ok() {
+            self.cache.core().forget(&key);
+        }
         if let (Err(why), true) = (kept, computed.is_ok()) {
             count(&self.cache.core().counters.rejected_dependencies);
             log::debug!("a computed value is not stored: {why}");
@@ -427,7 +458,17 @@ impl Value {
     fn valid<T: CacheValue>(&self, key: &Key, asker: &mut Asker<'_>) -> Option<T> {
         let (entry, held) = look::valid::<T>(self.cache.core(), key)?;
         // rule: a-value-depends-on-all-that-is-named
-        if self.tags().iter().any(|tag| !entry.tags.contains(tag)) {
+        if self
+            .tags()
+            .iter()
+            .any(|tag| entry.tags.binary_search(tag).is_err())
+        {
+            return None;
+        }
+        // rule: a-value-of-other-models-is-another
+        if held.settings != self.cache.core().settings().digest(&held.tables)
+            || !self.cache.are_enabled(&held.tables)
+        {
             return None;
         }
         asker.admits(&held.tables).ok()?;
@@ -461,7 +502,15 @@ impl Value {
             expires_at: None,
             scoped: false,
         });
-        let collected = dependencies.finish()?;
+        let mut collected = dependencies.finish()?;
+        let settings = core.settings();
+        let named = self.tables.iter().filter(|table| {
+            let strategies = settings.strategies(table);
+            strategies.is_some_and(Strategies::remove)
+        });
+        collected
+            .removed_with
+            .extend(named.map(|table| Tag::named(table)));
         let (tags, vector) = collected.vector().ok_or(Unstored::Overtaken)?;
         if plan.fill == Fill::Forbidden {
             return Err(Unstored::Transaction);
@@ -484,6 +533,7 @@ impl Value {
             ..
         } = collected;
         let removed_with: Arc<[Tag]> = removed_with.into_iter().collect();
+        let not_after = expires_at;
         let expires_at = expires_at.map_or(until, |end| end.min(until));
         if let Some(outer) = &self.within {
             outer.add(&Read {
@@ -506,9 +556,14 @@ impl Value {
         let entry = Entry {
             tags,
             vector,
-            rows: Held::of(value.clone(), tables),
+            rows: Arc::new(Held {
+                value: value.clone(),
+                settings: settings.digest(&tables),
+                tables,
+            }),
             weight,
             expires_at,
+            not_after,
             removed_with,
         };
         let stored = lifetime.is_some() && core.store(plan.key, entry.clone());

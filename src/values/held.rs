@@ -14,17 +14,18 @@ use crate::footprint::Name;
 pub(super) struct Held<T> {
     pub(super) value: T,
     pub(super) tables: BTreeSet<Name>,
+    /// What was said about these tables then.
+    pub(super) settings: Option<[u8; 32]>,
 }
 
 impl<T: Send + Sync + 'static> Held<T> {
     /// A value that was made from no table.
     pub(super) fn plain(value: T) -> Arc<dyn Any + Send + Sync> {
-        Self::of(value, BTreeSet::new())
-    }
-
-    /// A value that was made from those tables.
-    pub(super) fn of(value: T, tables: BTreeSet<Name>) -> Arc<dyn Any + Send + Sync> {
-        Arc::new(Self { value, tables })
+        Arc::new(Self {
+            value,
+            tables: BTreeSet::new(),
+            settings: None,
+        })
     }
 }
 

@@ -44,7 +44,8 @@ impl<T: Clone + Serialize + DeserializeOwned + Send + Sync + 'static> CacheValue
 /// [`delete`](Self::delete) or by [`clear`](Cache::clear). For values that are made from the
 /// database, use [`Cache::value`], which knows what they depend on. (There is no way to
 /// `set` a value with dependencies: it would have to be computed before they are
-/// captured, and could be outdated when it is stored.)
+/// captured, and could be outdated when it is stored.) Both share their names: what
+/// is [`set`](Self::set) here is found there, and the other way round.
 ///
 /// A time-out of `None` is the cache's time to live; there is no "for ever" as in
 /// Django. One of zero stores nothing, and forgets what was there.
@@ -94,7 +95,7 @@ impl Values {
     #[must_use]
     pub fn get<T: CacheValue>(&self, name: &str) -> Option<T> {
         // A value that is being computed does not see what this depends on.
-        watch::read(None, None);
+        watch::cached(None);
         let core = self.cache.core();
         if !self.cache.is_enabled() {
             core.counters.bypass(Bypass::Disabled);
@@ -137,7 +138,7 @@ impl Values {
         };
         // rule: a-value-that-cannot-be-stored-leaves-no-older-one
         if !stored {
-            self.forget(&key);
+            core.forget(&key);
         }
         stored
     }
@@ -172,7 +173,7 @@ impl Values {
     }
 
     /// Gives a value a new time-out, from now. Returns whether there was one; a time-out of
-    /// zero deletes it.
+    /// zero deletes it. A computed value never outlives what it was made from.
     #[allow(clippy::must_use_candidate, reason = "changes; the answer is extra")]
     pub fn touch(&self, name: &str, timeout: Option<Duration>) -> bool {
         let core = self.cache.core();
@@ -192,14 +193,14 @@ impl Values {
     /// Whether there is a value of that name, of whatever type.
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {
-        watch::read(None, None);
+        watch::cached(None);
         self.cache.is_enabled() && look::entry(self.cache.core(), &self.key(name)).is_some()
     }
 
     /// Forgets a value. Returns whether there was one.
     #[allow(clippy::must_use_candidate, reason = "deletes; the answer is extra")]
     pub fn delete(&self, name: &str) -> bool {
-        self.forget(&self.key(name))
+        self.cache.core().forget(&self.key(name))
     }
 
     /// Forgets several values. Returns how many there were.
@@ -207,14 +208,6 @@ impl Values {
     pub fn delete_many<N: AsRef<str>>(&self, names: impl IntoIterator<Item = N>) -> usize {
         let names = names.into_iter();
         names.filter(|name| self.delete(name.as_ref())).count()
-    }
-
-    fn forget(&self, key: &Key) -> bool {
-        let core = self.cache.core();
-        core.backend.remove(key).unwrap_or_else(|error| {
-            core.failed(&error);
-            false
-        })
     }
 
     fn key(&self, name: &str) -> Key {
@@ -251,6 +244,7 @@ impl Values {
             rows: Held::plain(value),
             weight,
             expires_at: Instant::now() + timeout.min(LONGEST),
+            not_after: None,
             removed_with: Arc::from([]),
         })
     }

@@ -47,6 +47,7 @@ fn each_invalidation_is_told_with_its_tables_and_source() {
     // Until a read has asked for the new catalogue, a write may go anywhere.
     let count = posts::table.count().cached();
     count.get_result::<i64>(&mut conn).unwrap();
+    assert_eq!(told(&events), ["the schema by Catalogue"]);
     rename(&mut conn, "c");
     let event = events.try_next().unwrap();
     assert_eq!(event.source, Source::Statement);

@@ -18,4 +18,5 @@ mod signals;
 mod strategies;
 mod support;
 mod ui;
+mod unhappy_values;
 mod writes;

@@ -55,6 +55,7 @@ fn entry(tags: &Arc<[Tag]>, vector: Vector, weight: usize) -> Entry {
         rows: Arc::new(()),
         weight,
         expires_at: Instant::now() + Duration::from_secs(60),
+        not_after: None,
         removed_with: Arc::from([]),
     }
 }
@@ -299,4 +300,124 @@ fn readers_and_writers_at_once() {
         }
     });
     assert!(backend.cells().held.is_empty());
+}
+
+fn removable(backend: &MemoryBackend, sql: &str, on: &Arc<[Tag]>, removed: &[&str]) -> Put {
+    let key = key(sql);
+    let vector = match judge(backend.establish(on).unwrap(), on) {
+        Judgement::Miss(vector) => vector,
+        other => panic!("nothing to capture: {other:?}"),
+    };
+    let mut entry = entry(on, vector, 10);
+    entry.removed_with = removed.iter().map(|name| tag(name)).collect();
+    backend.put(key, entry).unwrap()
+}
+
+#[test]
+fn what_is_to_be_removed_is_known_as_long_as_it_is_stored() {
+    let backend = MemoryBackend::new(1 << 20);
+    let on = tags(&["a", "b"]);
+    for n in 0..10_000 {
+        removable(&backend, &format!("q{n}"), &on, &["a", "b"]);
+        backend.renew(&[tag("a")]).unwrap();
+        backend.purge(&tag("a")).unwrap();
+    }
+    assert_eq!(backend.usage().entries, 0);
+    let left = backend.evictions.removable.len();
+    assert_eq!(left, 0, "keys of entries that are long gone");
+}
+
+#[test]
+fn what_is_replaced_is_no_longer_known() {
+    let backend = MemoryBackend::new(64 << 10);
+    let on = tags(&["a"]);
+    for n in 0..10_000 {
+        removable(&backend, &format!("q{n}"), &on, &["a"]);
+        removable(&backend, &format!("q{n}"), &on, &[]);
+    }
+    let left = backend.evictions.removable.len();
+    assert!(left as u64 <= backend.usage().entries, "{left}");
+}
+
+#[test]
+fn evictions_at_once_lose_nothing_to_be_removed() {
+    let backend = MemoryBackend::new(4 << 10);
+    let on = tags(&["a"]);
+    let mut lost = 0;
+    for _ in 0..50 {
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for n in 0..2000 {
+                        removable(&backend, &format!("q{}", n % 23), &on, &["a"]);
+                    }
+                });
+            }
+        });
+        backend.purge(&tag("a")).unwrap();
+        lost += backend.usage().entries;
+    }
+    assert_eq!(lost, 0, "entries that a purge does not find");
+}
+
+#[test]
+fn a_clear_at_once_loses_nothing_to_be_removed() {
+    let backend = MemoryBackend::new(1 << 20);
+    let on = tags(&["a"]);
+    let mut lost = 0;
+    for _ in 0..50 {
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for n in 0..200 {
+                    removable(&backend, &format!("q{n}"), &on, &["a"]);
+                }
+            });
+            scope.spawn(|| backend.clear().unwrap());
+        });
+        backend.purge(&tag("a")).unwrap();
+        lost += backend.usage().entries;
+    }
+    assert_eq!(lost, 0, "entries that a purge does not find");
+}
+
+#[test]
+fn removals_at_once_lose_nothing_to_be_removed() {
+    let backend = MemoryBackend::new(1 << 20);
+    let on = tags(&["a"]);
+    let mut lost = 0;
+    for _ in 0..50 {
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for n in 0..300 {
+                    removable(&backend, &format!("q{}", n % 3), &on, &["a"]);
+                }
+            });
+            scope.spawn(|| {
+                for n in 0..300 {
+                    backend.remove(&key(&format!("q{}", n % 3))).unwrap();
+                }
+            });
+        });
+        backend.purge(&tag("a")).unwrap();
+        lost += backend.usage().entries;
+    }
+    assert_eq!(lost, 0, "entries that a purge does not find");
+}
+
+#[test]
+fn a_touch_moves_no_end_past_the_latest() {
+    let backend = MemoryBackend::new(1 << 20);
+    let on = tags(&["a"]);
+    let vector = match judge(backend.establish(&on).unwrap(), &on) {
+        Judgement::Miss(vector) => vector,
+        other => panic!("nothing to capture: {other:?}"),
+    };
+    let latest = Instant::now() + Duration::from_secs(60);
+    let mut entry = entry(&on, vector, 10);
+    entry.not_after = Some(latest);
+    backend.put(key("q"), entry).unwrap();
+    let later = Instant::now() + Duration::from_secs(3600);
+    assert!(backend.touch(&key("q"), later).unwrap());
+    let found = backend.recall(&key("q")).unwrap().entry.unwrap();
+    assert_eq!(found.expires_at, latest);
 }
