@@ -1,4 +1,4 @@
-//! Signals: what happens to a model, told to whoever asked.
+#![doc = include_str!("../../docs/signals.md")]
 
 mod connection;
 mod events;

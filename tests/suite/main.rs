@@ -17,6 +17,7 @@ mod shapes;
 mod signals;
 mod strategies;
 mod support;
+mod table_of_signals;
 mod ui;
 mod unhappy_values;
 mod writes;

@@ -12,6 +12,10 @@ mod reads;
 mod schema;
 #[path = "cases/shared.rs"]
 mod shared;
+#[path = "cases/signals.rs"]
+mod signals;
+#[path = "cases/signals_mysql.rs"]
+mod signals_only;
 #[path = "cases/smoke.rs"]
 mod smoke;
 #[path = "cases/table.rs"]

@@ -12,6 +12,8 @@ mod reads;
 mod schema;
 #[path = "cases/shared.rs"]
 mod shared;
+#[path = "cases/signals.rs"]
+mod signals;
 #[path = "cases/smoke.rs"]
 mod smoke;
 #[path = "cases/table.rs"]
