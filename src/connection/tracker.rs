@@ -388,10 +388,8 @@ impl Tracker {
         for unfinished in std::mem::take(&mut self.in_flight) {
             self.transaction
                 .finish(&unfinished.resolved, Returned::Unknown);
-            due.merge(
-                self.hooks
-                    .finish(&unfinished.resolved, None, Returned::Unknown, dialect),
-            );
+            let (resolved, unknown) = (&unfinished.resolved, Returned::Unknown);
+            due.merge(self.hooks.finish(resolved, None, unknown, dialect));
             self.doubts.extend(unfinished.guard);
         }
         let mut returned = Returned::of(error, dialect);
@@ -403,10 +401,8 @@ impl Tracker {
         self.temporary_unknown |=
             finished.resolved.temporaries && !returned::is_syntax_error(error);
         let (verdict, also) = self.transaction.finish(&finished.resolved, returned);
-        due.merge(
-            self.hooks
-                .finish(&finished.resolved, error, returned, dialect),
-        );
+        let resolved = &finished.resolved;
+        due.merge(self.hooks.finish(resolved, error, returned, dialect));
         if self.transaction.is_lost() {
             due.merge(self.hooks.lose());
         }

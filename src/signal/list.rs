@@ -111,10 +111,7 @@ impl<E: Event> Signal<E> {
 
     /// Tells every receiver, whatever the others do: errors and panics are caught.
     /// Returns what became of each, in the order in which they were told.
-    pub fn send_robust(
-        &self,
-        event: &E::Of<'_>,
-    ) -> Vec<(ReceiverId, Result<(), ReceiverError<E::Error>>)> {
+    pub fn send_robust(&self, event: &E::Of<'_>) -> Vec<(ReceiverId, Told<E::Error>)> {
         let told = |connected: &Connected<E>| {
             // rule: robust-sends-go-on-after-a-panic
             let returned = catch_unwind(AssertUnwindSafe(|| (connected.receiver)(event)));
@@ -204,7 +201,10 @@ impl<E: Event> WithUid<'_, E> {
     }
 }
 
-/// What became of a receiver that [`Signal::send_robust`] told.
+/// What a receiver returned that was told robustly.
+pub type Told<E> = Result<(), ReceiverError<E>>;
+
+/// Why a receiver failed that [`Signal::send_robust`] told.
 #[derive(thiserror::Error)]
 pub enum ReceiverError<E> {
     /// It returned an error.

@@ -11,7 +11,7 @@ pub use self::events::{
     AnyEvent, Change, Lifecycle, PostCommit, PostDelete, PostSave, PostWrite, PreDelete, PreSave,
     Sender,
 };
-pub use self::list::{ReceiverError, ReceiverId, Signal, WithUid};
+pub use self::list::{ReceiverError, ReceiverId, Signal, Told, WithUid};
 pub use self::registry::Signals;
 pub use self::veto::Veto;
 

@@ -54,7 +54,7 @@ fn several_models_are_saved_deleted_and_created_with_their_signals() {
     let mut conn = attached(&cache);
     let notes = noted(&cache);
     assert_eq!(names(&mut conn), ["Ada", "Brian"]);
-    let both = vec![author(1, "A"), author(2, "B")];
+    let both: &[Author] = &[author(1, "A"), author(2, "B")];
     both.save_all(&mut conn).unwrap();
     assert_eq!(notes.take(), ["A", "A", "B", "B", "Saved", "Saved"]);
     assert_eq!(names(&mut conn), ["A", "B"]);

@@ -6,6 +6,7 @@
 mod catalogue;
 mod protocol;
 mod settings;
+mod signals;
 mod tooling;
 mod tracker;
 mod values;
@@ -18,6 +19,7 @@ pub(super) const ALL: &[&[Mutant]] = &[
     catalogue::RULES,
     protocol::RULES,
     settings::RULES,
+    signals::RULES,
     tooling::RULES,
     values::RULES,
 ];
