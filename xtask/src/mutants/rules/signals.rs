@@ -121,8 +121,8 @@ pub(super) const RULES: &[Mutant] = &[
     Mutant {
         name: "changed-columns-are-those-of-the-statement",
         file: "src/connection/tracker.rs",
-        find: "} => columns.as_ref(),",
-        replace: "} => columns.as_ref().filter(|_| false),",
+        find: "] => columns.as_ref(),",
+        replace: "] => columns.as_ref().filter(|_| false),",
         tests: SUITE,
         servers: false,
     },
