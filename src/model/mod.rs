@@ -68,6 +68,10 @@ impl Cache {
     /// table, the stricter setting counts. [`save`](SaveDsl::save) and its kin
     /// register their model themselves.
     pub fn register<M: CacheModel>(&self) -> &Self {
+        // Each save comes here.
+        if self.signals().is_registered::<M>() {
+            return self;
+        }
         self.signals().declare::<M>();
         // Asked before anything is locked: it is the user's.
         let strategy = Chosen::new(M::STRATEGY);
@@ -85,6 +89,7 @@ impl Cache {
                 table.versions.insert(model, M::VERSION);
             }
         });
+        self.signals().set_registered::<M>();
         self
     }
 

@@ -21,6 +21,8 @@ pub struct Signals {
     write: Arc<Signal<PostWrite<'static>>>,
     /// The models whose declared receivers are connected.
     declared: Mutex<HashSet<TypeId>>,
+    /// The models whose settings are known as well.
+    registered: RwLock<HashSet<TypeId>>,
 }
 
 /// What is to be done after a commit. Returns how many receivers failed.
@@ -162,6 +164,20 @@ impl Signals {
     pub(crate) fn is_declared<M: 'static>(&self) -> bool {
         let declared = self.declared.lock().unwrap_or_else(PoisonError::into_inner);
         declared.contains(&TypeId::of::<M>())
+    }
+
+    /// Whether the model `M` is registered.
+    pub(crate) fn is_registered<M: 'static>(&self) -> bool {
+        let registered = self.registered.read();
+        let registered = registered.unwrap_or_else(PoisonError::into_inner);
+        registered.contains(&TypeId::of::<M>())
+    }
+
+    /// The model `M` is registered.
+    pub(crate) fn set_registered<M: 'static>(&self) {
+        let registered = self.registered.write();
+        let mut registered = registered.unwrap_or_else(PoisonError::into_inner);
+        registered.insert(TypeId::of::<M>());
     }
 
     /// Disconnects a receiver, whichever signal it listens to. Returns whether it was connected.
