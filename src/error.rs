@@ -73,6 +73,15 @@ pub enum Error {
     /// Diesel's default instrumentation could not be set.
     #[error("Diesel's default instrumentation could not be set")]
     Install(#[source] diesel::result::Error),
+    /// A test transaction with commits could not be begun.
+    #[cfg(feature = "test")]
+    #[error("the test transaction was not begun: {reason}")]
+    TestTransaction {
+        /// Why not.
+        reason: &'static str,
+        /// What the database said.
+        source: Option<diesel::result::Error>,
+    },
     /// The connection could not be asked which database it talks to.
     #[error("the connection could not be asked which database it talks to")]
     Attach(#[source] diesel::result::Error),

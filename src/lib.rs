@@ -53,6 +53,9 @@
 //!   default; with none of them, nothing can be cached.
 //! - **`r2d2`**: [`Customizer`], made by `Cache::customizer`, and pooled connections.
 //!
+//! - **`test`**: the module `test`: assertions, a recording backend and simulated commits, for
+//!   the tests of applications.
+//!
 //! Features that are not listed here are not part of the API.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -85,6 +88,8 @@ pub mod statement;
 pub mod stats;
 pub mod strategy;
 pub mod tag;
+#[cfg(feature = "test")]
+pub mod test;
 pub mod token;
 mod values;
 

@@ -106,7 +106,7 @@ impl Settings {
 }
 
 /// What one statement text reads and writes.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Resolved {
     /// What the text does.
     pub analysis: Arc<Analysis>,
@@ -132,6 +132,14 @@ impl Resolved {
             writes,
             returning: may_return(sql),
             copies: is_copy(sql),
+        }
+    }
+
+    /// The same statement, taken for other steps.
+    pub(crate) fn taken_for(&self, analysis: Analysis) -> Self {
+        Self {
+            analysis: Arc::new(analysis),
+            ..self.clone()
         }
     }
 

@@ -40,6 +40,9 @@ struct Inner {
     watches: Mutex<HashMap<TagSpace, Arc<Watches>>>,
     pure: Arc<BTreeSet<Name>>,
     signals: Signals,
+    /// Whether it was made for tests, and may hold what is not committed.
+    #[cfg(feature = "test")]
+    for_tests: std::sync::atomic::AtomicBool,
 }
 
 impl Cache {
@@ -57,6 +60,8 @@ impl Cache {
             watches: Mutex::default(),
             pure: Arc::new(pure),
             signals: Signals::default(),
+            #[cfg(feature = "test")]
+            for_tests: std::sync::atomic::AtomicBool::new(false),
         }))
     }
 
@@ -115,6 +120,18 @@ impl Cache {
     /// A number that no other cache has as long as this one lives.
     pub(crate) fn identity(&self) -> usize {
         Arc::as_ptr(&self.0) as usize
+    }
+
+    #[cfg(feature = "test")]
+    pub(crate) fn make_for_tests(&self) {
+        let for_tests = &self.0.for_tests;
+        for_tests.store(true, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    #[cfg(feature = "test")]
+    pub(crate) fn is_for_tests(&self) -> bool {
+        let for_tests = &self.0.for_tests;
+        for_tests.load(std::sync::atomic::Ordering::Relaxed)
     }
 
     /// Whether the two are handles to one cache.

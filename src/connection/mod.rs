@@ -7,6 +7,7 @@ use diesel::result::QueryResult;
 
 use crate::bypass::Bypass;
 use crate::cache::Cache;
+use crate::dialect::Dialect;
 use crate::error::Error;
 use crate::model::CacheModel;
 use crate::statement::CacheDatabase;
@@ -19,9 +20,11 @@ mod introspect;
 mod pool;
 mod returned;
 mod scope;
+mod simulated;
 mod told;
 mod tracker;
 mod transaction;
+mod unresolved;
 
 pub(crate) use self::catalogue::reread as reread_catalogue;
 #[cfg(feature = "r2d2")]
@@ -173,6 +176,7 @@ where
     C: LoadConnection,
     C::Backend: CacheDatabase,
 {
+    ask_whether_open(conn);
     let known = |conn: &mut C| {
         tracker(conn)
             .ok_or(Bypass::Unattached)
@@ -214,6 +218,62 @@ where
         }
     }
     resolved
+}
+
+/// Asks whether the transaction that commits are played in is still open, where an error
+/// may have ended it. What it asks changes nothing in an open transaction.
+fn ask_whether_open<C: LoadConnection>(conn: &mut C) {
+    let Some(dialect) = tracker(conn).and_then(|tracker| tracker.doubts_ground()) else {
+        return;
+    };
+    let open = quietly(conn, |conn| match dialect {
+        // Refused inside of a transaction.
+        Dialect::Sqlite => match conn.batch_execute("BEGIN") {
+            Ok(()) => conn.batch_execute("ROLLBACK").map(|()| false),
+            Err(_) => Ok(true),
+        },
+        // Outside of a transaction a savepoint is gone when its statement is over.
+        Dialect::Mysql => conn
+            .batch_execute("SAVEPOINT diesel_cache_probe")
+            .and_then(|()| conn.batch_execute("RELEASE SAVEPOINT diesel_cache_probe"))
+            .map(|()| true),
+        Dialect::Postgres => Ok(false),
+    });
+    if let Some(tracker) = tracker(conn) {
+        tracker.told_of_ground(open.unwrap_or(false));
+    }
+}
+
+/// Begins a transaction that is never committed, and that commits are played in.
+#[cfg(feature = "test")]
+pub(crate) fn begin_simulated<C>(conn: &mut C) -> Result<(), Error>
+where
+    C: LoadConnection,
+    C::Backend: CacheDatabase,
+{
+    let refused = |reason, source| Error::TestTransaction { reason, source };
+    let tracker_of =
+        |conn: &mut C| -> Option<Cache> { tracker(conn).map(|tracker| tracker.cache().clone()) };
+    let cache = tracker_of(conn).ok_or_else(|| refused("no cache is attached", None))?;
+    // rule: a-shared-cache-holds-no-uncommitted-rows
+    if !cache.is_for_tests() {
+        let reason =
+            "the attached cache is not one of `test::cache()`, so that others may share it";
+        return Err(refused(reason, None));
+    }
+    let status = C::TransactionManager::transaction_manager_status_mut(conn);
+    if !matches!(status.transaction_depth(), Ok(None)) {
+        return Err(refused("a transaction is open already", None));
+    }
+    make_known(conn).map_err(|_| refused("the database cannot be asked who it is", None))?;
+    conn.begin_test_transaction()
+        .map_err(|error| refused("it cannot be begun", Some(error)))?;
+    if tracker(conn).is_some_and(Tracker::simulate) {
+        Ok(())
+    } else {
+        let undone = C::TransactionManager::rollback_transaction(conn);
+        Err(refused("another transaction may be open", undone.err()))
+    }
 }
 
 fn ask_session<C>(conn: &mut C) -> QueryResult<()>

@@ -12,14 +12,16 @@ use crate::catalogue::{Reads, Writes};
 use crate::connection::hooks::{Due, Hooks};
 use crate::connection::introspect::SessionInfo;
 use crate::connection::returned::{self, Returned};
+use crate::connection::simulated::{Effect, Simulation, Standing};
 use crate::connection::told;
 use crate::connection::transaction::{Fill, Transaction, Verdict};
+use crate::connection::unresolved::{dialect_of_url, is_type_lookup, unidentified, unresolved};
 use crate::database::TagSpace;
 use crate::database_state::{Database, Governed, Watch};
 use crate::dependencies::{Unstored, watch};
 use crate::dialect::Dialect;
 use crate::event::Source;
-use crate::footprint::{self, Access, Analysis, Name, Session, Step, Target, WriteKind};
+use crate::footprint::{self, Name, Session, Step, Target, WriteKind};
 use crate::invalidate::Guard;
 use crate::resolve::Resolved;
 use crate::signal::Hook;
@@ -40,6 +42,8 @@ pub(crate) struct Tracker {
     hooks: Hooks,
     /// What the last statement was that returned without an error.
     last: Option<Arc<Resolved>>,
+    /// The transaction that commits are played in, if there is one.
+    simulation: Option<Simulation>,
     standby: bool,
     attached: bool,
     temporary: BTreeSet<Name>,
@@ -69,6 +73,8 @@ pub(crate) enum Place {
 struct InFlight {
     resolved: Arc<Resolved>,
     guard: Option<Guard>,
+    /// What it does to the transaction that commits are played in.
+    effect: Option<Effect>,
     /// Whether it is Diesel's question for a custom type, asked inside of another statement.
     nested: bool,
 }
@@ -84,6 +90,7 @@ impl Tracker {
             transaction: Transaction::new(None),
             hooks: Hooks::new(),
             last: None,
+            simulation: None,
             standby: false,
             attached: false,
             temporary: BTreeSet::new(),
@@ -112,10 +119,10 @@ impl Tracker {
 
     /// Runs the hook after the outermost commit; at once, if no transaction is open.
     pub(crate) fn after_commit(&mut self, hook: Hook) {
-        if self.transaction.is_autocommit() {
-            told::run(&self.cache, vec![hook]);
-        } else if self.transaction.is_lost() {
+        if self.transaction.is_lost() || self.is_ground_lost() {
             told::unknown(&self.cache, 1);
+        } else if self.transaction.is_autocommit() {
+            told::run(&self.cache, vec![hook]);
         } else {
             self.hooks.add(hook);
         }
@@ -177,6 +184,53 @@ impl Tracker {
         self.transaction.is_autocommit()
             && self.in_flight.is_empty()
             && !self.transaction.awaits_transaction()
+            // rule: a-test-transaction-is-asked-nothing
+            && self.simulation.is_none()
+    }
+
+    /// Commits are played in the transaction that was just begun. Returns whether it was.
+    #[cfg(feature = "test")]
+    pub(crate) fn simulate(&mut self) -> bool {
+        let Some(dialect) = self.dialect().filter(|_| self.transaction.become_ground()) else {
+            return false;
+        };
+        self.simulation = Some(Simulation::new(dialect));
+        // `BEGIN` was the last that they heard.
+        self.hooks = Hooks::new();
+        true
+    }
+
+    /// Whether the database should tell if the transaction that commits are played in is
+    /// still open; and its dialect.
+    pub(crate) fn doubts_ground(&self) -> Option<Dialect> {
+        let simulation = self.simulation.as_ref()?;
+        let may_ask = simulation.may_be_asked() && self.in_flight.is_empty();
+        self.dialect().filter(|_| may_ask)
+    }
+
+    /// The database told.
+    pub(crate) fn told_of_ground(&mut self, open: bool) {
+        if let Some(simulation) = &mut self.simulation {
+            simulation.told(open);
+            if open {
+                self.transaction.settle();
+            }
+        }
+    }
+
+    fn is_ground_lost(&self) -> bool {
+        self.simulation.as_ref().is_some_and(Simulation::is_lost)
+    }
+
+    fn follow_ground(&mut self, finished: &InFlight, returned: Returned) {
+        let Some(simulation) = &mut self.simulation else {
+            return;
+        };
+        match simulation.finish(&finished.resolved, finished.effect.as_ref(), returned) {
+            Standing::Open => {}
+            Standing::Proven => self.transaction.settle(),
+            Standing::Over => self.simulation = None,
+        }
     }
 
     /// Where a question about the catalogue can be asked now, if anywhere.
@@ -240,11 +294,16 @@ impl Tracker {
 
     /// The digest of the session's state.
     pub(crate) fn scope(&self) -> Option<[u8; 32]> {
-        self.transaction.scope.digest().copied()
+        let scope = self.transaction.scope.digest().copied()?;
+        let simulation = self.simulation.as_ref();
+        Some(simulation.map_or(scope, |simulation| simulation.scope(scope)))
     }
 
     /// Whether a read of `reads` may use the cache now.
     pub(crate) fn admits(&self, reads: &Reads) -> Result<Fill, Bypass> {
+        if let Some(simulation) = &self.simulation {
+            simulation.admits()?;
+        }
         let read_committed_ok = self.cache.core().config.read_committed_ok;
         let fill = self.transaction.admits(reads, read_committed_ok)?;
         // rule: standbys-bypass
@@ -305,7 +364,16 @@ impl Tracker {
         if watch::is_watched() {
             self.observe(&resolved);
         }
+        let simulation = self.simulation.as_mut();
+        let effect = simulation.and_then(|simulation| simulation.translate(&resolved));
+        if let Some(effect) = &effect {
+            resolved = Arc::new(resolved.taken_for(effect.analysis.clone()));
+        }
         let mut quarantine = self.transaction.start(&resolved);
+        // rule: a-test-transaction-that-ends-touches-everything
+        if let (Some(simulation), Some(effect)) = (&self.simulation, &effect) {
+            quarantine.merge(&simulation.touches(effect));
+        }
         // rule: a-commit-under-another-schema-writes-everything
         // What was pending was resolved by a catalogue that is no longer the schema's.
         if self.pending_generation.is_some() && self.pending_generation != generation {
@@ -339,6 +407,7 @@ impl Tracker {
             nested: !self.in_flight.is_empty() && is_type_lookup(text),
             resolved,
             guard,
+            effect,
         });
     }
 
@@ -365,7 +434,7 @@ impl Tracker {
     /// older snapshot, no writes of its own transaction, no rows that only it may see.
     fn admits_all(&self, reads: &Reads) -> Result<Fill, Bypass> {
         // rule: a-read-of-an-own-snapshot-makes-no-value
-        if !self.transaction.sees_what_is_committed() {
+        if self.simulation.is_some() || !self.transaction.sees_what_is_committed() {
             return Ok(Fill::Forbidden);
         }
         if reads.row_security {
@@ -391,6 +460,9 @@ impl Tracker {
             let (resolved, unknown) = (&unfinished.resolved, Returned::Unknown);
             due.merge(self.hooks.finish(resolved, None, unknown, dialect));
             self.doubts.extend(unfinished.guard);
+            if let Some(simulation) = &mut self.simulation {
+                simulation.lose();
+            }
         }
         let mut returned = Returned::of(error, dialect);
         // rule: an-error-of-copy-may-be-on-the-way
@@ -400,10 +472,12 @@ impl Tracker {
         // rule: what-is-unknown-may-create-temporaries
         self.temporary_unknown |=
             finished.resolved.temporaries && !returned::is_syntax_error(error);
+        let was_simulated = self.simulation.is_some();
+        self.follow_ground(&finished, returned);
         let (verdict, also) = self.transaction.finish(&finished.resolved, returned);
         let resolved = &finished.resolved;
         due.merge(self.hooks.finish(resolved, error, returned, dialect));
-        if self.transaction.is_lost() {
+        if self.transaction.is_lost() || self.is_ground_lost() {
             due.merge(self.hooks.lose());
         }
         self.note_schema_change(&finished.resolved.writes);
@@ -439,6 +513,11 @@ impl Tracker {
                 !self.transaction.is_autocommit(),
             );
             self.last = Some(finished.resolved);
+        }
+        // rule: a-test-transaction-leaves-nothing-behind
+        if was_simulated && self.simulation.is_none() {
+            self.transaction.lose_ground();
+            self.cache.clear();
         }
         due.hooks
     }
@@ -516,108 +595,9 @@ impl Drop for Tracker {
                 doubt.renew(Source::Unknown);
             }
         }
+        if self.simulation.is_some() {
+            self.cache.clear();
+        }
         // On a server the statement may still be at work: the guards leave their quarantine behind.
     }
-}
-
-/// The dialect that a URL can only mean. SQLite takes any text as a file's name, and
-/// libpq takes `key=value` pairs.
-fn dialect_of_url(url: &str) -> Option<Dialect> {
-    if url.starts_with("mysql://") {
-        Some(Dialect::Mysql)
-    } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-        Some(Dialect::Postgres)
-    } else if url.starts_with("file:") || (!url.is_empty() && !url.contains('=')) {
-        Some(Dialect::Sqlite)
-    } else {
-        None
-    }
-}
-
-/// Diesel's question for the number of a custom type, sent while another statement is prepared.
-fn is_type_lookup(text: &str) -> bool {
-    text.starts_with("SELECT \"pg_type\".\"oid\", \"pg_type\".\"typarray\" FROM")
-}
-
-/// What a statement does while the catalogue is not known: any write may write anything.
-fn unresolved(sql: &str, dialect: Dialect) -> Resolved {
-    let analysis = footprint::analyze(sql, dialect);
-    let mut writes = Writes::default();
-    if !reads_only(&analysis) {
-        writes.database = true;
-        writes.non_transactional = dialect == Dialect::Mysql;
-        writes.schema = analysis
-            .steps
-            .iter()
-            .any(|step| matches!(step, Step::Ddl | Step::Unknown));
-        note_hidden(&mut writes, &analysis, dialect);
-    }
-    Resolved::without_catalogue(sql, analysis, writes)
-}
-
-/// What a trigger or a routine may do besides writing.
-fn note_hidden(writes: &mut Writes, analysis: &Analysis, dialect: Dialect) {
-    let unknown = |access: &Access| !access.unknown_functions.is_empty();
-    let runs_unknown = analysis.steps.iter().any(|step| match step {
-        Step::Unknown => true,
-        Step::Read(access) => unknown(access),
-        Step::Write(write) => unknown(&write.access),
-        _ => false,
-    });
-    let is_write = |step: &Step| matches!(step, Step::Write(_));
-    // SQLite's triggers can do neither.
-    let fires = dialect != Dialect::Sqlite && analysis.steps.iter().any(is_write);
-    writes.sets = runs_unknown || fires;
-    // A connection to MySQL that may have made one never knows again.
-    writes.temporaries = runs_unknown || (fires && dialect != Dialect::Mysql);
-    writes.redefines = writes.sets && dialect != Dialect::Mysql;
-}
-
-/// What a statement does before the database is known, and with it the dialect.
-fn unidentified(text: &str, hint: Option<Dialect>) -> Resolved {
-    let (analysis, harmless) = match hint {
-        Some(dialect) => {
-            let sql = footprint::strip_binds(text, dialect);
-            let analysis = footprint::analyze(sql, dialect);
-            let harmless = reads_only(&analysis);
-            (analysis, harmless)
-        }
-        None => {
-            let dialects = [Dialect::Postgres, Dialect::Mysql, Dialect::Sqlite];
-            let [analysis, others @ ..] = dialects.map(|dialect| footprint::analyze(text, dialect));
-            let harmless = reads_only(&analysis)
-                && others
-                    .iter()
-                    .all(|other| reads_only(other) && controls(other) == controls(&analysis));
-            (analysis, harmless)
-        }
-    };
-    let mut writes = Writes {
-        root: !harmless,
-        // The table's engine is not known, either.
-        non_transactional: !harmless && hint == Some(Dialect::Mysql),
-        ..Writes::default()
-    };
-    note_hidden(&mut writes, &analysis, hint.unwrap_or(Dialect::Mysql));
-    Resolved::without_catalogue(text, analysis, writes)
-}
-
-/// Whether the text writes nothing, whatever the catalogue says.
-fn reads_only(analysis: &Analysis) -> bool {
-    analysis.steps.iter().all(|step| match step {
-        Step::Read(access) => {
-            // A function may be redefined by the user, even one that is known.
-            access.unknown_functions.is_empty() && access.pure_functions.is_empty()
-        }
-        Step::Control(_) | Step::Session(_) | Step::Harmless => true,
-        Step::Write(_) | Step::Ddl | Step::CreateTemporary(_) | Step::Unknown => false,
-    })
-}
-
-fn controls(analysis: &Analysis) -> Vec<&Step> {
-    analysis
-        .steps
-        .iter()
-        .filter(|step| matches!(step, Step::Control(_)))
-        .collect()
 }

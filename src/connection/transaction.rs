@@ -106,6 +106,32 @@ impl Transaction {
         self.certainty == Certainty::Lost
     }
 
+    /// The transaction that was just begun is the ground for others to be played on.
+    /// Returns whether it is certain that it was.
+    #[cfg_attr(not(feature = "test"), allow(dead_code, reason = "tests begin it"))]
+    pub(crate) fn become_ground(&mut self) -> bool {
+        let begun = self.certainty == Certainty::Known && self.frames.len() == 1;
+        if begun {
+            self.frames.clear();
+        }
+        begun
+    }
+
+    /// The ground is gone: the connection is outside of any transaction.
+    pub(crate) fn lose_ground(&mut self) {
+        // PostgreSQL undoes what was set inside, or has ended what was set for it.
+        if self.dialect == Some(Dialect::Postgres) {
+            self.scope.forget();
+        }
+    }
+
+    /// Whatever was feared, the transaction and its savepoints are still there.
+    pub(crate) fn settle(&mut self) {
+        if self.certainty == Certainty::Tainted {
+            self.certainty = Certainty::Known;
+        }
+    }
+
     /// What the URL says of the dialect, before the database is asked.
     pub(crate) fn expect(&mut self, dialect: Option<Dialect>) {
         self.dialect = dialect;

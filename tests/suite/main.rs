@@ -18,6 +18,7 @@ mod signals;
 mod strategies;
 mod support;
 mod table_of_signals;
+mod test_support;
 mod ui;
 mod unhappy_values;
 mod writes;

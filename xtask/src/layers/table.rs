@@ -13,7 +13,7 @@ pub(super) struct Table {
 
 pub(super) const TABLE: Table = Table {
     layers: &[
-        (5, &["lib", "prelude"]),
+        (5, &["lib", "prelude", "test"]),
         (4, &["query", "values", "model", "connection"]),
         (3, &["cache", "explain"]),
         (2, &["core", "lookup", "fill", "flight", "invalidate"]),
@@ -51,6 +51,7 @@ pub(super) const TABLE: Table = Table {
     diesel: &[
         "lib",
         "prelude",
+        "test",
         "query",
         "values",
         "model",

@@ -1,0 +1,1 @@
+//! The ground, driven by texts.

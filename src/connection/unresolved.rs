@@ -1,0 +1,108 @@
+//! What is said of statements before the database, or its catalogue, is known.
+
+use crate::catalogue::Writes;
+use crate::dialect::Dialect;
+use crate::footprint::{self, Access, Analysis, Step};
+use crate::resolve::Resolved;
+
+/// The dialect that a URL can only mean. SQLite takes any text as a file's name, and
+/// libpq takes `key=value` pairs.
+pub(super) fn dialect_of_url(url: &str) -> Option<Dialect> {
+    if url.starts_with("mysql://") {
+        Some(Dialect::Mysql)
+    } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        Some(Dialect::Postgres)
+    } else if url.starts_with("file:") || (!url.is_empty() && !url.contains('=')) {
+        Some(Dialect::Sqlite)
+    } else {
+        None
+    }
+}
+
+/// Diesel's question for the number of a custom type, sent while another statement is prepared.
+pub(super) fn is_type_lookup(text: &str) -> bool {
+    text.starts_with("SELECT \"pg_type\".\"oid\", \"pg_type\".\"typarray\" FROM")
+}
+
+/// What a statement does while the catalogue is not known: any write may write anything.
+pub(super) fn unresolved(sql: &str, dialect: Dialect) -> Resolved {
+    let analysis = footprint::analyze(sql, dialect);
+    let mut writes = Writes::default();
+    if !reads_only(&analysis) {
+        writes.database = true;
+        writes.non_transactional = dialect == Dialect::Mysql;
+        writes.schema = analysis
+            .steps
+            .iter()
+            .any(|step| matches!(step, Step::Ddl | Step::Unknown));
+        note_hidden(&mut writes, &analysis, dialect);
+    }
+    Resolved::without_catalogue(sql, analysis, writes)
+}
+
+/// What a trigger or a routine may do besides writing.
+fn note_hidden(writes: &mut Writes, analysis: &Analysis, dialect: Dialect) {
+    let unknown = |access: &Access| !access.unknown_functions.is_empty();
+    let runs_unknown = analysis.steps.iter().any(|step| match step {
+        Step::Unknown => true,
+        Step::Read(access) => unknown(access),
+        Step::Write(write) => unknown(&write.access),
+        _ => false,
+    });
+    let is_write = |step: &Step| matches!(step, Step::Write(_));
+    // SQLite's triggers can do neither.
+    let fires = dialect != Dialect::Sqlite && analysis.steps.iter().any(is_write);
+    writes.sets = runs_unknown || fires;
+    // A connection to MySQL that may have made one never knows again.
+    writes.temporaries = runs_unknown || (fires && dialect != Dialect::Mysql);
+    writes.redefines = writes.sets && dialect != Dialect::Mysql;
+}
+
+/// What a statement does before the database is known, and with it the dialect.
+pub(super) fn unidentified(text: &str, hint: Option<Dialect>) -> Resolved {
+    let (analysis, harmless) = match hint {
+        Some(dialect) => {
+            let sql = footprint::strip_binds(text, dialect);
+            let analysis = footprint::analyze(sql, dialect);
+            let harmless = reads_only(&analysis);
+            (analysis, harmless)
+        }
+        None => {
+            let dialects = [Dialect::Postgres, Dialect::Mysql, Dialect::Sqlite];
+            let [analysis, others @ ..] = dialects.map(|dialect| footprint::analyze(text, dialect));
+            let harmless = reads_only(&analysis)
+                && others
+                    .iter()
+                    .all(|other| reads_only(other) && controls(other) == controls(&analysis));
+            (analysis, harmless)
+        }
+    };
+    let mut writes = Writes {
+        root: !harmless,
+        // The table's engine is not known, either.
+        non_transactional: !harmless && hint == Some(Dialect::Mysql),
+        ..Writes::default()
+    };
+    note_hidden(&mut writes, &analysis, hint.unwrap_or(Dialect::Mysql));
+    Resolved::without_catalogue(text, analysis, writes)
+}
+
+/// Whether the text writes nothing, whatever the catalogue says.
+fn reads_only(analysis: &Analysis) -> bool {
+    analysis.steps.iter().all(|step| match step {
+        Step::Read(access) => {
+            // A function may be redefined by the user, even one that is known.
+            access.unknown_functions.is_empty() && access.pure_functions.is_empty()
+        }
+        Step::Control(_) | Step::Session(_) | Step::Harmless => true,
+        Step::Write(_) | Step::Ddl | Step::CreateTemporary(_) | Step::Unknown => false,
+    })
+}
+
+fn controls(analysis: &Analysis) -> Vec<&Step> {
+    analysis
+        .steps
+        .iter()
+        .filter(|step| matches!(step, Step::Control(_)))
+        .collect()
+}
