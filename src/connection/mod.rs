@@ -266,8 +266,21 @@ where
         return Err(refused("a transaction is open already", None));
     }
     make_known(conn).map_err(|_| refused("the database cannot be asked who it is", None))?;
+    if tracker(conn).is_some_and(|tracker| !tracker.may_ask()) {
+        return Err(refused(
+            "the next transaction has settings of its own",
+            None,
+        ));
+    }
     conn.begin_test_transaction()
         .map_err(|error| refused("it cannot be begun", Some(error)))?;
+    // rule: a-test-transaction-keeps-its-snapshot
+    // There, a rollback to a savepoint that is older than the snapshot forgets the snapshot.
+    if C::Backend::DIALECT == Dialect::Mysql {
+        let begin = "START TRANSACTION WITH CONSISTENT SNAPSHOT";
+        quietly(conn, |conn| conn.batch_execute(begin))
+            .map_err(|error| refused("its snapshot cannot be taken", Some(error)))?;
+    }
     if tracker(conn).is_some_and(Tracker::simulate) {
         Ok(())
     } else {

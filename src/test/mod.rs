@@ -170,7 +170,7 @@ impl Deref for TestCache {
 ///   a function that is not known.
 /// - After an error on PostgreSQL, reads bypass until the rollback to a savepoint. On MySQL and
 ///   SQLite, the next cached read asks the database whether the transaction is still open.
-/// - On MySQL, a statement that commits by itself, such as DDL, ends the transaction.
+/// - On MySQL, the transaction's snapshot is taken at once. A statement that commits by itself, such as DDL, ends the transaction.
 ///
 /// ```
 /// use diesel::prelude::*;

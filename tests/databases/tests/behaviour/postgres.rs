@@ -20,5 +20,7 @@ mod signals_only;
 mod smoke;
 #[path = "cases/table.rs"]
 mod table;
+#[path = "cases/test_transactions.rs"]
+mod test_transactions;
 #[path = "cases/world.rs"]
 mod world;

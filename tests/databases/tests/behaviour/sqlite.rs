@@ -18,5 +18,7 @@ mod signals;
 mod smoke;
 #[path = "cases/table.rs"]
 mod table;
+#[path = "cases/test_transactions.rs"]
+mod test_transactions;
 #[path = "cases/world.rs"]
 mod world;
