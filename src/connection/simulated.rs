@@ -75,6 +75,8 @@ pub(super) struct Simulation {
     failed: bool,
     /// The schema was changed inside: the catalogue does not hold here.
     schema: bool,
+    /// Any database may have been written inside.
+    everywhere: bool,
 }
 
 impl Simulation {
@@ -89,6 +91,7 @@ impl Simulation {
             lost: false,
             failed: false,
             schema: false,
+            everywhere: false,
         }
     }
 
@@ -145,6 +148,7 @@ impl Simulation {
     /// What the statement does, or `None` if that is what its text says.
     pub(super) fn translate(&mut self, resolved: &Resolved) -> Option<Effect> {
         self.schema |= resolved.writes.schema || resolved.writes.root;
+        self.everywhere |= resolved.writes.root;
         let unsaid = self.dialect != Dialect::Postgres;
         let matters = |step: &Step| match step {
             Step::Control(_) => true,
@@ -264,11 +268,10 @@ impl Simulation {
     /// from now on, or nobody any longer.
     pub(super) fn touches(&self, effect: &Effect) -> Writes {
         let all = effect.ends || effect.loses || effect.undoes;
-        if all && self.schema {
-            return Writes::everything();
-        }
         Writes {
             database: all,
+            schema: all && self.schema,
+            root: all && self.everywhere,
             ..Writes::default()
         }
     }

@@ -7,6 +7,7 @@ mod catalogue;
 mod protocol;
 mod settings;
 mod signals;
+mod simulated;
 mod tooling;
 mod tracker;
 mod values;
@@ -20,6 +21,7 @@ pub(super) const ALL: &[&[Mutant]] = &[
     protocol::RULES,
     settings::RULES,
     signals::RULES,
+    simulated::RULES,
     tooling::RULES,
     values::RULES,
 ];
