@@ -6,6 +6,8 @@ use diesel_cache_databases::mysql as engine;
 mod binds;
 #[path = "only/mysql_bytes.rs"]
 mod bytes;
+#[path = "only/mysql_catalogue.rs"]
+mod catalogue;
 #[path = "cases/events.rs"]
 mod events;
 #[path = "only/mysql.rs"]

@@ -6,6 +6,8 @@ use diesel_cache_databases::postgres as engine;
 mod binds;
 #[path = "only/postgres_bytes.rs"]
 mod bytes;
+#[path = "only/postgres_catalogue.rs"]
+mod catalogue;
 #[path = "cases/events.rs"]
 mod events;
 #[path = "only/postgres.rs"]

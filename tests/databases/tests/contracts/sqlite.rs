@@ -6,6 +6,8 @@ use diesel_cache_databases::sqlite as engine;
 mod binds;
 #[path = "only/sqlite_bytes.rs"]
 mod bytes;
+#[path = "only/sqlite_catalogue.rs"]
+mod catalogue;
 #[path = "cases/events.rs"]
 mod events;
 #[path = "only/sqlite.rs"]
