@@ -112,7 +112,7 @@ fn routine(row: &Texts) -> Option<Code> {
         // rule: a-foreign-language-may-do-anything
         // But PostgreSQL's own functions, and those of extensions, say what they do.
         (None, _) if !is_volatile && (is_extensions || cell(row, 1) == "internal") => {
-            Code::default()
+            return Some(Code::default());
         }
         _ => Code::opaque(),
     };
@@ -270,4 +270,71 @@ where
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A function of that name, language, volatility and origin.
+    fn of(name: &str, language: &str, volatile: bool, extensions: bool) -> Option<Code> {
+        let flag = |on: bool| Some(u8::from(on).to_string());
+        let text = |text: &str| Some(text.to_owned());
+        routine(&vec![
+            text(name),
+            text(language),
+            flag(volatile),
+            flag(extensions),
+            text("f"),
+            text("INSERT INTO audit VALUES (1)"),
+            None,
+            None,
+            flag(false),
+        ])
+    }
+
+    #[test]
+    fn an_extensions_function_may_be_known() {
+        // Of `pg_trgm` and `uuid-ossp`.
+        assert_eq!(of("similarity", "c", false, true), None);
+        assert_eq!(of("uuid_generate_v4", "c", true, true), None);
+        // An extension may have a function that is not what its name says.
+        assert_eq!(of("lower", "c", true, true), Some(Code::opaque()));
+        assert_eq!(of("unheard_of", "c", true, true), Some(Code::opaque()));
+        assert_eq!(of("unheard_of", "c", false, true), Some(Code::default()));
+        assert_eq!(of("crosstab", "c", false, true), Some(Code::opaque()));
+        // A user's function hides none of it.
+        assert!(of("similarity", "sql", true, false).is_some());
+    }
+
+    #[test]
+    fn a_foreign_language_may_do_anything() {
+        for language in ["plpython3u", "plperl", "c", "plv8"] {
+            for volatile in [false, true] {
+                let expected = if volatile {
+                    Code::opaque()
+                } else {
+                    Code::opaque().only_reading()
+                };
+                assert_eq!(of("f", language, volatile, false), Some(expected));
+            }
+        }
+        assert_eq!(of("f", "internal", false, false), Some(Code::default()));
+        assert_eq!(of("f", "internal", true, false), Some(Code::opaque()));
+    }
+
+    #[test]
+    fn only_a_volatile_function_writes_by_itself() {
+        let code = Code::of("INSERT INTO audit VALUES (1)", Language::Sql);
+        assert_eq!(of("f", "sql", true, false), Some(code.clone()));
+        assert_eq!(of("f", "sql", false, false), Some(code.only_reading()));
+    }
+
+    #[test]
+    fn the_condition_of_a_trigger() {
+        let definition = "CREATE TRIGGER t BEFORE UPDATE ON p FOR EACH ROW \
+                          WHEN ((new.id > f(1))) EXECUTE FUNCTION g()";
+        assert_eq!(when(definition), Some(" WHEN ((new.id > f(1)))"));
+        assert_eq!(when("CREATE TRIGGER t BEFORE UPDATE ON p"), None);
+    }
 }

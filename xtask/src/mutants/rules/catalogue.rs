@@ -23,6 +23,49 @@ const fn rule(
     }
 }
 
+/// A rule that a test of the hazards notices; all but SQLite's need the servers.
+const fn hazard(
+    name: &'static str,
+    file: &'static str,
+    find: &'static str,
+    replace: &'static str,
+    tests: &'static [&'static [&'static str]],
+    servers: bool,
+) -> Mutant {
+    Mutant {
+        name,
+        file,
+        find,
+        replace,
+        tests,
+        servers,
+    }
+}
+
+const LOOK: &str = "src/connection/catalogue.rs";
+const WATCH: &str = "src/database_state/watch.rs";
+const MYSQL: &str = "src/connection/introspect/mysql.rs";
+const POSTGRES: &str = "src/connection/introspect/postgres/code.rs";
+
+/// The hazards whose names begin so.
+macro_rules! hazards {
+    ($of:literal) => {
+        &[&[
+            "--package",
+            "diesel-cache-databases",
+            "--test",
+            "hazards",
+            "--",
+            $of,
+        ]]
+    };
+}
+
+const DRIFT_OF_SQLITE: &[&[&str]] = hazards!("sqlite::drift");
+const DRIFT_OF_POSTGRES: &[&[&str]] = hazards!("postgres::drift");
+const CODE_OF_POSTGRES: &[&[&str]] = hazards!("postgres::of_code");
+const CODE_OF_MYSQL: &[&[&str]] = hazards!("mysql::of_code");
+
 pub(super) const RULES: &[Mutant] = &[
     rule(
         "unknown-function-is-not-cached",
@@ -287,5 +330,173 @@ pub(super) const RULES: &[Mutant] = &[
         CODE,
         "if name.len() > LONGEST_NAME {",
         "if false && name.len() > LONGEST_NAME {",
+    ),
+    rule(
+        "a-look-holds-for-the-interval",
+        WATCH,
+        ">= interval.as_nanos()",
+        ">= u128::MAX",
+    ),
+    rule(
+        "what-was-never-looked-at-may-have-changed",
+        WATCH,
+        "seen.fingerprint.as_ref() != Some(fingerprint)",
+        "seen.fingerprint.is_some_and(|known| known != *fingerprint)",
+    ),
+    rule(
+        "an-older-answer-says-nothing",
+        WATCH,
+        "if seen.at > self.began {",
+        "if false {",
+    ),
+    rule(
+        "a-suspicion-outdates-the-looks-under-way",
+        WATCH,
+        "if seen.suspicions == self.suspicions {",
+        "if true {",
+    ),
+    rule(
+        "one-looks-for-all",
+        WATCH,
+        "if self.looking.swap(true, Ordering::SeqCst) {",
+        "if false {",
+    ),
+    hazard(
+        "a-catalogue-is-looked-at-before-it-is-relied-on",
+        LOOK,
+        "if !watch.is_due(interval) {",
+        "if true || !watch.is_due(interval) {",
+        DRIFT_OF_SQLITE,
+        false,
+    ),
+    hazard(
+        "a-change-from-elsewhere-voids-the-catalogue",
+        LOOK,
+        "cache.schema_found_changed(space);",
+        "let _ = space;",
+        DRIFT_OF_SQLITE,
+        false,
+    ),
+    hazard(
+        "a-change-from-elsewhere-voids-what-is-cached",
+        "src/cache/mod.rs",
+        "self.renew_schema(space);\n    }",
+        "}",
+        DRIFT_OF_SQLITE,
+        false,
+    ),
+    hazard(
+        "what-is-left-of-a-time-when-nobody-looked-is-void",
+        LOOK,
+        "cache.renew_schema(database.id.tags);",
+        "",
+        DRIFT_OF_SQLITE,
+        false,
+    ),
+    hazard(
+        "an-error-of-a-look-ends-no-transaction",
+        LOOK,
+        "if place == Place::Autocommit {",
+        "if true || place == Place::Autocommit {",
+        CODE_OF_POSTGRES,
+        true,
+    ),
+    hazard(
+        "a-look-sees-what-is-committed",
+        "src/connection/transaction.rs",
+        "&& self.isolation == Isolation::ReadCommitted\n",
+        "",
+        DRIFT_OF_POSTGRES,
+        true,
+    ),
+    hazard(
+        "what-does-not-show-what-it-runs-may-change-the-schema",
+        "src/connection/tracker.rs",
+        "self.cache.schema_suspected(database.id.tags);",
+        "let _ = database;",
+        DRIFT_OF_POSTGRES,
+        true,
+    ),
+    hazard(
+        "code-that-may-not-be-seen-may-do-anything",
+        MYSQL,
+        "if text.is_empty()\n",
+        "if false\n",
+        CODE_OF_MYSQL,
+        true,
+    ),
+    hazard(
+        "code-may-write-what-may-not-be-seen",
+        MYSQL,
+        ".any(|schema| !sees(schema) && !is_new_or_old(schema))",
+        ".any(|schema| false && !sees(schema) && !is_new_or_old(schema))",
+        CODE_OF_MYSQL,
+        true,
+    ),
+    hazard(
+        "a-trigger-that-may-not-be-seen-may-do-anything",
+        MYSQL,
+        "if !rights.sees_triggers(",
+        "if false && !rights.sees_triggers(",
+        CODE_OF_MYSQL,
+        true,
+    ),
+    rule(
+        "an-extensions-function-may-be-known",
+        POSTGRES,
+        "if is_extensions && is_known && !(is_volatile && is_pure) {",
+        "if is_known {",
+    ),
+    rule(
+        "a-foreign-language-may-do-anything",
+        POSTGRES,
+        "        _ => Code::opaque(),\n    };\n    // rule: only",
+        "        _ => Code::default(),\n    };\n    // rule: only",
+    ),
+    rule(
+        "only-a-volatile-function-writes-by-itself",
+        POSTGRES,
+        "Some(if is_volatile { code }",
+        "Some(if !is_volatile { code }",
+    ),
+    hazard(
+        "a-trigger-may-change-the-row",
+        POSTGRES,
+        "relation.changes_more |= is_before_update",
+        "relation.changes_more |= false && is_before_update",
+        CODE_OF_POSTGRES,
+        true,
+    ),
+    hazard(
+        "the-condition-of-a-trigger-may-write",
+        POSTGRES,
+        "if let Some(condition) = when(cell(&row, 5)) {",
+        "if let Some(condition) = when(\"\") {",
+        CODE_OF_POSTGRES,
+        true,
+    ),
+    hazard(
+        "a-rule-is-a-trigger",
+        POSTGRES,
+        "triggers.extend([condition, action].map(|code| Trigger { events, code }));",
+        "let _ = (triggers, condition, action, events);",
+        CODE_OF_POSTGRES,
+        true,
+    ),
+    hazard(
+        "an-expression-of-a-table-may-write",
+        POSTGRES,
+        "relation.on_write.push(code);",
+        "drop(code);",
+        CODE_OF_POSTGRES,
+        true,
+    ),
+    hazard(
+        "an-expression-of-a-policy-may-write",
+        POSTGRES,
+        "relation.on_access.push(code);",
+        "drop(code);",
+        CODE_OF_POSTGRES,
+        true,
     ),
 ];
