@@ -462,8 +462,8 @@ pub(super) const RULES: &[Mutant] = &[
     hazard(
         "a-trigger-may-change-the-row",
         POSTGRES,
-        "relation.changes_more |= is_before_update",
-        "relation.changes_more |= false && is_before_update",
+        "let is_before_update = kind & 2 != 0 && kind & 16 != 0;",
+        "let is_before_update = false;",
         CODE_OF_POSTGRES,
         true,
     ),
