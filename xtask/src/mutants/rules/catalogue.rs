@@ -456,8 +456,8 @@ pub(super) const RULES: &[Mutant] = &[
     rule(
         "only-a-volatile-function-writes-by-itself",
         POSTGRES,
-        "Some(if is_volatile { code }",
-        "Some(if !is_volatile { code }",
+        "Some(if is_volatile {",
+        "Some(if !is_volatile {",
     ),
     hazard(
         "a-trigger-may-change-the-row",
