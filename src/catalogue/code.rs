@@ -45,9 +45,8 @@ pub struct Code {
     pub(super) words: BTreeSet<Name>,
     /// What it calls, and must be a routine that is known.
     pub(super) calls: BTreeSet<Name>,
-    /// Whether it writes no relations itself: it has no word for it, or the database keeps
-    /// it from doing so.
-    pub(super) only_reads: bool,
+    /// Those of them that stand where a relation stands that is written.
+    pub(super) written: BTreeSet<Name>,
     /// Whether it may run what it does not show.
     pub(super) opaque: bool,
     /// Whether it may change the session.
@@ -103,11 +102,6 @@ const STRUCTURE: &str = "add after against begin by call columns conflict cursor
     enum fetch filter for if iterate leave loop match nested next old new over partition path \
     regexp repeat return returns rollup set sets then until use window while with";
 
-/// The words that write rows.
-const WRITES: &[&str] = &[
-    "copy", "delete", "insert", "merge", "refresh", "replace", "truncate", "update",
-];
-
 /// MySQL's words before relations and routines, and those after them.
 const OPENS_TABLES: &[&str] = &[
     "call", "delete", "from", "insert", "into", "join", "replace", "table", "update", "using",
@@ -135,7 +129,6 @@ impl Code {
         let fold = |name: N| name.as_ref().to_lowercase().into();
         Self {
             words: routines.into_iter().map(fold).collect(),
-            only_reads: true,
             ..Self::default()
         }
     }
@@ -152,11 +145,13 @@ impl Code {
 
     fn of_pieces(pieces: &[Piece<'_>], language: Language) -> Self {
         let mut code = Self::default();
-        for at in 0..pieces.len() {
+        let targets = targets(pieces);
+        for (at, &is_target) in targets.iter().enumerate() {
             let place = Place {
                 pieces,
                 at,
                 language,
+                is_target,
             };
             place.add_to(&mut code);
         }
@@ -166,9 +161,6 @@ impl Code {
             Language::Mysql => session_of_mysql(pieces),
             Language::Sqlite | Language::Expression => false,
         };
-        // rule: code-without-a-verb-only-reads
-        let writes = |piece: &Piece<'_>| is_one_of(Some(*piece), WRITES);
-        code.only_reads = !pieces.iter().any(writes);
         if code.opaque {
             code.sets = true;
             // What MySQL's code does at run time is checked by its words.
@@ -240,7 +232,7 @@ impl Code {
     /// The same code, where the database keeps it from writing relations itself.
     #[must_use]
     pub fn only_reading(mut self) -> Self {
-        self.only_reads = true;
+        self.written.clear();
         self
     }
 
@@ -256,6 +248,8 @@ struct Place<'a> {
     pieces: &'a [Piece<'a>],
     at: usize,
     language: Language,
+    /// Whether a name that stands here may be that of a relation that is written.
+    is_target: bool,
 }
 
 impl<'a> Place<'a> {
@@ -281,7 +275,9 @@ impl<'a> Place<'a> {
     fn add_to(&self, code: &mut Code) {
         match self.pieces[self.at] {
             Piece::Word(word) => {
-                add_words(word, &mut code.words);
+                let mut words = BTreeSet::new();
+                add_words(word, &mut words);
+                self.name(words, code);
                 self.keyword(&word.to_lowercase(), code);
                 self.call(&word.to_lowercase(), code);
             }
@@ -318,7 +314,18 @@ impl<'a> Place<'a> {
         if is_postgres(self.language) && runs_a_text(&name.to_lowercase()) {
             code.opaque = true;
         }
-        add_word(&name, &mut code.words);
+        let mut words = BTreeSet::new();
+        add_word(&name, &mut words);
+        self.name(words, code);
+    }
+
+    /// A name stands here, and can be read in so many ways.
+    // rule: code-writes-what-stands-after-its-verbs
+    fn name(&self, words: BTreeSet<Name>, code: &mut Code) {
+        if self.is_target {
+            code.written.extend(words.iter().cloned());
+        }
+        code.words.extend(words);
     }
 
     fn keyword(&self, word: &str, code: &mut Code) {
@@ -436,6 +443,87 @@ fn add_words(run: &str, words: &mut BTreeSet<Name>) {
         }
     }
     words.remove("");
+}
+
+/// A verb that writes, and what stands after the relations that it writes.
+struct Verb {
+    word: &'static str,
+    /// The words that end them.
+    ends: &'static [&'static str],
+    /// Whether a parenthesis does.
+    ends_at_parenthesis: bool,
+}
+
+const INSERT_ENDS: &[&str] = &[
+    "default",
+    "overriding",
+    "select",
+    "set",
+    "table",
+    "value",
+    "values",
+    "with",
+];
+
+const VERBS: [Verb; 8] = [
+    verb("copy", &[], true),
+    // MySQL's `DELETE a FROM b JOIN c` may write all of them.
+    verb("delete", &["returning", "where"], false),
+    verb("insert", INSERT_ENDS, true),
+    verb("merge", &["using"], false),
+    verb("refresh", &[], false),
+    verb("replace", INSERT_ENDS, true),
+    verb("truncate", &[], true),
+    verb("update", &["set"], false),
+];
+
+const fn verb(
+    word: &'static str,
+    ends: &'static [&'static str],
+    ends_at_parenthesis: bool,
+) -> Verb {
+    Verb {
+        word,
+        ends,
+        ends_at_parenthesis,
+    }
+}
+
+/// For each piece, whether it stands where a relation can stand that is written: after a
+/// verb, and not after what ends its targets.
+fn targets(pieces: &[Piece<'_>]) -> Vec<bool> {
+    let mut depth = 0_usize;
+    // Each verb whose targets may follow, and how deep it stands.
+    let mut open: Vec<(&Verb, usize)> = Vec::new();
+    let mut targets = Vec::with_capacity(pieces.len());
+    for (at, piece) in pieces.iter().enumerate() {
+        // What ends the targets may be the name of one.
+        let is_target = !open.is_empty();
+        let is_schema = pieces.get(at + 1) == Some(&Piece::Symbol(b'.'));
+        match *piece {
+            Piece::Symbol(b';') => {
+                open.clear();
+                depth = 0;
+            }
+            Piece::Symbol(b'(') => {
+                open.retain(|(verb, at)| !verb.ends_at_parenthesis || *at != depth);
+                depth += 1;
+            }
+            Piece::Symbol(b')') => depth = depth.saturating_sub(1),
+            Piece::Word(word) => {
+                open.retain(|(verb, at)| is_schema || *at != depth || !is_any(word, verb.ends));
+                let found = VERBS.iter().find(|verb| is_any(word, &[verb.word]));
+                open.extend(found.map(|verb| (verb, depth)));
+            }
+            _ => {}
+        }
+        targets.push(is_target || !open.is_empty());
+    }
+    targets
+}
+
+fn is_any(word: &str, words: &[&str]) -> bool {
+    words.iter().any(|w| word.eq_ignore_ascii_case(w))
 }
 
 /// Whether PostgreSQL's code has a `SET` that is not an update's.

@@ -212,15 +212,15 @@ impl<'c> Effects<'c> {
         for name in &code.words {
             // rule: code-calls-what-it-names
             self.call(name, false);
+            self.reach(name);
+        }
+        for name in &code.written {
             if !self.catalogue.relations.contains_key(name) {
                 continue;
             }
-            self.reach(name);
-            if !code.only_reads {
-                self.write(name, WriteKind::Replace);
-                if code.truncates {
-                    self.write(name, WriteKind::Truncate { cascade: true });
-                }
+            self.write(name, WriteKind::Replace);
+            if code.truncates {
+                self.write(name, WriteKind::Truncate { cascade: true });
             }
         }
         for name in &code.calls {
@@ -245,7 +245,8 @@ impl<'c> Effects<'c> {
         if !self.written.insert((name, kind_rank(&kind))) && !is_for_columns {
             return;
         }
-        self.writes.database |= relation.uncacheable;
+        // rule: what-is-not-understood-may-write-anything
+        self.writes.database |= relation.uncacheable && !relation.confined;
         self.writes.non_transactional |= relation.non_transactional;
         let kind = actual(kind, relation);
         // rule: a-trigger-writes-what-its-code-writes

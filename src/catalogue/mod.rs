@@ -38,6 +38,9 @@ pub struct Relation {
     /// Whether its rows may change without a statement that names it: a foreign or
     /// virtual table, or a view whose definition is not understood.
     pub uncacheable: bool,
+    /// Whether what is written to it stays in it and in its family, though it is
+    /// uncacheable.
+    pub confined: bool,
     /// What reading it reads besides: the tables of its row-level security policies.
     pub also_reads: BTreeSet<Name>,
     /// Whether row-level security decides who sees what.

@@ -87,21 +87,77 @@ fn dynamic_sql_is_opaque() {
 }
 
 #[test]
-fn code_without_a_verb_only_reads() {
-    let reads = "BEGIN IF (SELECT count(*) FROM posts) > 3 THEN RAISE 'delete'; END IF; END";
-    assert!(of(reads, Language::PlPgSql).only_reads);
-    for body in [
-        "BEGIN MERGE INTO posts USING x ON true WHEN MATCHED THEN DO NOTHING; END",
-        "BEGIN TRUNCATE posts; END",
-        "BEGIN REFRESH MATERIALIZED VIEW posts; END",
-        "BEGIN COPY posts FROM '/dev/null'; END",
-        "WITH x AS (DELETE FROM posts RETURNING 1) SELECT 1 FROM x",
-        "UPDATE posts SET x = 1",
+fn code_writes_what_stands_after_its_verbs() {
+    let written = |body, language| {
+        let code = of(body, language);
+        let named = |name: &&str| code.written.contains(*name);
+        ["a", "b", "c", "d"]
+            .into_iter()
+            .filter(named)
+            .collect::<String>()
+    };
+    for (body, names) in [
+        (
+            "IF (SELECT count(*) FROM a) > 3 THEN RAISE 'delete'; END IF;",
+            "",
+        ),
+        ("INSERT INTO a SELECT * FROM b WHERE c > 1", "a"),
+        ("INSERT INTO s.a (b) VALUES ((SELECT c FROM d))", "a"),
+        (
+            "INSERT INTO a AS x WITH b AS (SELECT 1) SELECT c FROM b",
+            "a",
+        ),
+        ("INSERT INTO a DEFAULT VALUES RETURNING b", "a"),
+        (
+            "INSERT INTO a VALUES (1) ON CONFLICT (b) DO UPDATE SET c = 1",
+            "a",
+        ),
+        ("UPDATE ONLY \"a\" SET b = 1 FROM c WHERE d > 1", "a"),
+        ("DELETE FROM a WHERE b IN (SELECT c FROM d)", "a"),
+        ("DELETE FROM a USING b WHERE c > d", "ab"),
+        (
+            "WITH x AS (DELETE FROM a RETURNING b) INSERT INTO c SELECT * FROM x",
+            "ac",
+        ),
+        (
+            "MERGE INTO a USING b ON c = d WHEN MATCHED THEN UPDATE SET x = 1",
+            "a",
+        ),
+        ("TRUNCATE TABLE a, ONLY b; SELECT c FROM d", "ab"),
+        ("COPY a (b) FROM '/dev/null'", "a"),
+        ("REFRESH MATERIALIZED VIEW CONCURRENTLY a; SELECT b", "a"),
+        ("DELETE FROM a; PERFORM b FROM c; UPDATE d SET x = 1", "ad"),
+        // Too much, for want of an end.
+        (
+            "PERFORM b FROM a FOR UPDATE OF a; INSERT INTO c VALUES (1)",
+            "ac",
+        ),
     ] {
-        assert!(!of(body, Language::PlPgSql).only_reads, "{body}");
+        assert_eq!(written(body, Language::PlPgSql), names, "{body}");
     }
-    assert!(!of("REPLACE INTO posts VALUES (1)", Language::Mysql).only_reads);
-    assert!(!of("REPLACE INTO posts VALUES (1)", Language::Sqlite).only_reads);
+    for (body, names) in [
+        ("UPDATE a x JOIN b y ON x.c = y.c SET x.d = 1", "abc"),
+        (
+            "DELETE x FROM (SELECT c FROM d WHERE c > 1) z JOIN a x WHERE b > 1",
+            "acd",
+        ),
+        ("REPLACE LOW_PRIORITY a SET b = REPLACE(c, 'x', 'y')", "a"),
+        ("INSERT IGNORE INTO a SELECT truncate(b, 1) FROM c", "a"),
+    ] {
+        assert_eq!(written(body, Language::Mysql), names, "{body}");
+    }
+    for (body, names) in [
+        ("INSERT OR REPLACE INTO 'a' SELECT b FROM c", "a"),
+        ("UPDATE OR IGNORE [a] SET b = (SELECT c FROM d)", "a"),
+    ] {
+        assert_eq!(written(body, Language::Sqlite), names, "{body}");
+    }
+    let code = of("INSERT INTO value VALUES (1)", Language::Sql);
+    assert!(code.written.contains("value"), "a table of that name");
+    let code = of("INSERT INTO set.a VALUES (1)", Language::Sql);
+    assert!(code.written.contains("a"), "a schema of that name");
+    let code = of("DELETE FROM a", Language::Sql).only_reading();
+    assert!(code.written.is_empty() && names(&code, "a"));
 }
 
 #[test]

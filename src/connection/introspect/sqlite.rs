@@ -87,23 +87,33 @@ where
     C::Backend: CacheDatabase,
 {
     let mut catalogue = Catalogue::default();
-    for row in texts(conn, "SELECT type, name, tbl_name, sql FROM sqlite_master")? {
-        match cell(&row, 0) {
+    let rows = texts(conn, "SELECT type, name, tbl_name, sql FROM sqlite_master")?;
+    for row in &rows {
+        match cell(row, 0) {
             "table" => {
-                let relation = catalogue.relation(cell(&row, 1));
-                relation.uncacheable |= is_virtual(cell(&row, 3));
-                relation.replaces |= may_replace(cell(&row, 3));
+                let relation = catalogue.relation(cell(row, 1));
+                relation.uncacheable |= is_virtual(cell(row, 3));
+                relation.confined |= keeps_its_rows(cell(row, 3));
+                relation.replaces |= may_replace(cell(row, 3));
             }
             "view" => {
-                let definition = footprint::view_definition(cell(&row, 3), Dialect::Sqlite);
-                catalogue.relation(cell(&row, 1)).views.push(definition);
+                let definition = footprint::view_definition(cell(row, 3), Dialect::Sqlite);
+                catalogue.relation(cell(row, 1)).views.push(definition);
             }
             "trigger" => {
-                let (events, code) = Code::of_sqlite_trigger(cell(&row, 3));
-                let triggers = &mut catalogue.relation(cell(&row, 2)).triggers;
+                let (events, code) = Code::of_sqlite_trigger(cell(row, 3));
+                let triggers = &mut catalogue.relation(cell(row, 2)).triggers;
                 triggers.push(Trigger { events, code });
             }
             _ => {}
+        }
+    }
+    // rule: a-virtual-table-writes-its-shadows
+    for row in rows.iter().filter(|row| keeps_its_rows(cell(row, 3))) {
+        let name = cell(row, 1).to_lowercase();
+        let shadows = rows.iter().map(|other| cell(other, 1).to_lowercase());
+        for shadow in shadows.filter(|other| other.starts_with(&format!("{name}_"))) {
+            catalogue.join_families(&name, &shadow);
         }
     }
     let references = "\
@@ -132,6 +142,21 @@ where
 fn may_replace(sql: &str) -> bool {
     let sql = sql.to_lowercase();
     sql.contains("conflict") && sql.contains("replace")
+}
+
+/// Whether the definition is that of a virtual table of SQLite's own, which keeps its rows
+/// in tables whose names begin with its own: full-text and spatial indexes.
+fn keeps_its_rows(sql: &str) -> bool {
+    const OWN: [&str; 6] = ["fts3", "fts4", "fts5", "geopoly", "rtree", "rtree_i32"];
+    let sql = sql.to_lowercase();
+    let module = sql.split_once(" using ").map_or("", |(_, rest)| rest);
+    let module = module
+        .trim_start()
+        .split(|c: char| !(c.is_alphanumeric() || c == '_'))
+        .next();
+    is_virtual(&sql)
+        && sql.matches(" using ").count() == 1
+        && module.is_some_and(|module| OWN.contains(&module))
 }
 
 fn is_virtual(sql: &str) -> bool {

@@ -154,14 +154,14 @@ pub(super) const RULES: &[Mutant] = &[
     rule(
         "code-writes-what-it-names",
         EFFECTS,
-        "if !code.only_reads {",
-        "if false {",
+        "for name in &code.written {",
+        "for name in code.written.iter().take(0) {",
     ),
     rule(
         "code-calls-what-it-names",
         EFFECTS,
-        "            self.call(name, false);\n            if",
-        "            if",
+        "            self.call(name, false);\n            self.reach(name);",
+        "            self.reach(name);",
     ),
     rule(
         "what-is-called-must-be-known",
@@ -296,10 +296,10 @@ pub(super) const RULES: &[Mutant] = &[
         "function.is_empty()",
     ),
     rule(
-        "code-without-a-verb-only-reads",
+        "code-writes-what-stands-after-its-verbs",
         CODE,
-        "code.only_reads = !pieces.iter().any(writes);",
-        "code.only_reads = pieces.iter().any(writes);",
+        "open.extend(found.map(|verb| (verb, depth)));",
+        "let _ = found;",
     ),
     rule(
         "code-may-change-the-session",

@@ -182,3 +182,41 @@ fn hazard_15_code_that_does_not_show_what_it_runs() {
         rig.invalidated(&mut one);
     }
 }
+
+#[test]
+fn hazard_15_a_trigger_fills_a_full_text_index() {
+    if engine::NAME != "sqlite" {
+        return;
+    }
+    let (rig, mut one, mut two) = rig(
+        "",
+        "",
+        "CREATE VIRTUAL TABLE texts USING fts5 (body);
+         CREATE TRIGGER t AFTER INSERT ON others BEGIN
+           INSERT INTO texts (body) VALUES (NEW.note); END;
+         INSERT INTO texts VALUES ('a')",
+    );
+    let shadow = "SELECT c0 AS name FROM texts_content ORDER BY id";
+    read_sql(&mut one, shadow);
+    assert_eq!(read_sql(&mut one, shadow).1, HIT);
+    run(&mut two, "INSERT INTO others VALUES (7, 'x')");
+    assert_eq!(rig.fresh(&mut one), HIT);
+    let (names, outcome) = read_sql(&mut one, shadow);
+    assert_eq!((names, outcome), (vec!["a".into(), "x".into()], MISS));
+}
+
+#[test]
+fn hazard_15_a_trigger_writes_no_table_that_it_reads() {
+    let (rig, mut one, mut two) = rig(
+        "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS
+           'BEGIN INSERT INTO things SELECT NEW.id, name FROM notes WHERE id = 1; RETURN NEW; END';
+         CREATE TRIGGER t AFTER INSERT ON others FOR EACH ROW EXECUTE FUNCTION f()",
+        "CREATE TRIGGER t AFTER INSERT ON others FOR EACH ROW
+           INSERT INTO things SELECT NEW.id, name FROM notes WHERE id = 1",
+        "CREATE TRIGGER t AFTER INSERT ON others BEGIN
+           INSERT INTO things SELECT NEW.id, name FROM notes WHERE id = 1; END",
+    );
+    run(&mut two, "INSERT INTO others VALUES (7, 'x')");
+    rig.invalidated(&mut one);
+    assert_eq!(notes(&mut one), HIT);
+}
