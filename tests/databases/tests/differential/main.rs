@@ -7,4 +7,5 @@
 mod chance;
 mod mysql;
 mod postgres;
+mod schema;
 mod sqlite;
