@@ -110,10 +110,10 @@ macro_rules! tables {
 }
 
 tables! {
-    0: alpha = "alpha";
-    1: beta = "Beta";
-    2: gamma = "gamma delta";
-    3: orders = "order";
+    0: calm = "calm waters";
+    1: alpha = "alpha";
+    2: beta = "Beta";
+    3: gamma = "gamma delta";
 }
 
 /// The rows of a query, as text.

@@ -33,7 +33,7 @@ const TABLES: &str = "
 ";
 
 /// What keeps one connection from waiting for the other.
-pub(super) fn impatience() -> &'static str {
+fn impatience() -> &'static str {
     match NAME {
         "postgres" => "SET lock_timeout = '20ms'",
         "mysql" => "SET innodb_lock_wait_timeout = 0, lock_wait_timeout = 0",

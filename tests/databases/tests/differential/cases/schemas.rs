@@ -10,7 +10,6 @@ use diesel_cache::{Bypass, Cache, Outcome, Report};
 
 use super::dynamic::{self, How};
 use super::engine::{self, Arena, Conn, NAME};
-use super::random::impatience;
 use crate::chance::{Chance, seed, steps};
 use crate::schema::{Engine, Query, Schema};
 
@@ -78,6 +77,17 @@ impl Log {
     }
 }
 
+/// What keeps one connection from waiting for the other, and for triggers that write in turns.
+fn impatience() -> &'static str {
+    match NAME {
+        "postgres" => "SET lock_timeout = '3ms'; SET statement_timeout = '300ms'",
+        "mysql" => {
+            "SET innodb_lock_wait_timeout = 0, lock_wait_timeout = 0, max_statement_time = 0.3"
+        }
+        _ => "PRAGMA busy_timeout = 0",
+    }
+}
+
 fn side(arena: &Arena, cache: &Cache) -> Side {
     let mut conn = arena.connect();
     conn.batch_execute(impatience()).unwrap();
@@ -93,7 +103,8 @@ fn side(arena: &Arena, cache: &Cache) -> Side {
 fn is_in_the_way(shown: &str) -> bool {
     [
         "lock",
-        "locked",
+        "canceling statement",
+        "max_statement_time",
         "cached plan must not change",
         "Record has changed",
     ]
@@ -352,6 +363,7 @@ fn round(seed: u64, steps: usize) -> Tally {
     let arena = engine::arena();
     let mut plain = arena.connect();
     plain.set_prepared_statement_cache_size(CacheSize::Disabled);
+    plain.batch_execute(impatience()).unwrap();
     let mut chance = Chance::new(seed);
     let mut log = Log::default();
     let schema = Schema::make(Engine::named(NAME), &mut chance, &mut |sql| {
@@ -366,7 +378,6 @@ fn round(seed: u64, steps: usize) -> Tally {
         }
         done.is_ok()
     });
-    plain.batch_execute(impatience()).unwrap();
     let cache = Cache::from_url("memory://").unwrap();
     let mut run = Run {
         chance,

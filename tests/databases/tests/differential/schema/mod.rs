@@ -71,6 +71,8 @@ pub(crate) struct Table {
     island: usize,
     /// Whether it is partitioned, or other tables inherit from it.
     partitioned: bool,
+    /// Whether `g` is made of `r`, and changes as what it refers to does.
+    chained: bool,
     /// Its partitions and heirs, quoted.
     parts: Vec<String>,
     keys: Vec<Key>,
@@ -146,7 +148,7 @@ pub(crate) struct Schema {
 impl Schema {
     /// Makes a schema, in a database that is empty.
     pub(crate) fn make(engine: Engine, chance: &mut Chance, offer: &mut Offer<'_>) -> Self {
-        let islands = chance.between(2, 3) as usize;
+        let islands = chance.between(3, 4) as usize;
         let mut schema = Self {
             engine,
             tables: Vec::new(),
@@ -169,6 +171,9 @@ impl Schema {
         }
         for table in 0..schema.tables.len() {
             offer(&schema.refill(chance, table));
+        }
+        for table in 0..schema.tables.len() {
+            offer(&schema.bind(chance, table));
         }
         schema
     }

@@ -3,7 +3,8 @@
 use super::{Key, Mysql, Offer, Postgres, Reference, Schema, Sqlite, Table, one_of};
 use crate::chance::Chance;
 
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 8] = [
+    "calm waters",
     "alpha",
     "Beta",
     "gamma delta",
@@ -13,19 +14,24 @@ const NAMES: [&str; 7] = [
     "Theta Iota",
 ];
 
+/// A table on which no trigger stands and that refers to none: what is written there at the
+/// end of a transaction begins nothing anew.
+pub(super) const CALM: usize = 0;
+
 impl Schema {
     pub(super) fn make_tables(&mut self, chance: &mut Chance, offer: &mut Offer<'_>) {
-        let count = chance.between(5, 7) as usize;
+        let count = chance.between(6, 8) as usize;
         for (at, bare) in NAMES.into_iter().enumerate().take(count) {
-            // SQLite does not tell `ALPHA` from `alpha`.
+            // SQLite does not tell `ALPHA` from `alpha`, and MariaDB not in foreign keys.
             let bare = match self.engine {
-                Sqlite if bare == "ALPHA" => "zeta",
+                Sqlite | Mysql if bare == "ALPHA" => "zeta",
                 _ => bare,
             };
             self.tables.push(Table {
                 name: self.engine.quote(bare),
                 island: at % self.islands,
                 partitioned: false,
+                chained: false,
                 parts: Vec::new(),
                 keys: vec![Key::Id],
                 first: None,
@@ -40,7 +46,10 @@ impl Schema {
         let mut pending = Vec::new();
         for (at, definition) in definitions.into_iter().enumerate() {
             let mut parts = vec![definition];
-            let references = [("r", chance.percent(70)), ("q", chance.percent(40))];
+            let references = [
+                ("r", at > CALM && chance.percent(70)),
+                ("q", at > CALM && chance.percent(40)),
+            ];
             let mut later = Vec::new();
             for (column, wanted) in references {
                 if !wanted {
@@ -84,7 +93,7 @@ impl Schema {
     fn define(&mut self, chance: &mut Chance, at: usize) -> String {
         let engine = self.engine;
         let table = &mut self.tables[at];
-        table.partitioned = engine == Postgres && chance.percent(20);
+        table.partitioned = engine == Postgres && at > CALM && chance.percent(20);
         let mut lines = vec![
             "id INTEGER NOT NULL PRIMARY KEY".to_owned(),
             "v INTEGER NOT NULL DEFAULT 0".to_owned(),
@@ -107,6 +116,7 @@ impl Schema {
             _ => one_of(chance, &["STORED", "VIRTUAL"]),
         };
         let (value, unique) = match chance.below(4) {
+            _ if at == CALM => ("v + 1", false),
             0 => ("v % 5", false),
             1 => ("r + 100", chance.percent(30)),
             _ => ("k + 100", true),
@@ -118,6 +128,7 @@ impl Schema {
         ));
         if unique {
             table.keys.push(Key::G);
+            table.chained = value == "r + 100";
         }
         if engine == Mysql {
             lines.push(
@@ -133,12 +144,13 @@ impl Schema {
 
     fn reference(&self, chance: &mut Chance, at: usize, column: &str) -> (Reference, String) {
         let (_, target) = self.near(chance, self.tables[at].island);
-        let keys: Vec<Key> = target
-            .keys
-            .iter()
-            .copied()
-            .filter(|key| *key != Key::Pair || column == "r")
-            .collect();
+        // What is made of an `r` is referred to by a `q` alone: no update goes round for ever.
+        let fits = |key: &Key| match key {
+            Key::Id | Key::K => true,
+            Key::G => column == "q" || !target.chained,
+            Key::Pair => column == "r",
+        };
+        let keys: Vec<Key> = target.keys.iter().copied().filter(fits).collect();
         let key = keys[chance.below(keys.len())];
         let (mine, theirs) = match key {
             Key::Id => (column, "id"),
@@ -230,13 +242,29 @@ impl Schema {
         let rows: Vec<String> = (1..=4)
             .map(|id| {
                 let (v, low) = (chance.between(0, 40), chance.between(1, 4));
-                format!(
-                    "({id}, {id}, {v}, {low}, {}, {id}, NULL)",
-                    self.referring(at, id)
-                )
+                format!("({id}, {id}, {v}, {low}, NULL, {id}, NULL)")
             })
             .collect();
         self.insert_or_skip(&self.tables[at].name, &rows.join(", "))
+    }
+
+    /// Lets rows refer to others, as far as there are such.
+    pub(super) fn bind(&self, chance: &mut Chance, at: usize) -> String {
+        let table = &self.tables[at];
+        let (column, reference) = match (&table.first, &table.second) {
+            (None, Some(second)) => ("q", Some(second)),
+            (Some(_), Some(second)) if chance.percent(40) => ("q", Some(second)),
+            (first, _) => ("r", first.as_ref()),
+        };
+        let value = match reference {
+            Some(Reference { key: Key::G }) => "id + 100",
+            _ => "id",
+        };
+        let below = chance.between(1, 4);
+        format!(
+            "UPDATE {} SET {column} = {value} WHERE id <= {below}",
+            table.name
+        )
     }
 
     /// A value for `r` that a row may well have.
@@ -286,7 +314,7 @@ impl Schema {
     }
 
     pub(super) fn alter_table(&mut self, chance: &mut Chance, offer: &mut Offer<'_>) {
-        let at = chance.below(self.tables.len());
+        let at = 1 + chance.below(self.tables.len() - 1);
         let name = self.tables[at].name.clone();
         let fresh = self.fresh_name("extra");
         match chance.below(6) {

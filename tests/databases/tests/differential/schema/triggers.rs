@@ -1,5 +1,6 @@
 //! Triggers and rules.
 
+use super::tables::CALM;
 use super::{Mysql, Offer, Postgres, Schema, Sqlite, one_of};
 use crate::chance::Chance;
 
@@ -34,7 +35,7 @@ impl Schema {
                 return (view.island, view.name.clone(), true);
             }
         }
-        let at = chance.below(self.tables.len());
+        let at = CALM + 1 + chance.below(self.tables.len() - 1);
         let name = self.alias(chance, at).to_owned();
         (self.tables[at].island, name, false)
     }
@@ -69,12 +70,19 @@ impl Schema {
         } else {
             format!("{row}.id")
         };
+        let deferred = !view && !before && !whole && chance.percent(25);
         let mut steps = Vec::new();
         if before && !whole && row == "NEW" && chance.percent(50) {
             steps.extend(self.amend(chance));
         }
         if steps.is_empty() || chance.percent(40) {
-            steps.push(self.body(chance, island, &key));
+            steps.push(if deferred {
+                // Others might write what this one waits for, at the end of each transaction.
+                let calm = &self.tables[CALM].name;
+                format!("UPDATE {calm} SET v = v + 1 WHERE id = {key}")
+            } else {
+                self.body(chance, island, &key)
+            });
         }
         let steps = steps.join("; ");
         let steps = match chance.below(10) {
@@ -95,7 +103,6 @@ impl Schema {
         }
         let name = self.fresh_name("tr");
         let each = if whole { "STATEMENT" } else { "ROW" };
-        let deferred = !view && !before && !whole && chance.percent(25);
         let when = if whole || view || chance.percent(60) {
             String::new()
         } else {

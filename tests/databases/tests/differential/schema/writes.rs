@@ -9,7 +9,8 @@ impl Schema {
         let at = chance.below(self.tables.len());
         match chance.below(100) {
             0..=11 => self.refill(chance, at),
-            12..=69 => self.plain_write(chance, at),
+            12..=19 => self.bind(chance, at),
+            20..=69 => self.plain_write(chance, at),
             70..=81 => self.own_write(chance, at),
             82..=87 => self
                 .write_view(chance)
