@@ -8,6 +8,9 @@
 )]
 #![allow(clippy::unwrap_used, reason = "a failure fails the test")]
 
+#[path = "../differential/chance.rs"]
+#[allow(dead_code, reason = "not all of it is needed here")]
+mod chance;
 mod mysql;
 mod postgres;
 mod sqlite;

@@ -16,5 +16,7 @@ mod of_code;
 mod only;
 #[path = "cases/tags.rs"]
 mod tags;
+#[path = "only/postgres_tenants.rs"]
+mod tenants;
 #[path = "cases/transactions.rs"]
 mod transactions;
