@@ -80,7 +80,7 @@ impl Log {
 /// What keeps one connection from waiting for the other, and for triggers that write in turns.
 fn impatience() -> &'static str {
     match NAME {
-        "postgres" => "SET lock_timeout = '3ms'; SET statement_timeout = '300ms'",
+        "postgres" => "SET lock_timeout = '3ms'; SET statement_timeout = '100ms'",
         "mysql" => {
             "SET innodb_lock_wait_timeout = 0, lock_wait_timeout = 0, max_statement_time = 0.3"
         }
@@ -408,11 +408,11 @@ fn cached_reads_equal_uncached_ones_on_random_schemas() {
     let rounds = if std::env::var_os("DIESEL_CACHE_SEED").is_some() {
         1
     } else {
-        20
+        12
     };
     let mut all = Tally::default();
     for number in 0..rounds {
-        all.add(&round(first + number, steps(800)));
+        all.add(&round(first + number, steps(1200)));
     }
     eprintln!(
         "{NAME}: {} reads, {} hits, 0 differ, {} not compared; {} writes, {} statements refused, \

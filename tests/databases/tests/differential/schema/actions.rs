@@ -13,6 +13,12 @@ impl Schema {
             // PostgreSQL folds a name that is not quoted.
             1 if self.engine == Postgres && table.name == "\"alpha\"" => "ALPHA".to_owned(),
             2 if self.engine == Postgres => format!("public.{}", table.name),
+            // SQLite takes any quotes for a name's.
+            2..=4 if self.engine == Sqlite => {
+                let bare = table.name.replace('"', "");
+                let quotes = one_of(chance, &["``", "[]", "''"]);
+                format!("{}{bare}{}", &quotes[..1], &quotes[1..])
+            }
             _ => table.name.clone(),
         };
         let number = chance.between(1, 6);
@@ -70,6 +76,11 @@ impl Schema {
                 Some(routine) => format!("DO {}({key})", routine.name),
                 None => self.action(chance, island, key),
             },
+            // A comment that is none.
+            Mysql if chance.percent(10) => {
+                let how = one_of(chance, &["/*!", "/*!40000", "/*M!"]);
+                format!("{how} {} */", self.action(chance, island, key))
+            }
             _ => self.action(chance, island, key),
         }
     }

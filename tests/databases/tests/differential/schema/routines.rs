@@ -17,7 +17,7 @@ impl Schema {
     }
 
     /// A routine of the island that may write.
-    fn writer(&self, island: usize) -> Option<&Routine> {
+    pub(super) fn writer(&self, island: usize) -> Option<&Routine> {
         let is_one =
             |routine: &&Routine| routine.kind == RoutineKind::Writer && routine.island == island;
         self.routines.iter().rev().find(is_one)
@@ -43,6 +43,8 @@ impl Schema {
             }
             // Another body for a function that triggers call.
             (Some(writer), 1) => writer.clone(),
+            // A name that the database has a function of, too.
+            (_, 2) if chance.percent(30) => "upper".to_owned(),
             _ => self.fresh_name("f"),
         };
         // One that is replaced calls no other: they would call each other without end.
@@ -57,7 +59,7 @@ impl Schema {
         }
         let plain =
             |body: &str| format!("{head} LANGUAGE plpgsql AS $$ BEGIN {body}; RETURN n; END $$");
-        let (sql, kind) = match (chance.below(10), &writer) {
+        let (sql, kind) = match (chance.below(12), &writer) {
             (0, _) => (
                 format!(
                     "{head} STABLE LANGUAGE sql AS $$ SELECT max(v) FROM {table} WHERE id >= n $$"
@@ -95,6 +97,25 @@ impl Schema {
                 );
                 if offer(&sql) {
                     self.add_routine(aggregate, island, RoutineKind::Aggregate);
+                }
+                return;
+            }
+            // It says that it depends on nothing, so an index may call it at each write.
+            (10, Some(writer)) => {
+                let sql = format!(
+                    "{head} IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN \
+                     PERFORM {writer}(n % 5); RETURN n; END $$"
+                );
+                if offer(&sql) {
+                    self.add_routine(name.clone(), island, RoutineKind::Writer);
+                    let index = self.fresh_name("i");
+                    offer(&match chance.below(3) {
+                        0 => format!(
+                            "ALTER TABLE {table} ADD {index} INTEGER GENERATED ALWAYS AS ({name}(v)) STORED"
+                        ),
+                        1 => format!("CREATE INDEX {index} ON {table} (v) WHERE {name}(v) > 0"),
+                        _ => format!("CREATE INDEX {index} ON {table} ({name}(v))"),
+                    });
                 }
                 return;
             }

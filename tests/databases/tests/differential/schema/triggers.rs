@@ -106,7 +106,11 @@ impl Schema {
         let when = if whole || view || chance.percent(60) {
             String::new()
         } else {
-            format!("WHEN ({})", self.condition(chance, row))
+            let writer = self.writer(island).filter(|_| chance.percent(40));
+            match writer {
+                Some(writer) => format!("WHEN ({}({row}.id) IS NOT NULL)", writer.name),
+                None => format!("WHEN ({})", self.condition(chance, row)),
+            }
         };
         let time = if view {
             "INSTEAD OF"

@@ -96,6 +96,7 @@ impl Schema {
             (Postgres, 6) => format!("UPDATE ONLY {name} SET v = {v} WHERE id = {id}"),
             (Postgres, _) => match self.views.iter().find(|view| view.materialised) {
                 Some(view) => format!("REFRESH MATERIALIZED VIEW {}", view.name),
+                None if chance.percent(10) => format!("ANALYZE {name}"),
                 None if chance.percent(20) => {
                     format!("EXPLAIN ANALYZE UPDATE {name} SET v = {v} WHERE id = {id}")
                 }
@@ -174,6 +175,9 @@ impl Schema {
             (_, Postgres) => match chance.below(6) {
                 0 => format!("SELECT {name}()"),
                 1 => format!("SELECT {name}({number}, {number})"),
+                2 if chance.percent(30) => {
+                    format!("SELECT query_to_xml('SELECT {name}({number})', true, true, '')")
+                }
                 2 => format!("UPDATE {table} SET w = {name}(id) WHERE id = {number}"),
                 _ => format!("SELECT {name}({number})"),
             },
