@@ -2,6 +2,8 @@
 
 use diesel_cache_databases::postgres as engine;
 
+#[path = "cases/chains.rs"]
+mod chains;
 #[path = "cases/counters.rs"]
 mod counters;
 #[path = "cases/dynamic.rs"]

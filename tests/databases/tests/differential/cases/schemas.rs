@@ -80,9 +80,9 @@ impl Log {
 /// What keeps one connection from waiting for the other, and for triggers that write in turns.
 fn impatience() -> &'static str {
     match NAME {
-        "postgres" => "SET lock_timeout = '3ms'; SET statement_timeout = '100ms'",
+        "postgres" => "SET lock_timeout = '3ms'; SET statement_timeout = '1s'",
         "mysql" => {
-            "SET innodb_lock_wait_timeout = 0, lock_wait_timeout = 0, max_statement_time = 0.3"
+            "SET innodb_lock_wait_timeout = 0, lock_wait_timeout = 0, max_statement_time = 1"
         }
         _ => "PRAGMA busy_timeout = 0",
     }
@@ -143,17 +143,28 @@ impl Run {
             self.recent.pop_front();
         }
         self.recent.push_back(query.clone());
+        self.check(which, &query);
+    }
+
+    /// Reads everything: what was written and not noticed is seen at once.
+    fn sweep(&mut self, which: usize) {
+        for query in self.schema.sweep() {
+            self.check(which, &query);
+        }
+    }
+
+    fn check(&mut self, which: usize, query: &Query) {
         let report = Report::new();
         let side = &mut self.sides[which];
-        let cached = dynamic::read(&mut side.conn, &query, How::Cached(&report));
+        let cached = dynamic::read(&mut side.conn, query, How::Cached(&report));
         let open = side.open;
         let mut truth = if open {
             String::new()
         } else {
-            dynamic::read(&mut self.plain, &query, How::Plain)
+            dynamic::read(&mut self.plain, query, How::Plain)
         };
         if open || is_in_the_way(&truth) {
-            truth = dynamic::read(&mut self.sides[which].conn, &query, How::NoCache);
+            truth = dynamic::read(&mut self.sides[which].conn, query, How::NoCache);
         }
         let outcome = report.outcome();
         self.log
@@ -164,7 +175,7 @@ impl Run {
             self.tally.skipped += 1;
             return;
         }
-        self.compare(which, &query, outcome, &cached, &truth);
+        self.compare(which, query, outcome, &cached, &truth);
     }
 
     fn compare(
@@ -316,14 +327,19 @@ impl Run {
         let which = self.chance.below(2);
         let open = self.sides[which].open;
         match self.chance.below(1000) {
-            0..=3 => self.change(which),
-            4..=8 if open => self.change(which),
-            9..=100 => self.write(which),
-            101..=125 => self.write_by_builder(which),
-            126..=150 => self.control(which),
-            151..=300 if open => self.control(which),
-            301..=400 if open => self.write(which),
-            _ => self.read(which),
+            0..=7 => self.change(which),
+            8..=19 if open => self.change(which),
+            20..=269 => self.write(which),
+            270..=329 => self.write_by_builder(which),
+            330..=369 => self.control(which),
+            370..=599 if open => self.control(which),
+            _ => return self.read(which),
+        }
+        // What is committed is there for the other connection, too.
+        let reader = self.chance.below(2);
+        let share = if self.sides[reader].open { 15 } else { 60 };
+        if self.chance.percent(share) {
+            self.sweep(reader);
         }
     }
 
@@ -412,7 +428,7 @@ fn cached_reads_equal_uncached_ones_on_random_schemas() {
     };
     let mut all = Tally::default();
     for number in 0..rounds {
-        all.add(&round(first + number, steps(1200)));
+        all.add(&round(first + number, steps(300)));
     }
     eprintln!(
         "{NAME}: {} reads, {} hits, 0 differ, {} not compared; {} writes, {} statements refused, \

@@ -76,8 +76,8 @@ impl Schema {
                 Some(routine) => format!("DO {}({key})", routine.name),
                 None => self.action(chance, island, key),
             },
-            // A comment that is none.
-            Mysql if chance.percent(10) => {
+            // A comment that is none. A connection that runs such a text is not followed any more.
+            Mysql if !self.settled && chance.percent(15) => {
                 let how = one_of(chance, &["/*!", "/*!40000", "/*M!"]);
                 format!("{how} {} */", self.action(chance, island, key))
             }

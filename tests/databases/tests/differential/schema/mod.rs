@@ -142,6 +142,8 @@ pub(crate) struct Schema {
     triggers: Vec<(String, String)>,
     /// Whether there may be what makes a whole connection or database bypass for long.
     heavy: bool,
+    /// Whether all is made, and attached connections change it from now on.
+    settled: bool,
     named: usize,
 }
 
@@ -157,6 +159,7 @@ impl Schema {
             routines: Vec::new(),
             triggers: Vec::new(),
             heavy: chance.percent(20),
+            settled: false,
             named: 0,
         };
         schema.make_tables(chance, offer);
@@ -166,7 +169,7 @@ impl Schema {
         for _ in 0..chance.between(2, 5) {
             schema.make_view(chance, offer);
         }
-        for _ in 0..chance.between(2, 6) {
+        for _ in 0..chance.between(3, 7) {
             schema.make_trigger(chance, offer);
         }
         for table in 0..schema.tables.len() {
@@ -175,6 +178,7 @@ impl Schema {
         for table in 0..schema.tables.len() {
             offer(&schema.bind(chance, table));
         }
+        schema.settled = true;
         schema
     }
 

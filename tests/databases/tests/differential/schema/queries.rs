@@ -23,6 +23,29 @@ impl Schema {
         Query::Text(text, bind)
     }
 
+    /// Reads that see every row and column of the tables and views, but for those that write.
+    pub(crate) fn sweep(&self) -> Vec<Query> {
+        let wide = self.engine.widest();
+        let cast = |what: &str| format!("CAST({what} AS {wide})");
+        let tables = self.tables.iter().map(|table| {
+            let name = &table.name;
+            let (v, keys) = (
+                cast("v * 1000 + coalesce(w, -1)"),
+                cast("coalesce(k, -1) * 1000000 + coalesce(r, -1) * 1000 + coalesce(q, -1)"),
+            );
+            let id = cast("id");
+            format!("SELECT {id} AS a, {v} AS b, {keys} AS c FROM {name} ORDER BY 1, 2, 3")
+        });
+        let views = self.views.iter().filter(|view| !view.writes).map(|view| {
+            let (id, a, b, name) = (cast("id"), cast("a"), cast("b"), &view.name);
+            format!("SELECT {id} AS a, {a} AS b, {b} AS c FROM {name} ORDER BY 1, 2, 3")
+        });
+        tables
+            .chain(views)
+            .map(|text| Query::Text(text, None))
+            .collect()
+    }
+
     /// A select of `one`, `two` and `three`.
     fn select(&self, chance: &mut Chance) -> (String, Option<i32>) {
         let at = chance.below(self.tables.len());
