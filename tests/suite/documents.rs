@@ -1,51 +1,73 @@
-//! The tests that the documents name exist.
+//! The tests that the tables of the documents name exist.
 
-use std::collections::BTreeSet;
-use std::fs;
 use std::path::Path;
 
-/// Every `file::test` in this folder.
-fn tests() -> BTreeSet<String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite");
-    let mut tests = BTreeSet::new();
-    for file in fs::read_dir(folder).unwrap() {
-        let path = file.unwrap().path();
-        let module = path.file_stem().unwrap().to_str().unwrap().to_owned();
-        let text = fs::read_to_string(&path).unwrap();
-        for (attribute, function) in text.lines().zip(text.lines().skip(1)) {
-            let name = function.trim().strip_prefix("fn ");
-            if attribute.trim() == "#[test]"
-                && let Some((name, _)) = name.and_then(|rest| rest.split_once('('))
-            {
-                tests.insert(format!("{module}::{name}"));
-            }
-        }
-    }
-    tests
+/// Whether there is such a test: `file::test` of this suite, or
+/// `databases::file::test` of the cases that run on every database.
+fn exists(name: &str) -> bool {
+    let Some((path, test)) = name.rsplit_once("::") else {
+        return false;
+    };
+    let file = match path.strip_prefix("databases::") {
+        Some(cases) => format!("tests/databases/tests/behaviour/cases/{cases}.rs"),
+        None => format!("tests/suite/{path}.rs"),
+    };
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    text.contains(&format!("#[test]\nfn {test}("))
 }
 
-/// What a document's tables name between backticks with two colons, in lower case.
-fn named(document: &str) -> BTreeSet<String> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(document);
-    let text = fs::read_to_string(path).unwrap();
-    let rows = text.lines().filter(|line| line.starts_with('|'));
-    let quoted = rows.flat_map(|row| row.split('`').skip(1).step_by(2));
-    let is_test = |name: &&str| {
-        name.contains("::")
-            && name
-                .chars()
-                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "_:".contains(c))
-    };
-    quoted.filter(is_test).map(ToOwned::to_owned).collect()
+/// The rows of the tables whose head ends in that cell, each as its cells.
+fn rows<'t>(text: &'t str, last: &str) -> Vec<Vec<&'t str>> {
+    let head = format!("| {last} |");
+    let mut rows = Vec::new();
+    let mut inside = false;
+    for line in text.lines() {
+        if line.ends_with(&head) {
+            inside = true;
+        } else if !line.starts_with('|') {
+            inside = false;
+        } else if inside && !line.starts_with("|---") {
+            let cells = line.trim_matches('|').split(" | ");
+            rows.push(cells.map(str::trim).collect());
+        }
+    }
+    rows
+}
+
+/// Checks the tests that the last cell of each row names. A row without one must say that
+/// there is nothing to prove.
+fn check(rows: &[Vec<&str>], at_least: usize) {
+    let mut tests = 0;
+    for row in rows {
+        let (last, others) = row.split_last().unwrap();
+        let named: Vec<&str> = last.split('`').skip(1).step_by(2).collect();
+        if named.is_empty() {
+            let nothing = ["none", "there is none", "there are none", "not needed"];
+            let says = others
+                .last()
+                .is_some_and(|cell| nothing.iter().any(|nothing| cell.starts_with(nothing)));
+            assert!(says, "nothing proves: {row:?}");
+        }
+        for name in named {
+            assert!(exists(name), "no such test: {name}");
+            tests += 1;
+        }
+    }
+    assert!(tests >= at_least, "{tests} tests");
 }
 
 #[test]
-fn every_test_that_is_named_exists() {
-    let tests = tests();
-    for document in ["docs/values.md"] {
-        let named = named(document);
-        assert!(named.len() > 10, "{document} names {}", named.len());
-        let missing: Vec<_> = named.difference(&tests).collect();
-        assert!(missing.is_empty(), "{document}: {missing:?}");
-    }
+fn every_test_of_the_table_of_signals_exists() {
+    check(&rows(include_str!("../../docs/signals.md"), "test"), 40);
+}
+
+#[test]
+fn every_test_of_the_tables_of_values_exists() {
+    check(&rows(include_str!("../../docs/values.md"), "proved by"), 30);
+}
+
+#[test]
+fn a_test_that_does_not_exist_is_noticed() {
+    assert!(!exists("signals::no_such_test") && !exists("signals") && !exists("no::such_file"));
 }

@@ -17,7 +17,6 @@ mod shapes;
 mod signals;
 mod strategies;
 mod support;
-mod table_of_signals;
 mod test_support;
 mod ui;
 mod unhappy_values;

@@ -344,7 +344,7 @@ fn evictions_at_once_lose_nothing_to_be_removed() {
     let backend = MemoryBackend::new(4 << 10);
     let on = tags(&["a"]);
     let mut lost = 0;
-    for _ in 0..50 {
+    for _ in 0..8 {
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
@@ -365,7 +365,7 @@ fn a_clear_at_once_loses_nothing_to_be_removed() {
     let backend = MemoryBackend::new(1 << 20);
     let on = tags(&["a"]);
     let mut lost = 0;
-    for _ in 0..50 {
+    for _ in 0..8 {
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 for n in 0..200 {
@@ -385,7 +385,7 @@ fn removals_at_once_lose_nothing_to_be_removed() {
     let backend = MemoryBackend::new(1 << 20);
     let on = tags(&["a"]);
     let mut lost = 0;
-    for _ in 0..50 {
+    for _ in 0..8 {
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 for n in 0..300 {
