@@ -11,6 +11,7 @@ use crate::footprint::{self, Isolation};
 use crate::statement::CacheDatabase;
 
 mod code;
+mod settings;
 
 // The server's start tells clones of one system identifier apart, and the incarnations
 // of a server that was restarted, which may have lost commits.
@@ -47,6 +48,7 @@ where
     let row = rows.first().ok_or(diesel::result::Error::NotFound)?;
     let mut settings = texts(conn, SETTINGS)?;
     settings.push(row[6..9].to_vec());
+    settings.push(settings::looked_at(conn)?);
     let identity = match name {
         Some(name) => name.to_owned(),
         None => format!("{} {} {}", cell(row, 0), cell(row, 1), cell(row, 2)),

@@ -135,8 +135,25 @@ impl CacheBackend for Shelf {
         self.tokens.renew(tags)
     }
 
-    fn remove(&self, key: &Key) -> Result<(), BackendError> {
+    fn recall(&self, key: &Key) -> Result<Fetched, BackendError> {
+        self.tokens.recall(key)
+    }
+
+    fn put_if_absent(&self, key: Key, entry: Entry) -> Result<Put, BackendError> {
+        self.tokens.put_if_absent(key, entry)
+    }
+
+    fn touch(&self, key: &Key, expires_at: Instant) -> Result<bool, BackendError> {
+        self.tokens.touch(key, expires_at)
+    }
+
+    fn remove(&self, key: &Key) -> Result<bool, BackendError> {
+        self.entries.lock().unwrap().remove(key);
         self.tokens.remove(key)
+    }
+
+    fn purge(&self, tag: &Tag) -> Result<(), BackendError> {
+        self.tokens.purge(tag)
     }
 
     fn clear(&self) -> Result<(), BackendError> {

@@ -41,10 +41,6 @@ const READS: [&str; 12] = [
 /// How many of them have row-level security, and can be cached.
 const SECURED: [usize; 7] = [0, 1, 2, 3, 4, 6, 7];
 
-/// Those whose policy looks at a setting of the application's own. The server does not list such
-/// settings, so the scope must tell them.
-const BY_SETTING: [usize; 5] = [0, 1, 2, 4, 6];
-
 struct House {
     arena: Arena,
     cache: Cache,
@@ -210,9 +206,7 @@ impl Ledger {
         for index in 0..READS.len() {
             self.read(conn, index, None, after);
             self.read(conn, index, Some(&careful), after);
-            if !BY_SETTING.contains(&index) {
-                self.read(conn, index, Some("x"), after);
-            }
+            self.read(conn, index, Some("x"), after);
         }
     }
 
@@ -620,7 +614,7 @@ fn hazard_09_tenants_take_turns_on_pooled_connections() {
             let careful = asked(&mut held[at]);
             let scope = match chance.below(3) {
                 0 => None,
-                1 if !BY_SETTING.contains(&index) => Some("x"),
+                1 => Some("x"),
                 _ => Some(careful.as_str()),
             };
             ledger.read(&mut held[at], index, scope, &after);

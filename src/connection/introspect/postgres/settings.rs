@@ -1,0 +1,121 @@
+//! The settings of the application's own that policies look at.
+//!
+//! PostgreSQL lists its settings, but not those that somebody made by setting them, such as
+//! `app.tenant`. A policy of row-level security that calls `current_setting('app.tenant')`
+//! makes rows depend on one, so they are found in the texts of policies and functions, and asked for by name.
+
+use std::collections::BTreeSet;
+
+use diesel::connection::LoadConnection;
+use diesel::result::QueryResult;
+
+use super::{Texts, cell, texts};
+use crate::statement::CacheDatabase;
+
+// Where no table has row-level security, none of it matters.
+const CODE: &str = "\
+    SELECT t FROM (\
+        SELECT concat_ws(' ; ', pg_get_expr(polqual, polrelid), \
+                                pg_get_expr(polwithcheck, polrelid)) AS t FROM pg_policy \
+        UNION ALL \
+        SELECT CASE WHEN p.prokind IN ('f', 'p') THEN pg_get_functiondef(p.oid) ELSE p.prosrc END \
+          FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace \
+         WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') \
+        UNION ALL \
+        SELECT pg_get_viewdef(c.oid) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+         WHERE c.relkind = 'v' AND n.nspname NOT IN ('pg_catalog', 'information_schema')) AS code \
+     WHERE t ILIKE '%current_setting%' AND EXISTS (SELECT FROM pg_class WHERE relrowsecurity)";
+
+/// The names and values of the settings that code of the database looks at. Where not all
+/// names can be told, a value that no other session has.
+///
+/// # Errors
+/// What the database returns.
+pub(super) fn looked_at<C>(conn: &mut C) -> QueryResult<Texts>
+where
+    C: LoadConnection,
+    C::Backend: CacheDatabase,
+{
+    let mut names = BTreeSet::new();
+    for row in texts(conn, CODE)? {
+        // rule: a-setting-that-cannot-be-named-keeps-the-session-apart
+        if !collect(cell(&row, 0), &mut names) {
+            return Ok(vec![Some(format!("{:032x}", rand::random::<u128>()))]);
+        }
+    }
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let asked: Vec<String> = names
+        .iter()
+        .map(|name| format!("'{name}', current_setting('{name}', true)"))
+        .collect();
+    let rows = texts(conn, &format!("SELECT {}", asked.join(", ")))?;
+    Ok(rows.into_iter().flatten().collect())
+}
+
+/// Adds the names that a text calls `current_setting` with. Returns whether it names all
+/// of them as plain literals.
+fn collect(code: &str, names: &mut BTreeSet<String>) -> bool {
+    let code = code.to_lowercase();
+    let mut calls = code.split("current_setting");
+    calls.next();
+    for call in calls {
+        match literal(call) {
+            Some(name) => names.insert(name.to_owned()),
+            None => return false,
+        };
+    }
+    true
+}
+
+/// The literal that is the first argument of the call: `('app.tenant'::text, true)`.
+fn literal(call: &str) -> Option<&str> {
+    let argument = call.trim_start().strip_prefix('(')?.trim_start();
+    let (name, rest) = argument.strip_prefix('\'')?.split_once('\'')?;
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
+    if name.is_empty() || !name.chars().all(is_name) {
+        return None;
+    }
+    let rest = rest.trim_start();
+    let rest = rest.strip_prefix("::text").unwrap_or(rest).trim_start();
+    rest.starts_with([',', ')']).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(code: &str) -> Option<Vec<String>> {
+        let mut names = BTreeSet::new();
+        collect(code, &mut names).then(|| names.into_iter().collect())
+    }
+
+    #[test]
+    fn literals_are_found() {
+        let code = "(tenant = current_setting('app.Tenant'::text, true)) OR \
+                    pg_catalog.CURRENT_SETTING ( 'role' ) = x";
+        assert_eq!(found(code).unwrap(), ["app.tenant", "role"]);
+        assert_eq!(found("tenant = current_user").unwrap(), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_no_plain_literal_cannot_be_named() {
+        for code in [
+            "current_setting(name)",
+            "current_setting('app.' || name)",
+            "current_setting(E'app.tenant')",
+            "current_setting(''app.tenant'')",
+            "current_setting('it''s')",
+            "\"current_setting\"('app.tenant')",
+            "current_setting('app.tenant'::name::text)",
+            "current_setting /* x */ ('app.tenant')",
+            "SELECT 'current_setting'",
+            "current_setting('",
+            "current_setting($1)",
+            "current_setting('app.tenänt')",
+        ] {
+            assert_eq!(found(code), None, "{code}");
+        }
+    }
+}
