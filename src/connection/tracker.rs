@@ -200,6 +200,11 @@ impl Tracker {
         true
     }
 
+    /// Whether commits are played on this connection.
+    pub(crate) fn is_simulated(&self) -> bool {
+        self.simulation.is_some()
+    }
+
     /// Whether the database should tell if the transaction that commits are played in is
     /// still open; and its dialect.
     pub(crate) fn doubts_ground(&self) -> Option<Dialect> {
@@ -296,6 +301,7 @@ impl Tracker {
     pub(crate) fn scope(&self) -> Option<[u8; 32]> {
         let scope = self.transaction.scope.digest().copied()?;
         let simulation = self.simulation.as_ref();
+        // rule: a-test-transaction-has-a-scope-of-its-own
         Some(simulation.map_or(scope, |simulation| simulation.scope(scope)))
     }
 
@@ -434,7 +440,7 @@ impl Tracker {
     /// older snapshot, no writes of its own transaction, no rows that only it may see.
     fn admits_all(&self, reads: &Reads) -> Result<Fill, Bypass> {
         // rule: a-read-of-an-own-snapshot-makes-no-value
-        if self.simulation.is_some() || !self.transaction.sees_what_is_committed() {
+        if self.is_simulated() || !self.transaction.sees_what_is_committed() {
             return Ok(Fill::Forbidden);
         }
         if reads.row_security {
@@ -472,7 +478,7 @@ impl Tracker {
         // rule: what-is-unknown-may-create-temporaries
         self.temporary_unknown |=
             finished.resolved.temporaries && !returned::is_syntax_error(error);
-        let was_simulated = self.simulation.is_some();
+        let was_simulated = self.is_simulated();
         self.follow_ground(&finished, returned);
         let (verdict, also) = self.transaction.finish(&finished.resolved, returned);
         let resolved = &finished.resolved;

@@ -142,6 +142,13 @@ where
     } = plan;
     let core = cache.core();
     watch::cached(options.within.as_ref());
+    // rule: uncommitted-rows-make-no-value
+    if connection::tracker(conn).is_some_and(|tracker| tracker.is_simulated()) {
+        watch::refuse(Unstored::Transaction);
+        if let Some(value) = &options.within {
+            value.refuse(Unstored::Transaction);
+        }
+    }
     let depend = |vector: &Vector, expires_at: Option<Instant>| {
         if let Some(value) = &options.within {
             value.add(&dependencies::Read {

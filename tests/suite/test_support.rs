@@ -6,7 +6,7 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::result::Error as DieselError;
 use diesel_cache::test::{self, Kind, TestCache};
-use diesel_cache::{Bypass, Cache, CachedDsl, Error};
+use diesel_cache::{Bypass, Cache, CachedDsl, Error, Report, Unstored};
 
 use crate::support::{Notes, attached, authors, posts};
 
@@ -377,19 +377,21 @@ fn other_connections_see_nothing_of_it() {
     let cache = test::cache();
     let open = || {
         let mut conn = SqliteConnection::establish(url).unwrap();
-        conn.batch_execute("PRAGMA journal_mode = WAL").unwrap();
         cache.attach(&mut conn).unwrap();
         conn
     };
-    let mut outside = open();
-    outside
+    SqliteConnection::establish(url)
+        .unwrap()
         .batch_execute(
-            "CREATE TABLE posts (id INTEGER PRIMARY KEY, title TEXT NOT NULL);
+            "PRAGMA journal_mode = WAL;
+             CREATE TABLE posts (id INTEGER PRIMARY KEY, title TEXT NOT NULL);
              INSERT INTO posts VALUES (1, 'one')",
         )
         .unwrap();
-    let mut inside = open();
+    let (mut outside, mut inside) = (open(), open());
     titles(&mut outside).unwrap();
+    // As long as nothing is begun, they share what is read.
+    test::assert_hit(&cache, || titles(&mut inside)).unwrap();
     test::begin(&mut inside).unwrap();
     set_title(&mut inside, "inside").unwrap();
     for _ in 0..2 {
@@ -403,6 +405,25 @@ fn other_connections_see_nothing_of_it() {
     assert_eq!(titles(&mut outside).unwrap(), ["inside"]);
     assert_eq!(titles(&mut inside).unwrap(), ["inside"]);
     test::assert_hit(&cache, || titles(&mut outside)).unwrap();
+}
+
+#[test]
+fn values_are_not_made_of_what_is_not_committed() {
+    let (cache, mut conn) = begun();
+    let report = Report::new();
+    let conn = &mut conn;
+    set_title(conn, "inside").unwrap();
+    let cached = || posts::table.select(posts::title).order(posts::id).cached();
+    // Neither of rows from the database, nor of those from the cache.
+    for times in 1..3 {
+        let made = cache.value("titles").report(&report);
+        let made: QueryResult<Vec<String>> =
+            made.get_or_insert_with(|value| cached().within(value).load(conn));
+        assert_eq!(made.unwrap(), ["inside"; 3]);
+        assert_eq!(report.unstored(), Some(Unstored::Transaction));
+        assert_eq!(cache.stats().usage.entries, 1, "{times}");
+    }
+    assert!(cache.stats().hits > 0);
 }
 
 #[test]
