@@ -147,7 +147,8 @@ impl Simulation {
 
     /// What the statement does, or `None` if that is what its text says.
     pub(super) fn translate(&mut self, resolved: &Resolved) -> Option<Effect> {
-        self.schema |= resolved.writes.schema || resolved.writes.root;
+        let writes = &resolved.writes;
+        self.schema |= writes.schema || writes.redefines || writes.root;
         self.everywhere |= resolved.writes.root;
         let unsaid = self.dialect != Dialect::Postgres;
         let matters = |step: &Step| match step {

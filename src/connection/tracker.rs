@@ -242,7 +242,11 @@ impl Tracker {
     pub(crate) fn place_to_ask(&self) -> Option<Place> {
         if self.may_ask() {
             Some(Place::Autocommit)
-        } else if self.in_flight.is_empty() && self.transaction.may_ask_inside() {
+        } else if self.in_flight.is_empty()
+            // Its schema may be that of nobody else.
+            && !self.is_simulated()
+            && self.transaction.may_ask_inside()
+        {
             Some(Place::Savepoint)
         } else {
             None

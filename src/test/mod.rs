@@ -54,6 +54,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use diesel::connection::LoadConnection;
 
@@ -86,6 +87,9 @@ pub struct TestCache {
 /// own, and with a [recording backend](TestCache::backend). Only such a cache takes part in
 /// [`begin`].
 ///
+/// The catalogue interval is a day: what other connections change of the schema during the
+/// test is seen only if they are attached.
+///
 /// ```
 /// use diesel_cache::test;
 ///
@@ -97,6 +101,7 @@ pub struct TestCache {
 pub fn cache() -> TestCache {
     let config = Config {
         namespace: namespace(),
+        catalogue_interval: NEVER,
         ..Config::default()
     };
     let backend = RecordingBackend::new(MemoryBackend::new(config.capacity));
@@ -121,11 +126,15 @@ pub fn cache() -> TestCache {
 /// If a setting is unknown or invalid, or if there is a URL.
 pub fn cache_with(settings: impl FnOnce(Builder) -> Builder) -> Result<TestCache, Error> {
     let backend = RecordingBackend::new(MemoryBackend::new(Config::default().capacity));
-    let builder = settings(Cache::builder().namespace(namespace()));
+    let builder = Cache::builder().namespace(namespace());
+    let builder = settings(builder.catalogue_interval(NEVER));
     let cache = builder.backend(backend.clone()).build()?;
     cache.make_for_tests();
     Ok(TestCache { cache, backend })
 }
+
+/// How often the schema is looked at: not while a test runs.
+const NEVER: Duration = Duration::from_secs(24 * 3600);
 
 fn namespace() -> String {
     static MADE: AtomicU64 = AtomicU64::new(0);
