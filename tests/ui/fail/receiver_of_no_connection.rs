@@ -1,0 +1,16 @@
+//! A receiver asks for a connection.
+use diesel::prelude::*;
+use diesel_cache::{Cache, CacheInvalidate};
+
+diesel::table! { posts (id) { id -> Integer, title -> Text } }
+
+#[derive(Identifiable, AsChangeset, CacheInvalidate)]
+struct Post {
+    id: i32,
+    title: String,
+}
+
+fn main() {
+    let cache = Cache::from_url("memory://").unwrap();
+    cache.on_post_save_with::<Post, String>(|_, _| Ok(()));
+}
