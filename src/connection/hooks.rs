@@ -74,6 +74,7 @@ impl Hooks {
 
     /// A statement has returned its rows, so SQLite has kept back no error of it, whatever [`finish`](Self::finish) suspects.
     pub(crate) fn vouch(&mut self, suspected_before: bool) {
+        // rule: rows-that-came-are-no-reason-to-doubt
         self.suspected &= suspected_before;
     }
 

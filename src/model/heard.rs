@@ -70,6 +70,7 @@ impl<M: CacheModel, Pre: Event, Post: Event> Heard<M, Pre, Post> {
         conn: &mut C,
         write: impl FnOnce(&mut C) -> QueryResult<T>,
     ) -> QueryResult<T> {
+        // rule: a-create-is-told-of-by-its-commit
         if self.hears_commit() {
             transaction(conn, write)
         } else {

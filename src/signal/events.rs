@@ -150,7 +150,8 @@ pub struct AnyEvent<'a> {
 ///
 /// A read is one only if it calls a function that is not known, and may write. Sent
 /// robustly, when the statement has returned without an error; its transaction may still be
-/// open, and be rolled back later. There is no instance, and no connection to be had.
+/// open, and be rolled back later. On SQLite, a statement that returns rows is told of before
+/// its rows have come, or its error. There is no instance, and no connection to be had.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct PostWrite<'a> {

@@ -7,7 +7,7 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::result::Error;
 use diesel_cache::{
-    Cache, CachedDsl, CreateAllDsl, CreateDsl, DeleteDsl, Outcome, Report, SaveDsl,
+    Cache, CacheInvalidate, CachedDsl, CreateAllDsl, CreateDsl, DeleteDsl, Outcome, Report, SaveDsl,
 };
 
 use crate::support::{Author, NewAuthor, Notes, attached, authors, memory};
@@ -211,8 +211,14 @@ fn a_receiver_that_reads_on_another_connection_sees_what_was_committed() {
     let other = Mutex::new(other);
     let told = notes.clone();
     cache.on_post_commit::<Author>(move |_| {
-        let mut other = other.lock().unwrap();
-        told.add(&read(&mut other, &Report::new()));
+        let (mut other, report) = (other.lock().unwrap(), Report::new());
+        told.add(&read(&mut other, &report));
+        // The writer has no quarantine left: what was read is stored.
+        let stored = Outcome::Miss {
+            stored: true,
+            joined: false,
+        };
+        assert_eq!(report.outcome(), Some(stored));
         Ok(())
     });
     author(1, "autocommit").save(&mut conn).unwrap();
@@ -220,6 +226,7 @@ fn a_receiver_that_reads_on_another_connection_sees_what_was_committed() {
     conn.transaction(|conn| author(1, "transaction").save(conn))
         .unwrap();
     assert_eq!(notes.take(), ["transaction"]);
+    assert_eq!(cache.stats().receivers_failed, 0);
 }
 
 #[test]
@@ -270,6 +277,48 @@ fn a_commit_that_is_refused_and_repeated_is_told_once() {
     assert!(refused.is_err());
     author(1, "C").save(&mut conn).unwrap();
     assert_eq!(notes.take(), ["C"]);
+}
+
+diesel::table! {
+    books (id) {
+        id -> Integer,
+        author_id -> Integer,
+    }
+}
+
+#[derive(Debug, Clone, Queryable, Selectable, Identifiable, CacheInvalidate)]
+struct Book {
+    id: i32,
+    author_id: i32,
+}
+
+#[test]
+fn rows_that_come_before_their_error_are_not_told() {
+    let cache = memory();
+    let mut conn = attached(&cache);
+    conn.batch_execute(
+        "CREATE TABLE books (id INTEGER PRIMARY KEY, author_id INTEGER NOT NULL
+             REFERENCES authors (id) DEFERRABLE INITIALLY DEFERRED)",
+    )
+    .unwrap();
+    let notes = Notes::new();
+    let told = notes.clone();
+    cache.on_post_commit::<Book>(move |event| {
+        told.add(&format!(
+            "{} {}",
+            event.instance.id, event.instance.author_id
+        ));
+        Ok(())
+    });
+    // SQLite returns the row, and finds the missing author when the statement ends.
+    let refused = books::author_id.eq(99).create::<Book>(&mut conn);
+    assert!(
+        matches!(refused, Err(Error::DatabaseError(..))),
+        "{refused:?}"
+    );
+    assert_eq!(notes.take(), NOBODY);
+    books::author_id.eq(1).create::<Book>(&mut conn).unwrap();
+    assert_eq!(notes.take(), ["1 1"]);
 }
 
 #[test]
@@ -381,7 +430,7 @@ fn a_receiver_that_comes_after_the_write_is_not_told() {
 
 #[test]
 fn models_without_clone_are_saved_and_told_of_before_the_commit() {
-    #[derive(Identifiable, AsChangeset, diesel_cache::CacheInvalidate)]
+    #[derive(Identifiable, AsChangeset, CacheInvalidate)]
     #[diesel(table_name = authors)]
     struct Rigid {
         id: i32,

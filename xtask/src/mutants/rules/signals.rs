@@ -79,6 +79,22 @@ pub(super) const RULES: &[Mutant] = &[
         servers: false,
     },
     Mutant {
+        name: "rows-that-came-are-no-reason-to-doubt",
+        file: HOOKS,
+        find: "self.suspected &= suspected_before;",
+        replace: "let _ = suspected_before;",
+        tests: SUITE,
+        servers: false,
+    },
+    Mutant {
+        name: "a-create-is-told-of-by-its-commit",
+        file: "src/model/heard.rs",
+        find: "        if self.hears_commit() {\n            transaction(conn, write)",
+        replace: "        if false {\n            transaction(conn, write)",
+        tests: SUITE,
+        servers: false,
+    },
+    Mutant {
         name: "an-unknown-commit-is-counted",
         file: "src/connection/told.rs",
         find: "if hooks > 0 {",
