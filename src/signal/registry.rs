@@ -225,3 +225,20 @@ fn downcast<E: Event>(listed: &Arc<dyn Listed>) -> Option<Arc<Signal<E>>> {
     let any: Arc<dyn Any + Send + Sync> = Arc::clone(listed) as _;
     any.downcast().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_declares_once_whoever_asks_at_the_same_time() {
+        let signals = Signals::default();
+        let mut declared = 0;
+        // Both have found that it is not declared.
+        signals.declare_once::<u8>(|_| declared += 1);
+        signals.declare_once::<u8>(|_| declared += 1);
+        signals.declare_once::<u16>(|_| declared += 10);
+        assert_eq!(declared, 11);
+        assert!(signals.is_declared::<u8>() && !signals.is_declared::<u32>());
+    }
+}

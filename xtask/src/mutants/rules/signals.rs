@@ -171,7 +171,7 @@ pub(super) const RULES: &[Mutant] = &[
         file: "src/signal/registry.rs",
         find: "if declared.insert(TypeId::of::<M>()) {",
         replace: "if declared.insert(TypeId::of::<M>()) || true {",
-        tests: SUITE,
+        tests: LIB,
         servers: false,
     },
 ];
