@@ -10,7 +10,7 @@ use diesel_cache::{
     Cache, CacheInvalidate, CachedDsl, CreateAllDsl, CreateDsl, DeleteDsl, Outcome, Report, SaveDsl,
 };
 
-use crate::support::{Author, NewAuthor, Notes, attached, authors, memory};
+use crate::support::{Author, NewAuthor, Notes, Tag, attached, authors, memory, tags};
 
 fn author(id: i32, name: &str) -> Author {
     Author {
@@ -353,6 +353,9 @@ fn rows_that_were_returned_are_no_reason_to_doubt() {
     conn.transaction(|conn| {
         NewAuthor { name: "C" }.create::<Author>(conn)?;
         vec![NewAuthor { name: "D" }].create_all::<Author>(conn)?;
+        // Nobody listens: it has no savepoint of its own that would prove anything.
+        let tag = (tags::post_id.eq(5), tags::name.eq("z"), tags::weight.eq(1));
+        tag.create::<Tag>(conn)?;
         let inner: QueryResult<()> = conn.transaction(|_| Err(Error::RollbackTransaction));
         assert!(inner.is_err());
         author(1, "A").save(conn)
