@@ -273,7 +273,8 @@ impl Builder {
 
     /// Functions of the database, by name and without a schema, whose result depends on
     /// their arguments alone and which write nothing. A query that calls any other function
-    /// which this crate does not know is never cached, and counts as a write to everything.
+    /// which this crate does not know is never cached. It counts as a write to what the
+    /// function's code names, and where the catalogue does not show that, to everything.
     /// Further calls add to the list. Default: none.
     pub fn pure_functions<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         let names = names.into_iter().map(Into::into).collect();

@@ -506,7 +506,9 @@ fn targets(pieces: &[Piece<'_>]) -> Vec<bool> {
                 depth = 0;
             }
             Piece::Symbol(b'(') => {
-                open.retain(|(verb, at)| !verb.ends_at_parenthesis || *at != depth);
+                // PostgreSQL takes `TRUNCATE ONLY (t)`.
+                let is_name = at > 0 && is_one_of(pieces.get(at - 1).copied(), &["only"]);
+                open.retain(|(verb, at)| is_name || !verb.ends_at_parenthesis || *at != depth);
                 depth += 1;
             }
             Piece::Symbol(b')') => depth = depth.saturating_sub(1),

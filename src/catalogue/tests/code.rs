@@ -124,6 +124,7 @@ fn code_writes_what_stands_after_its_verbs() {
             "a",
         ),
         ("TRUNCATE TABLE a, ONLY b; SELECT c FROM d", "ab"),
+        ("TRUNCATE ONLY (a); SELECT c FROM d", "a"),
         ("COPY a (b) FROM '/dev/null'", "a"),
         ("REFRESH MATERIALIZED VIEW CONCURRENTLY a; SELECT b", "a"),
         ("DELETE FROM a; PERFORM b FROM c; UPDATE d SET x = 1", "ad"),

@@ -1,7 +1,5 @@
 //! Hazard 15 and 16 on PostgreSQL: what its catalogue keeps, and what becomes of it.
 
-use std::time::Duration;
-
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel_cache::{Bypass, Cache, Outcome};
@@ -337,12 +335,7 @@ fn hazard_15_a_row_moves_to_another_partition() {
 }
 
 fn looking() -> Rig {
-    Rig::with(
-        Cache::builder()
-            .catalogue_interval(Duration::ZERO)
-            .build()
-            .unwrap(),
-    )
+    Rig::with(Cache::from_url("memory://?catalogue_interval=0s").unwrap())
 }
 
 #[test]
