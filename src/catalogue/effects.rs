@@ -2,7 +2,7 @@
 //! cascades, partitions, the tables beneath views, and the routines that are called on
 //! the way.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::BitOr;
 
 use super::{Catalogue, Child, Code, Relation, Writes};
@@ -103,7 +103,7 @@ struct Effects<'c> {
     pure: &'c BTreeSet<Name>,
     writes: Writes,
     open: Vec<Task<'c>>,
-    written: HashSet<(Name, u8)>,
+    written: HashMap<Name, Vec<WriteKind>>,
     reached: HashSet<&'c str>,
     called: HashSet<&'c str>,
 }
@@ -115,7 +115,7 @@ impl<'c> Effects<'c> {
             pure,
             writes: Writes::default(),
             open: Vec::new(),
-            written: HashSet::new(),
+            written: HashMap::new(),
             reached: HashSet::new(),
             called: HashSet::new(),
         }
@@ -241,10 +241,11 @@ impl<'c> Effects<'c> {
             return;
         };
         // The columns of one update are not those of another.
-        let is_for_columns = matches!(kind, WriteKind::Update { columns: Some(_) });
-        if !self.written.insert((name, kind_rank(&kind))) && !is_for_columns {
+        let kinds = self.written.entry(name).or_default();
+        if kinds.contains(&kind) {
             return;
         }
+        kinds.push(kind.clone());
         // rule: what-is-not-understood-may-write-anything
         self.writes.database |= relation.uncacheable && !relation.confined;
         self.writes.non_transactional |= relation.non_transactional;
@@ -326,18 +327,5 @@ fn cascade(kind: &WriteKind, child: &Child) -> Option<WriteKind> {
             (child.on_update && hits_key(columns)).then_some(WriteKind::Update { columns: None })
         }
         WriteKind::Replace => (child.on_delete || child.on_update).then_some(WriteKind::Replace),
-    }
-}
-
-/// A number per kind, so that the closure visits each table once per kind.
-fn kind_rank(kind: &WriteKind) -> u8 {
-    match kind {
-        WriteKind::Insert => 0,
-        WriteKind::Update { columns: Some(_) } => 1,
-        WriteKind::Update { columns: None } => 2,
-        WriteKind::Replace => 3,
-        WriteKind::Delete => 4,
-        WriteKind::Truncate { cascade: false } => 5,
-        WriteKind::Truncate { cascade: true } => 6,
     }
 }

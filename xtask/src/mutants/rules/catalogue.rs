@@ -226,8 +226,8 @@ pub(super) const RULES: &[Mutant] = &[
     rule(
         "two-updates-have-their-own-columns",
         EFFECTS,
-        "&& !is_for_columns",
-        "",
+        "if kinds.contains(&kind) {",
+        "if !kinds.is_empty() {",
     ),
     rule(
         "a-table-may-replace-its-rows",
