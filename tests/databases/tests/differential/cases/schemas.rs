@@ -13,6 +13,9 @@ use super::engine::{self, Arena, Conn, NAME};
 use crate::chance::{Chance, seed, steps};
 use crate::schema::{Engine, Query, Schema};
 
+/// The least share of hits, of a hundred reads.
+const FLOOR: usize = 37;
+
 /// One attached connection, and what it has begun.
 struct Side {
     conn: Conn,
@@ -30,6 +33,8 @@ struct Tally {
     changes: usize,
     commits: usize,
     rollbacks: usize,
+    /// The reads and hits where nothing stands in the way for long.
+    light: (usize, usize),
 }
 
 impl Tally {
@@ -42,6 +47,8 @@ impl Tally {
         self.changes += other.changes;
         self.commits += other.commits;
         self.rollbacks += other.rollbacks;
+        self.light.0 += other.light.0;
+        self.light.1 += other.light.1;
     }
 }
 
@@ -212,6 +219,11 @@ impl Run {
             );
         } else {
             self.execute(which, &sql);
+        }
+        // A call may have begun a transaction on MySQL, until a boundary is seen.
+        if NAME == "mysql" && !self.sides[which].open && sql.starts_with("CALL") {
+            self.execute(which, "BEGIN");
+            self.execute(which, "COMMIT");
         }
     }
 
@@ -412,8 +424,16 @@ fn round(seed: u64, steps: usize) -> Tally {
     if std::env::var_os("DIESEL_CACHE_SHOW").is_some() {
         eprintln!("{NAME} {seed}: {:?}", cache.stats());
     }
-    let Run { tally, sides, .. } = run;
+    let Run {
+        mut tally,
+        sides,
+        schema,
+        ..
+    } = run;
     drop(sides);
+    if !schema.heavy {
+        tally.light = (tally.reads, tally.hits);
+    }
     tally
 }
 
@@ -442,11 +462,12 @@ fn cached_reads_equal_uncached_ones_on_random_schemas() {
         all.commits,
         all.rollbacks
     );
+    // Triggers and functions that were taken to write anything would bring it below a third.
+    let (reads, hits) = all.light;
+    eprintln!("{NAME}: {hits} hits of {reads} reads of light schemas");
     assert!(
-        all.hits * 20 >= all.reads,
-        "{NAME}: {} hits of {} reads",
-        all.hits,
-        all.reads
+        hits * 100 >= reads * FLOOR || rounds == 1,
+        "{NAME}: {hits} hits of {reads} reads"
     );
     assert!(all.skipped * 10 <= all.reads);
 }

@@ -68,7 +68,7 @@ impl Schema {
                 Some(routine) => format!("PERFORM {}({key})", routine.name),
                 None => self.action(chance, island, key),
             },
-            Postgres if chance.percent(8) => self.dynamic(chance, island, key),
+            Postgres if chance.percent(14) => self.dynamic(chance, island, key),
             Mysql if calls => match called(&[RoutineKind::Writer, RoutineKind::Procedure]) {
                 Some(routine) if routine.kind == RoutineKind::Procedure => {
                     format!("CALL {}({key})", routine.name)

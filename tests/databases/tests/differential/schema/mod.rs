@@ -141,7 +141,7 @@ pub(crate) struct Schema {
     /// The names of triggers, each with what it stands on.
     triggers: Vec<(String, String)>,
     /// Whether there may be what makes a whole connection or database bypass for long.
-    heavy: bool,
+    pub(crate) heavy: bool,
     /// Whether all is made, and attached connections change it from now on.
     settled: bool,
     named: usize,
@@ -158,7 +158,7 @@ impl Schema {
             views: Vec::new(),
             routines: Vec::new(),
             triggers: Vec::new(),
-            heavy: chance.percent(20),
+            heavy: chance.percent(15),
             settled: false,
             named: 0,
         };

@@ -11,11 +11,11 @@ impl Schema {
             0..=11 => self.refill(chance, at),
             12..=19 => self.bind(chance, at),
             20..=69 => self.plain_write(chance, at),
-            70..=81 => self.own_write(chance, at),
-            82..=87 => self
+            70..=79 => self.own_write(chance, at),
+            80..=85 => self
                 .write_view(chance)
                 .unwrap_or_else(|| self.plain_write(chance, at)),
-            88..=93 => self
+            86..=94 => self
                 .call(chance)
                 .unwrap_or_else(|| self.plain_write(chance, at)),
             _ => {
