@@ -163,6 +163,7 @@ impl Schema {
             named: 0,
         };
         schema.make_tables(chance, offer);
+        schema.make_calm_writer(offer);
         for _ in 0..chance.between(2, 5) {
             schema.make_routine(chance, offer);
         }

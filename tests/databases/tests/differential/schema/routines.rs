@@ -1,5 +1,6 @@
 //! Functions, aggregates and procedures.
 
+use super::tables::CALM;
 use super::{Mysql, Offer, Postgres, Routine, RoutineKind, Schema, Sqlite, one_of};
 use crate::chance::Chance;
 
@@ -17,10 +18,21 @@ impl Schema {
     }
 
     /// A routine of the island that may write.
-    pub(super) fn writer(&self, island: usize) -> Option<&Routine> {
+    fn writer(&self, island: usize) -> Option<&Routine> {
         let is_one =
             |routine: &&Routine| routine.kind == RoutineKind::Writer && routine.island == island;
         self.routines.iter().rev().find(is_one)
+    }
+
+    /// A function that writes the calm table alone: for what is called at each write of another.
+    pub(super) fn make_calm_writer(&self, offer: &mut Offer<'_>) {
+        let calm = &self.tables[CALM].name;
+        if self.engine == Postgres {
+            offer(&format!(
+                "CREATE FUNCTION to_calm(n integer) RETURNS integer LANGUAGE plpgsql \
+                 AS $$ BEGIN UPDATE {calm} SET v = v + 1 WHERE id = n; RETURN n; END $$"
+            ));
+        }
     }
 
     fn make_routine_postgres(&mut self, chance: &mut Chance, offer: &mut Offer<'_>) {
@@ -101,13 +113,18 @@ impl Schema {
                 return;
             }
             // It says that it depends on nothing, so an index may call it at each write.
-            (10, Some(writer)) => {
+            (10, _) => {
                 let sql = format!(
                     "{head} IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN \
-                     PERFORM {writer}(n % 5); RETURN n; END $$"
+                     PERFORM to_calm(n % 5); RETURN n; END $$"
                 );
+                // What the calm table calls must not write what writes it at the end.
+                let calm = table == self.tables[CALM].name;
                 if offer(&sql) {
                     self.add_routine(name.clone(), island, RoutineKind::Writer);
+                    if calm {
+                        return;
+                    }
                     let index = self.fresh_name("i");
                     offer(&match chance.below(3) {
                         0 => format!(

@@ -337,18 +337,11 @@ impl Schema {
                 }
             }
             4 if self.engine == Postgres => {
-                let call = self.routines.iter().find(|routine| {
-                    routine.kind == super::RoutineKind::Writer
-                        && routine.island == self.tables[at].island
+                offer(&if chance.percent(50) {
+                    format!("ALTER TABLE {name} ALTER COLUMN w SET DEFAULT to_calm(1)")
+                } else {
+                    format!("ALTER TABLE {name} ADD CHECK (to_calm(1) IS NOT NULL) NOT VALID")
                 });
-                if let Some(call) = call {
-                    let call = &call.name;
-                    offer(&if chance.percent(50) {
-                        format!("ALTER TABLE {name} ALTER COLUMN w SET DEFAULT {call}(1)")
-                    } else {
-                        format!("ALTER TABLE {name} ADD CHECK ({call}(1) IS NOT NULL) NOT VALID")
-                    });
-                }
             }
             5 if self.engine == Postgres && self.tables[at].partitioned => {
                 let part = self.tables[at].parts[0].clone();

@@ -106,10 +106,9 @@ impl Schema {
         let when = if whole || view || chance.percent(60) {
             String::new()
         } else {
-            let writer = self.writer(island).filter(|_| chance.percent(40));
-            match writer {
-                Some(writer) => format!("WHEN ({}({row}.id) IS NOT NULL)", writer.name),
-                None => format!("WHEN ({})", self.condition(chance, row)),
+            match chance.below(3) {
+                0 => format!("WHEN (to_calm({row}.id) IS NOT NULL)"),
+                _ => format!("WHEN ({})", self.condition(chance, row)),
             }
         };
         let time = if view {
