@@ -119,7 +119,7 @@ const YEAR: Duration = Duration::from_secs(366 * 24 * 3600);
 #[rustfmt::skip]
 pub(crate) const KEYS: &[Key<Config>] = &[
     key("capacity", "256MiB", Kind::Bytes(1024, |c, v| c.capacity = v)),
-    key("catalogue_interval", "1m", Kind::Duration(Duration::ZERO, DAY, |c, v| c.catalogue_interval = v)),
+    key("catalogue_interval", "1m", Kind::Duration(Duration::ZERO, YEAR, |c, v| c.catalogue_interval = v)),
     key("database", "blog", Kind::Name(|c, v| c.database = Some(v))),
     key("enabled", "false", Kind::Switch(|c, v| c.enabled = v)),
     key("jitter", "0.2", Kind::Share(|c, v| c.jitter = v)),
