@@ -231,7 +231,7 @@ impl Builder {
         self.set("negative_ttl", Value::Duration(ttl))
     }
 
-    /// By which share of it a time to live is lengthened or shortened at random, so
+    /// By which share of it, at most, a time to live is shortened at random, so
     /// that results stored together do not expire together; from 0 to 0.5. Default: 0.1.
     pub fn jitter(self, share: f64) -> Self {
         self.set("jitter", Value::Float(share))

@@ -223,6 +223,6 @@ fn values_are_what_they_would_be_if_made_anew() {
         }
     }
     let Tally { asked, hits } = tally;
-    println!("{NAME}: values: {asked} asked, {hits} hits, 0 differ, seed {seed}");
+    eprintln!("{NAME}: values: {asked} asked, {hits} hits, 0 differ, seed {seed}");
     assert!(hits * 100 > asked * 20, "{hits} of {asked} hit");
 }
