@@ -1,6 +1,6 @@
 //! A small publishing house that lives by signals: an audit log that is written in the
-//! transaction of what it logs, a search index that hears only of what is committed, and a
-//! rule that no one gets around.
+//! transaction of what it logs, a search index that hears only of what is committed, and
+//! rules that hold for whatever is saved, created or deleted as a model.
 //!
 //! `cargo run --example signals`; no server, no system library. It checks what it shows.
 #![allow(clippy::print_stdout, reason = "an example shows what it does")]
@@ -14,7 +14,7 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel_cache::signal::{Change, Lifecycle, Veto};
 use diesel_cache::{
-    Cache, CacheInvalidate, CreateAllDsl, CreateDsl, DeleteDsl, PreDelete, PreSave, SaveDsl,
+    Cache, CacheInvalidate, CreateAllDsl, CreateDsl, DeleteDsl, PostSave, PreDelete, SaveDsl,
 };
 
 diesel::table! {
@@ -35,7 +35,7 @@ diesel::table! {
 #[derive(
     Debug, Clone, PartialEq, Queryable, Selectable, Identifiable, AsChangeset, CacheInvalidate,
 )]
-#[cache(pre_save = Post::needs_a_title, pre_delete = Post::may_be_deleted)]
+#[cache(post_save = Post::needs_a_title, pre_delete = Post::may_be_deleted)]
 struct Post {
     id: i32,
     title: String,
@@ -50,13 +50,13 @@ struct NewPost {
 
 impl Post {
     /// Declared on the model: told before any other receiver, in every cache.
-    fn needs_a_title(event: &PreSave<'_, Self>) -> QueryResult<()> {
-        match event.instance {
-            Some(post) if post.title.trim().is_empty() => {
-                Err(Veto::new("a post needs a title").into())
-            }
-            _ => Ok(()),
+    /// It looks after the statement, since a new post has no instance before; its error
+    /// undoes the write.
+    fn needs_a_title(event: &PostSave<'_, Self>) -> QueryResult<()> {
+        if event.instance.title.trim().is_empty() {
+            return Err(Veto::new("a post needs a title").into());
         }
+        Ok(())
     }
 
     fn may_be_deleted(event: &PreDelete<'_, Self>) -> QueryResult<()> {

@@ -24,21 +24,27 @@
 //!
 //! [`outcome`] says which of these it was, and [`stats`] counts it.
 //!
+//! **A value.** `values/` caches what is made from reads, under a name; `dependencies/` collects
+//! what it depends on, and refuses what is not certain.
+//!
 //! **A write.** [`model`] has `save`, `create` and `delete`, which run plain statements, and
-//! `signal` tells their receivers. From here on all statements are alike:
+//! [`signal`] tells their receivers. From here on all statements are alike:
 //!
 //! 1. `connection/tracker.rs` is Diesel's instrumentation. It is told of every statement before
 //!    it is sent.
 //! 2. [`footprint`], [`catalogue`] and [`resolve`] tell what the statement writes: its tables, and
-//!    those that cascades, partitions and views add.
+//!    those that cascades, partitions, views, triggers and functions add.
 //! 3. `connection/transaction.rs` follows the transaction and its savepoints, and says what must
 //!    be under quarantine before the statement is sent.
 //! 4. `invalidate` puts the tags under quarantine and, when the outcome is known, lifts it with
-//!    new tokens or with the old ones.
+//!    new tokens or with the old ones. Then it follows the [`strategy`] of each table, and `feed`
+//!    tells the [`event`] to subscribers.
+//! 5. `connection/hooks.rs` says what may run after a commit that is certain.
 //!
 //! **Both.** `cache/` is the handle and its builder, `config` the settings, [`database`] the
-//! identity of a database, `database_state` the catalogue as long as it is current, [`dialect`]
-//! the SQL that it speaks, [`error`] what can fail at the start.
+//! identity of a database, `database_state` the catalogue as long as it is current (and
+//! `connection/catalogue.rs` looks whether it is), [`dialect`] the SQL that it speaks, [`error`]
+//! what can fail at the start.
 //!
 //! The public modules are there for [backends](backend::CacheBackend) and for tests. What an
 //! application needs stands at the root of the crate.
@@ -52,7 +58,6 @@
 //! - **`sqlite`**, **`postgres`**, **`mysql`**: [`CacheDatabase`] for that database. None is on by
 //!   default; with none of them, nothing can be cached.
 //! - **`r2d2`**: [`Customizer`], made by `Cache::customizer`, and pooled connections.
-//!
 //! - **`test`**: the module `test`: assertions, a recording backend and simulated commits, for
 //!   the tests of applications.
 //!

@@ -188,6 +188,12 @@ impl Builder {
         self
     }
 
+    /// Whether there is a backend of the user's own.
+    #[cfg(feature = "test")]
+    pub(crate) fn has_backend(&self) -> bool {
+        self.backend.is_some()
+    }
+
     /// A backend of your own, instead of one named by a URL: no place may then name one.
     pub fn backend(mut self, backend: impl CacheBackend) -> Self {
         self.backend = Some(Arc::new(backend));
@@ -304,12 +310,20 @@ impl Builder {
     /// If a file cannot be read, if a setting is unknown or invalid, if the URL names no
     /// backend of this build, or if there is both a URL and a [`backend`](Self::backend).
     pub fn build(self) -> Result<Cache, Error> {
+        self.build_with(make_backend)
+    }
+
+    /// The cache, with the backend that `make` makes unless there is one of the user's own.
+    pub(crate) fn build_with(
+        self,
+        make: impl FnOnce(Option<&Url>, &Config) -> Result<Arc<dyn CacheBackend>, Error>,
+    ) -> Result<Cache, Error> {
         let environment = self.env.then(|| std::env::vars_os().collect());
         let (config, url) = config::gather(self.code, &self.sources, environment)?;
         let backend = match (self.backend, url) {
             (Some(_), Some(url)) => return Err(Error::TwoBackends { place: url.place }),
             (Some(backend), None) => backend,
-            (None, url) => make_backend(url.as_ref(), &config)?,
+            (None, url) => make(url.as_ref(), &config)?,
         };
         Ok(Cache::new(Core::new(backend, config)))
     }

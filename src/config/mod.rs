@@ -112,7 +112,7 @@ const fn key<T>(name: &'static str, example: &'static str, kind: Kind<T>) -> Key
 }
 
 const INSTANT: Duration = Duration::from_nanos(1);
-const DAY: Duration = Duration::from_secs(24 * 3600);
+const HOUR: Duration = Duration::from_secs(3600);
 const YEAR: Duration = Duration::from_secs(366 * 24 * 3600);
 
 /// The settings of a cache, sorted by name. Besides these there is `url`.
@@ -129,7 +129,7 @@ pub(crate) const KEYS: &[Key<Config>] = &[
     key("pure_functions", "half,double", Kind::Names(|c, v| c.pure_functions = v)),
     key("read_committed_ok", "true", Kind::Switch(|c, v| c.read_committed_ok = v)),
     key("single_flight", "false", Kind::Switch(|c, v| c.single_flight = v)),
-    key("single_flight_wait", "3s", Kind::Duration(Duration::ZERO, DAY, |c, v| c.patience = v)),
+    key("single_flight_wait", "3s", Kind::Duration(Duration::ZERO, HOUR, |c, v| c.patience = v)),
     key("ttl", "10m", Kind::Duration(INSTANT, YEAR, |c, v| c.ttl = v)),
     key("version", "2", Kind::Whole(|c, v| c.version = v)),
 ];

@@ -281,7 +281,7 @@ fn wrong_values_say_where_they_stand_and_what_is_allowed() {
         ("enabled = 1", "1 for `enabled`"),
         ("namespace = 5", "5 for `namespace`"),
         ("database = ''", "a text that is not empty"),
-        ("single_flight_wait = '2days'", "a duration of at most 1day"),
+        ("single_flight_wait = '2days'", "a duration of at most 1h"),
         (
             "pure_functions = 'half'",
             "a list of names, such as [\"half\", \"double\"]",

@@ -268,7 +268,7 @@ where
     make_known(conn).map_err(|_| refused("the database cannot be asked who it is", None))?;
     if tracker(conn).is_some_and(|tracker| !tracker.may_ask()) {
         return Err(refused(
-            "the next transaction has settings of its own",
+            "a transaction may be open, or the next one has settings of its own",
             None,
         ));
     }

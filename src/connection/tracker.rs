@@ -595,6 +595,10 @@ impl Drop for Tracker {
             told::unknown(&self.cache, due.unknown);
             self.doubts.extend(unfinished.guard);
         }
+        // rule: what-waits-on-a-dropped-tracker-is-counted
+        // The connection may be closed, or go on without this tracker, and commit.
+        let waiting = self.hooks.lose();
+        told::unknown(&self.cache, waiting.unknown);
         self.note_schema_change(&pending);
         self.cache
             .core()

@@ -367,6 +367,10 @@ impl Transaction {
                 self.roll_back_all();
                 return Verdict::Restore;
             }
+            // Nothing was open, and an error of the server begins nothing.
+            if self.is_autocommit() && returned != Returned::Unknown {
+                return doubt;
+            }
             // rule: a-failed-commit-may-have-committed
             self.certainty = Certainty::Tainted;
             return doubt;

@@ -112,7 +112,17 @@ macro_rules! insert_returning {
                 let insert = diesel::insert_into(M::Table::default())
                     .values(values)
                     .returning(<M as diesel::SelectableHelper<$database>>::as_returning());
-                diesel::RunQueryDsl::get_result(insert, conn)
+                let mut rows = diesel::query_dsl::methods::LoadQuery::internal_load(insert, conn)?;
+                let row = rows
+                    .next()
+                    .unwrap_or(Err(diesel::result::Error::NotFound))?;
+                // rule: an-insert-is-read-to-its-end
+                // SQLite's error of an autocommit, such as a deferred foreign key, comes
+                // after the row.
+                match rows.next() {
+                    Some(Err(error)) => Err(error),
+                    Some(Ok(_)) | None => Ok(row),
+                }
             }
         }
     };

@@ -26,8 +26,9 @@ pub trait CreateWithKeyDsl<Conn, K>: Sized {
     ///
     /// # Errors
     /// What the database returns, or what a receiver returned.
-    /// [`NotFound`](Error::NotFound) if no row has that key now: it is not the key of
-    /// the values. Nothing is then inserted.
+    /// [`NotFound`](Error::NotFound) if no row has that key afterwards: it is not the key of
+    /// the values. Nothing is then inserted. That the key is the values' own is for you to
+    /// see to: with the key of another row, that row is returned, and told of.
     fn create_with_key<M>(self, key: K, conn: &mut Conn) -> QueryResult<M>
     where
         M: CacheModel,

@@ -271,7 +271,8 @@ pub(super) fn returning<C: Connection, T>(
     Ok(rows)
 }
 
-/// Diesel's `transaction`, which a panic rolls back too.
+/// Diesel's `transaction`, which a panic rolls back too, and so does a receiver that leaves
+/// more transactions open, or fewer, than it found.
 pub(super) fn transaction<C: Connection, T>(
     conn: &mut C,
     run: impl FnOnce(&mut C) -> QueryResult<T>,
@@ -280,14 +281,22 @@ pub(super) fn transaction<C: Connection, T>(
     let result = conn.transaction(|conn| {
         let depth = depth(conn);
         // rule: a-panic-rolls-the-write-back
-        catch_unwind(AssertUnwindSafe(|| run(conn))).unwrap_or_else(|payload| {
-            panic = Some(payload);
-            // What the receiver had begun is still open.
-            while self::depth(conn) > depth
-                && C::TransactionManager::rollback_transaction(conn).is_ok()
-            {}
-            Err(Error::RollbackTransaction)
-        })
+        let result = catch_unwind(AssertUnwindSafe(|| run(conn)));
+        let balanced = self::depth(conn) == depth;
+        // rule: what-a-receiver-leaves-open-is-rolled-back
+        while self::depth(conn) > depth && C::TransactionManager::rollback_transaction(conn).is_ok()
+        {
+        }
+        match result {
+            Ok(Ok(_)) if !balanced => Err(Error::QueryBuilderError(
+                "a receiver left a transaction open, or ended one that it had not begun".into(),
+            )),
+            Ok(result) => result,
+            Err(payload) => {
+                panic = Some(payload);
+                Err(Error::RollbackTransaction)
+            }
+        }
     });
     match panic {
         Some(payload) => resume_unwind(payload),

@@ -271,9 +271,15 @@ fn around<C: Connection, T, W>(
         "the read must hit when it is repeated, before the write can tell anything, but it was {}",
         second.describe()
     );
+    let stored = cache.stats().puts;
     if let Err(error) = write(conn) {
         panic!("the write failed: {error}");
     }
+    assert_eq!(
+        cache.stats().puts,
+        stored,
+        "the write reads through the cache and stores what it finds, so the next read tells nothing of it"
+    );
     let (third, result) = observe(&cache, || read(conn));
     if let Err(error) = result {
         panic!("the read failed after the write: {error}");

@@ -123,13 +123,27 @@ pub fn cache() -> TestCache {
 /// ```
 ///
 /// # Errors
-/// If a setting is unknown or invalid, or if there is a URL.
+/// If a setting is unknown or invalid, or if there is a URL or a backend.
 pub fn cache_with(settings: impl FnOnce(Builder) -> Builder) -> Result<TestCache, Error> {
-    let backend = RecordingBackend::new(MemoryBackend::new(Config::default().capacity));
     let builder = Cache::builder().namespace(namespace());
     let builder = settings(builder.catalogue_interval(NEVER));
-    let cache = builder.backend(backend.clone()).build()?;
+    let refused = |place: &str| Error::TwoBackends {
+        place: place.to_owned(),
+    };
+    if builder.has_backend() {
+        return Err(refused("`Builder::backend`"));
+    }
+    let mut backend = None;
+    let cache = builder.build_with(|url, config| {
+        if let Some(url) = url {
+            return Err(refused(&url.place));
+        }
+        let recording = RecordingBackend::new(MemoryBackend::new(config.capacity));
+        backend = Some(recording.clone());
+        Ok(Arc::new(recording))
+    })?;
     cache.make_for_tests();
+    let backend = backend.ok_or_else(|| refused("`Builder::backend`"))?;
     Ok(TestCache { cache, backend })
 }
 

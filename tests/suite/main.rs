@@ -19,5 +19,6 @@ mod strategies;
 mod support;
 mod test_support;
 mod ui;
+mod unhappy_models;
 mod unhappy_values;
 mod writes;

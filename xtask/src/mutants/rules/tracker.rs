@@ -169,8 +169,8 @@ pub(super) const RULES: &[Mutant] = &[
     Mutant {
         name: "a-dropped-connection-counts-as-committed",
         file: TRACKER,
-        find: "let tags = self.tags(&pending);\n        self.cache",
-        replace: "let tags = self.tags(&Writes::default());\n        self.cache",
+        find: ".renew(&pending, self.space(), Source::Unknown);",
+        replace: ".renew(&Writes::default(), self.space(), Source::Unknown);",
         tests: SUITE,
         servers: false,
     },
