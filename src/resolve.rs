@@ -143,6 +143,20 @@ impl Resolved {
         }
     }
 
+    /// The same statement, where it may run what is not known.
+    #[must_use]
+    pub fn anything(&self) -> Self {
+        let mut resolved = self.everywhere();
+        resolved.read = Err(Bypass::Uncacheable);
+        resolved.writes.root = self.writes.root;
+        resolved.writes.merge(&Writes::everything());
+        resolved.writes.sets = true;
+        resolved.writes.temporaries = true;
+        resolved.writes.redefines = true;
+        resolved.temporaries = true;
+        resolved
+    }
+
     /// The same statement, where its tables may be those of any database.
     #[must_use]
     pub fn everywhere(&self) -> Self {

@@ -10,7 +10,7 @@ use crate::database_state::{Database, Watches};
 use crate::dialect::Dialect;
 use crate::event::Source;
 use crate::feed::Subscription;
-use crate::footprint::Name;
+use crate::footprint::{self, Name};
 use crate::resolve::TableSettings;
 use crate::signal::Signals;
 use crate::stats::Stats;
@@ -73,10 +73,10 @@ impl Cache {
 
     /// Invalidates every cached result that reads `table`, in every database, at once.
     ///
-    /// The name is the table's in SQL, without a schema, in any case. Needed only for
+    /// The name is the table's in SQL, in any case; a schema before it does not count. Needed only for
     /// writes that no attached connection sees.
     pub fn invalidate_table(&self, table: &str) {
-        let writes = Writes::table(&table.to_lowercase());
+        let writes = Writes::table(&footprint::bare(table));
         self.0.core.renew_everywhere(&writes);
     }
 

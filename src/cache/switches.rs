@@ -6,7 +6,7 @@ use std::sync::{PoisonError, RwLock};
 
 use crate::cache::Cache;
 use crate::config::Config;
-use crate::footprint::Name;
+use crate::footprint::{self, Name};
 
 /// What is switched off.
 #[derive(Debug)]
@@ -47,12 +47,12 @@ impl Cache {
     pub fn is_table_enabled(&self, table: &str) -> bool {
         let tables = &self.0.switches.tables;
         let tables = tables.read().unwrap_or_else(PoisonError::into_inner);
-        !tables.contains(table.to_lowercase().as_str())
+        !tables.contains(&footprint::bare(table))
     }
 
     /// Switches the cache on or off for reads of `table`, at once and for all connections.
     ///
-    /// The name is the table's in SQL, without a schema, in any case. While it is off, reads
+    /// The name is the table's in SQL, in any case; a schema before it does not count. While it is off, reads
     /// of the table, through a view as well, and those that depend on it by `depends_on`, are
     /// bypassed with [`Bypass::Disabled`](crate::Bypass::Disabled). Writes go on
     /// invalidating, so results that were stored before are right when it is on again.
@@ -72,9 +72,9 @@ impl Cache {
             .write()
             .unwrap_or_else(PoisonError::into_inner);
         if enabled {
-            tables.remove(table.to_lowercase().as_str());
+            tables.remove(&footprint::bare(table));
         } else {
-            tables.insert(table.to_lowercase().into());
+            tables.insert(footprint::bare(table));
         }
         switches.any.store(!tables.is_empty(), Ordering::SeqCst);
     }

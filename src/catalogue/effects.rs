@@ -82,8 +82,31 @@ impl Catalogue {
                 effects.call(name, true);
             }
         }
+        // rule: a-default-of-a-domain-may-call-what-writes
+        let makes_values = |step: &Step| match step {
+            Step::Read(access) => !access.unknown_functions.is_empty(),
+            Step::Write(_) => true,
+            _ => false,
+        };
+        if analysis.steps.iter().any(makes_values) {
+            for name in &self.domain_defaults {
+                effects.call(name, true);
+            }
+        }
+        // rule: a-change-of-the-schema-fires-event-triggers
+        let changes = |step: &Step| matches!(step, Step::Ddl | Step::CreateTemporary(_));
+        if analysis.steps.iter().any(changes) || is_refresh(sql) {
+            for name in &self.event_triggers {
+                effects.call(name, true);
+            }
+        }
         effects.settle()
     }
+}
+
+/// Whether the text refreshes a materialized view: a write that changes the schema, too.
+fn is_refresh(sql: &str) -> bool {
+    sql.to_ascii_lowercase().contains("refresh")
 }
 
 /// What is still to be followed.

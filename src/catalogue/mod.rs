@@ -26,6 +26,10 @@ pub struct Catalogue {
     attributes: BTreeSet<Name>,
     /// Routines that are called where no text names them: by operators, casts, domains.
     pub hidden_calls: BTreeSet<Name>,
+    /// The functions that a change of the schema runs.
+    pub event_triggers: BTreeSet<Name>,
+    /// The functions that the defaults of domains call, wherever a value is made.
+    pub domain_defaults: BTreeSet<Name>,
     /// Whether foreign keys or triggers may exist that the user may not see.
     pub hidden_references: bool,
 }

@@ -97,6 +97,10 @@ where
         self.set_instrumentation(Tracker::new(cache.clone(), next));
         ask_session(self).map_err(Error::Attach)?;
         catalogue::ask(self, Place::Autocommit).map_err(Error::Attach)?;
+        // The schema may have changed before the database was known, and with it what is asked.
+        if tracker(self).is_some_and(|tracker| tracker.must_ask()) {
+            ask_session(self).map_err(Error::Attach)?;
+        }
         // rule: attaching-inside-a-transaction-is-late
         let status = C::TransactionManager::transaction_manager_status_mut(self);
         if !matches!(status.transaction_depth(), Ok(None))
@@ -183,15 +187,29 @@ where
             .map(|t| t.must_ask())
     };
     if known(conn)? {
-        let tracker = tracker(conn).ok_or(Bypass::Unattached)?;
-        if !tracker.may_ask() {
-            return Err(tracker.silence());
-        }
-        ask_session(conn).map_err(|_| Bypass::Unidentified)?;
+        ask_session_now(conn)?;
     }
     let tracker = tracker(conn).ok_or(Bypass::Unattached)?;
     tracker.database().ok_or(Bypass::Unidentified)?;
-    catalogue::keep_current(conn)
+    catalogue::keep_current(conn)?;
+    // A look may have found another schema.
+    if known(conn)? {
+        ask_session_now(conn)?;
+    }
+    Ok(())
+}
+
+/// Asks about the session, if that can do no harm.
+fn ask_session_now<C>(conn: &mut C) -> Result<(), Bypass>
+where
+    C: LoadConnection,
+    C::Backend: CacheDatabase,
+{
+    let tracker = tracker(conn).ok_or(Bypass::Unattached)?;
+    if !tracker.may_ask() {
+        return Err(tracker.silence());
+    }
+    ask_session(conn).map_err(|_| Bypass::Unidentified)
 }
 
 /// Asks what became of sessions that left a quarantine behind. Returns whether any has
@@ -298,9 +316,10 @@ where
         return Ok(());
     };
     let name = tracker.cache().core().config.database.clone();
+    let asked_at = tracker.database().map(|database| database.generation());
     let info = quietly(conn, |conn| introspect::session(conn, name.as_deref()))?;
     if let Some(tracker) = self::tracker(conn) {
-        tracker.identify(C::Backend::DIALECT, info);
+        tracker.identify(C::Backend::DIALECT, info, asked_at);
     }
     Ok(())
 }

@@ -18,13 +18,15 @@ use crate::connection::transaction::{Fill, Transaction, Verdict};
 use crate::connection::unresolved::{dialect_of_url, is_type_lookup, unidentified, unresolved};
 use crate::database::TagSpace;
 use crate::database_state::{Database, Governed, Watch};
-use crate::dependencies::{Unstored, watch};
+use crate::dependencies::watch;
 use crate::dialect::Dialect;
 use crate::event::Source;
 use crate::footprint::{self, Name, Session, Step, Target, WriteKind};
 use crate::invalidate::Guard;
 use crate::resolve::Resolved;
 use crate::signal::Hook;
+
+mod observe;
 
 /// With more temporary relations than this, any name may be one.
 const MOST_TEMPORARIES: usize = 1000;
@@ -46,7 +48,11 @@ pub(crate) struct Tracker {
     simulation: Option<Simulation>,
     standby: bool,
     attached: bool,
+    /// The schema's generation when the session was last asked about.
+    asked_at: Option<u64>,
     temporary: BTreeSet<Name>,
+    /// Those of them that are views: reading one runs what it calls.
+    temporary_views: BTreeSet<Name>,
     /// Whether a temporary relation may have been made that is not listed.
     temporary_unknown: bool,
     in_flight: Vec<InFlight>,
@@ -93,7 +99,9 @@ impl Tracker {
             simulation: None,
             standby: false,
             attached: false,
+            asked_at: None,
             temporary: BTreeSet::new(),
+            temporary_views: BTreeSet::new(),
             temporary_unknown: false,
             in_flight: Vec::new(),
             doubts: Vec::new(),
@@ -166,6 +174,15 @@ impl Tracker {
         self.database.is_none()
             || self.transaction.scope.digest().is_none()
             || (self.temporary_unknown && self.dialect() != Some(Dialect::Mysql))
+            || self.is_asked_too_long_ago()
+    }
+
+    /// Whether the schema has changed since the session was asked: policies may look at
+    /// other settings now than those that were asked for.
+    // rule: another-schema-looks-at-other-settings
+    fn is_asked_too_long_ago(&self) -> bool {
+        let generation = self.database.as_ref().map(|database| database.generation());
+        self.dialect() == Some(Dialect::Postgres) && generation != self.asked_at
     }
 
     /// Why the session cannot be asked about now.
@@ -269,8 +286,13 @@ impl Tracker {
     }
 
     /// What the database said of the session.
-    pub(crate) fn identify(&mut self, dialect: Dialect, info: SessionInfo) {
+    ///
+    /// `asked_at` is the schema's generation before it was asked, if the database was known
+    /// then.
+    pub(crate) fn identify(&mut self, dialect: Dialect, info: SessionInfo, asked_at: Option<u64>) {
         let database = self.cache.database(info.database, dialect);
+        // A generation that was never left cannot have changed while the session was asked.
+        self.asked_at = asked_at.or_else(|| (database.generation() == 0).then_some(0));
         // The same database in memory keeps its name when it is asked again.
         if self
             .database
@@ -291,6 +313,7 @@ impl Tracker {
         // MySQL cannot list its temporary tables.
         if dialect != Dialect::Mysql {
             self.temporary = info.temporary;
+            self.temporary_views = info.temporary_views;
             self.temporary_unknown = false;
         }
         self.transaction
@@ -359,6 +382,9 @@ impl Tracker {
                 Step::CreateTemporary(name) => {
                     self.temporary.insert(name.clone());
                     self.temporary_unknown |= self.temporary.len() > MOST_TEMPORARIES;
+                    if text.to_lowercase().contains("view") {
+                        self.temporary_views.insert(name.clone());
+                    }
                 }
                 // rule: an-attach-counts-before-it-is-asked-about
                 Step::Session(Session::Unrecognised) if self.dialect() == Some(Dialect::Sqlite) => {
@@ -366,6 +392,10 @@ impl Tracker {
                 }
                 _ => {}
             }
+        }
+        // rule: a-temporary-view-may-call-what-writes
+        if self.reads_a_temporary_view(&resolved) {
+            resolved = Arc::new(resolved.anything());
         }
         // rule: attached-databases-write-everywhere
         if self.attached && !resolved.writes.is_empty() {
@@ -419,38 +449,6 @@ impl Tracker {
             guard,
             effect,
         });
-    }
-
-    /// Tells whoever computes a value on this thread what it cannot be made of.
-    fn observe(&self, resolved: &Resolved) {
-        // rule: a-write-makes-no-value
-        if !resolved.writes.is_empty() || resolved.writes.sets {
-            watch::refuse(Unstored::Wrote);
-        }
-        let reads = |step: &Step| matches!(step, Step::Read(_));
-        if resolved.analysis.steps.iter().any(reads) {
-            let read = resolved.read.as_ref().ok();
-            watch::statement(read.map(|read| &read.reads.tables), self.cache.identity());
-            // rule: a-read-that-others-would-not-repeat-makes-no-value
-            match read.map(|read| self.admits_all(&read.reads)) {
-                Some(Err(reason)) => watch::refuse(Unstored::Bypassed(reason)),
-                Some(Ok(Fill::Forbidden)) => watch::refuse(Unstored::Transaction),
-                Some(Ok(Fill::Allowed)) | None => {}
-            }
-        }
-    }
-
-    /// Whether what a read of `reads` returns now is what any other session would get: no
-    /// older snapshot, no writes of its own transaction, no rows that only it may see.
-    fn admits_all(&self, reads: &Reads) -> Result<Fill, Bypass> {
-        // rule: a-read-of-an-own-snapshot-makes-no-value
-        if self.is_simulated() || !self.transaction.sees_what_is_committed() {
-            return Ok(Fill::Forbidden);
-        }
-        if reads.row_security {
-            return Err(Bypass::RowSecurity);
-        }
-        self.admits(reads)
     }
 
     /// Returns what is to be done, now that what was written is invalidated.

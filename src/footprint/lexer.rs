@@ -1,6 +1,7 @@
 //! A single pass over the bytes of a text that knows where quotes and comments are.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 
 use crate::dialect::Dialect;
 
@@ -89,7 +90,8 @@ pub(super) fn is_opaque(text: &str, dialect: Dialect) -> bool {
     if bytes.contains(&0) {
         return true;
     }
-    Scanner::new(text, dialect).any(|lexeme| {
+    let mut scanner = Scanner::new(text, dialect);
+    let odd = scanner.by_ref().any(|lexeme| {
         let part = &text[lexeme.start..lexeme.end];
         match lexeme.kind {
             Kind::BlockComment => {
@@ -101,7 +103,9 @@ pub(super) fn is_opaque(text: &str, dialect: Dialect) -> bool {
             }
             _ => false,
         }
-    })
+    });
+    // rule: what-may-be-read-otherwise-may-do-anything
+    odd || scanner.doubtful.get()
 }
 
 /// The unquoted words of `text`.
@@ -179,6 +183,9 @@ struct Scanner<'a> {
     bytes: &'a [u8],
     at: usize,
     dialect: Dialect,
+    /// Whether the database may see other pieces: a quote or comment does not end, or a text
+    /// goes on on another line.
+    doubtful: Cell<bool>,
 }
 
 impl<'a> Scanner<'a> {
@@ -187,6 +194,7 @@ impl<'a> Scanner<'a> {
             bytes: text.as_bytes(),
             at: 0,
             dialect,
+            doubtful: Cell::new(false),
         }
     }
 
@@ -217,7 +225,27 @@ impl<'a> Scanner<'a> {
                 at += 1;
             }
         }
+        self.doubtful.set(true);
         self.border(at)
+    }
+
+    /// Where the next part of a text begins, if one follows on another line: PostgreSQL
+    /// joins them, and reads the next part like the first.
+    fn continuation(&self, mut at: usize) -> Option<usize> {
+        let mut is_next_line = false;
+        loop {
+            match *self.bytes.get(at)? {
+                b'\'' if is_next_line => return Some(at + 1),
+                byte @ (b'\n' | b'\r' | b' ' | b'\t' | b'\x0b' | b'\x0c') => {
+                    is_next_line |= matches!(byte, b'\n' | b'\r');
+                    at += 1;
+                }
+                b'-' if self.byte(at + 1) == b'-' => {
+                    at = self.run(at, |byte| !matches!(byte, b'\n' | b'\r'));
+                }
+                _ => return None,
+            }
+        }
     }
 
     /// The border of a character at or after `at`.
@@ -243,6 +271,7 @@ impl<'a> Scanner<'a> {
                 at += 1;
             }
         }
+        self.doubtful.set(true);
         self.bytes.len()
     }
 
@@ -342,10 +371,17 @@ impl<'a> Scanner<'a> {
         let mysql = self.dialect == Dialect::Mysql;
         match self.byte(start) {
             quote @ (b'\'' | b'"') => Some(self.quoted(start + 1, quote, mysql)),
-            b'`' => Some(self.quoted(start + 1, b'`', false)),
+            // On PostgreSQL it may stand in an operator.
+            b'`' if self.dialect != Dialect::Postgres => Some(self.quoted(start + 1, b'`', false)),
             b'[' if self.dialect == Dialect::Sqlite => Some(self.quoted(start + 1, b']', false)),
             b'E' | b'e' if self.dialect == Dialect::Postgres && self.byte(start + 1) == b'\'' => {
-                Some(self.quoted(start + 2, b'\'', true))
+                // rule: an-escaped-text-goes-on-in-the-next-line
+                let mut end = self.quoted(start + 2, b'\'', true);
+                while let Some(next) = self.continuation(end) {
+                    self.doubtful.set(true);
+                    end = self.quoted(next, b'\'', true);
+                }
+                Some(end)
             }
             b'$' if self.dialect == Dialect::Postgres => self.dollar_quote(start),
             _ => None,
@@ -373,7 +409,8 @@ impl Iterator for Scanner<'_> {
             (Kind::Quoted, end)
         } else if let Some(end) = self.placeholder(start) {
             (Kind::Placeholder, end)
-        } else if is_word_byte_but_dollar(byte) {
+        } else if is_word_byte_but_dollar(byte) || (byte == b'$' && self.dialect == Dialect::Mysql)
+        {
             (Kind::Word, self.run(start, is_word_byte))
         } else {
             (Kind::Symbol(byte), start + 1)

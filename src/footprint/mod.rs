@@ -84,6 +84,15 @@ pub fn analyze(sql: &str, dialect: Dialect) -> Analysis {
     Analysis { steps }
 }
 
+/// A table's name as footprints hold it: without a schema, quotes and blanks around it, in
+/// lower case.
+// rule: a-name-is-found-however-it-is-written
+pub(crate) fn bare(name: &str) -> Name {
+    let last = name.rsplit('.').next().unwrap_or(name);
+    let quotes = |c: char| c.is_whitespace() || matches!(c, '"' | '`' | '[' | ']' | '\'');
+    last.trim_matches(quotes).to_lowercase().into()
+}
+
 /// Whether `name`, in lower case, is a function or a type that this crate knows: calling
 /// it writes no rows.
 pub(crate) fn is_known_function(name: &str, dialect: Dialect) -> bool {

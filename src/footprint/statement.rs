@@ -84,6 +84,11 @@ fn explain(mut cursor: Cursor<'_>, dialect: Dialect) -> Vec<Step> {
             let Some(token) = cursor.next() else {
                 return vec![Step::Unknown];
             };
+            // rule: a-quoted-option-is-an-option
+            let quoted = matches!(&token.token, Token::Word(word) if word.quote_style.is_some());
+            if quoted {
+                runs = true;
+            }
             if is_any(Some(token), &["ANALYZE", "ANALYSE"]) {
                 runs |= !is_any(cursor.peek(), &["OFF", "FALSE"]);
             }

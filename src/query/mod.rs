@@ -10,7 +10,7 @@ use diesel::query_dsl::methods::LimitDsl;
 use diesel::sql_types::Untyped;
 
 use crate::dependencies::Dependencies;
-use crate::footprint::Name;
+use crate::footprint::{self, Name};
 use crate::outcome::Report;
 
 mod execute;
@@ -148,8 +148,8 @@ impl<Q> Cached<Q> {
     /// Makes writes to one more table, by its name in SQL, invalidate the result.
     /// For what the query does not show: the tables that a declared function reads.
     pub fn depends_on(mut self, table: impl AsRef<str>) -> Self {
-        let table = table.as_ref().to_lowercase();
-        self.options.depends_on.insert(table.into());
+        let table = footprint::bare(table.as_ref());
+        self.options.depends_on.insert(table);
         self
     }
 

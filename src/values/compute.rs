@@ -16,7 +16,7 @@ use crate::dependencies::watch::{self, Watch};
 use crate::dependencies::{Collected, Dependencies, Read, Unstored};
 use crate::entry::{Entry, Vector};
 use crate::flight::{Leader, Role};
-use crate::footprint::Name;
+use crate::footprint::{self, Name};
 use crate::key::{Key, ValueParts};
 use crate::outcome::{Outcome, Report};
 use crate::statement::CacheDatabase;
@@ -106,8 +106,8 @@ impl Value {
     /// database: any write to it invalidates the value. For what is read without the
     /// handle. May be called several times.
     pub fn depends_on(mut self, table: impl AsRef<str>) -> Self {
-        let table = table.as_ref().to_lowercase();
-        self.tables.insert(table.into());
+        let table = footprint::bare(table.as_ref());
+        self.tables.insert(table);
         self
     }
 

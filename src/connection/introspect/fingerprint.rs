@@ -47,7 +47,13 @@ const POSTGRES: &str = "\
                    WHERE aggfnoid::oid >= 16384 \
         UNION ALL SELECT 16, oid::bigint, xmin FROM pg_ts_dict WHERE oid >= 16384 \
         UNION ALL SELECT 17, mapcfg::bigint * 65536 + maptokentype * 256 + mapseqno, xmin \
-                    FROM pg_ts_config_map WHERE mapcfg >= 16384) \
+                    FROM pg_ts_config_map WHERE mapcfg >= 16384 \
+        UNION ALL SELECT 18, roleid::bigint * 4294967296 + member::bigint, xmin \
+                    FROM pg_auth_members \
+        UNION ALL SELECT 19, oid::bigint, (rolsuper::int + 2 * rolbypassrls::int \
+                    + 4 * rolinherit::int)::text::xid FROM pg_roles \
+        UNION ALL SELECT 20, oid::bigint, xmin FROM pg_event_trigger \
+        UNION ALL SELECT 21, oid::bigint, xmin FROM pg_amproc WHERE oid >= 16384) \
     SELECT pg_is_in_recovery()::int::text, \
            (SELECT concat(count(*), ' ', sum(hashtextextended(concat_ws(' ', oid, relnamespace, \
                     relkind, relowner, relrowsecurity, relforcerowsecurity, relispartition, \

@@ -37,6 +37,8 @@ pub(crate) struct SessionInfo {
     pub(crate) untrackable: bool,
     /// Temporary relations, as far as they can be listed.
     pub(crate) temporary: BTreeSet<Name>,
+    /// Those of them that are views.
+    pub(crate) temporary_views: BTreeSet<Name>,
     /// The database user, where users see different catalogues.
     pub(crate) user: String,
 }

@@ -88,6 +88,7 @@ where
         attached: false,
         untrackable,
         temporary: BTreeSet::new(),
+        temporary_views: BTreeSet::new(),
         user,
     })
 }
@@ -115,6 +116,11 @@ where
         let is_view = cell(&row, 1).contains("VIEW");
         relation.non_transactional |= !is_view && engine != "innodb";
         relation.uncacheable |= !is_view && !KEEPS_ITS_ROWS.contains(&engine.as_str());
+        // rule: a-sequence-changes-by-being-read
+        if cell(&row, 1) == "SEQUENCE" {
+            relation.uncacheable = true;
+            relation.confined = true;
+        }
     }
     let views = format!(
         "SELECT table_name, view_definition FROM information_schema.views \

@@ -26,7 +26,9 @@ const SESSION: &str = "\
            current_schemas(true)::text, \
            (SELECT string_agg(relname::text, chr(31)) FROM pg_class \
              WHERE relnamespace = pg_my_temp_schema() AND relkind IN ('r', 'v', 'p', 'm', 'f')), \
-           current_setting('standard_conforming_strings')";
+           current_setting('standard_conforming_strings'), \
+           (SELECT string_agg(relname::text, chr(31)) FROM pg_class \
+             WHERE relnamespace = pg_my_temp_schema() AND relkind = 'v')";
 
 // Names and values, without those that differ by nature and never change a result.
 const SETTINGS: &str = "\
@@ -66,6 +68,7 @@ where
         attached: false,
         untrackable: cell(row, 10) != "on",
         temporary: names(cell(row, 9)),
+        temporary_views: names(cell(row, 11)),
         user: String::new(),
     })
 }
@@ -138,6 +141,15 @@ where
                 .insert(cell(&row, 1).to_lowercase().into());
         }
         relation.uncacheable |= flag(&row, 2);
+    }
+    let conditions = "SELECT c.relname::text, \
+                             concat_ws(') AND (', pg_get_expr(y.polqual, y.polrelid), \
+                                                  pg_get_expr(y.polwithcheck, y.polrelid)) \
+                        FROM pg_policy y JOIN pg_class c ON c.oid = y.polrelid";
+    for row in texts(conn, conditions)? {
+        if !settings::is_in_the_key(cell(&row, 1)) {
+            catalogue.relation(cell(&row, 0)).uncacheable = true;
+        }
     }
     Ok(())
 }

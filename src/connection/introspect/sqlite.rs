@@ -2,6 +2,7 @@
 
 use diesel::connection::LoadConnection;
 use diesel::result::QueryResult;
+use std::collections::BTreeSet;
 
 use super::{SEPARATOR, SessionInfo, cell, digest, flag, names, texts};
 use crate::catalogue::{Catalogue, Child, Code, Trigger};
@@ -46,6 +47,7 @@ where
         attached,
         untrackable,
         temporary: names(&temporary.join(&SEPARATOR.to_string())),
+        temporary_views: BTreeSet::new(),
         user: String::new(),
     })
 }

@@ -167,3 +167,44 @@ fn many_placeholders() {
         steps(&sql("$1"), Postgres)
     );
 }
+
+#[test]
+fn what_may_be_read_otherwise_is_unknown() {
+    for sql in [
+        "SELECT 'a",
+        "SELECT \"a",
+        "SELECT /* a",
+        "SELECT E'a'\n '\\'' || f(7) --'",
+        "SELECT e'a' -- b\n  '\\''; DELETE FROM t; -- '",
+    ] {
+        assert!(
+            crate::footprint::analyze(sql, Postgres)
+                .steps
+                .contains(&crate::footprint::Step::Unknown),
+            "{sql}"
+        );
+    }
+    // On one line they are two texts, which PostgreSQL refuses; plain ones have no escapes.
+    for sql in [
+        "SELECT 'a'\n 'b' FROM t",
+        "SELECT E'a' FROM t WHERE x = '\\'",
+    ] {
+        let analysis = crate::footprint::analyze(sql, Postgres);
+        assert!(analysis.is_single_read().is_some(), "{sql}");
+    }
+}
+
+#[test]
+fn names_are_bare_however_they_are_written() {
+    for name in [
+        "posts",
+        "Posts",
+        " posts ",
+        "main.posts",
+        "\"Posts\"",
+        "a.`posts`",
+        "[posts]",
+    ] {
+        assert_eq!(&*crate::footprint::bare(name), "posts", "{name}");
+    }
+}

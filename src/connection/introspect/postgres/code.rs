@@ -135,6 +135,9 @@ where
           WHERE {USERS} AND (\
                 EXISTS (SELECT FROM pg_operator o WHERE o.oprcode = p.oid) \
              OR EXISTS (SELECT FROM pg_cast x WHERE x.castfunc = p.oid) \
+             OR EXISTS (SELECT FROM pg_amproc x WHERE x.amproc = p.oid) \
+             OR EXISTS (SELECT FROM pg_range x \
+                         WHERE p.oid IN (x.rngcanonical, x.rngsubdiff)) \
              OR EXISTS (SELECT FROM pg_depend d JOIN pg_constraint k ON k.oid = d.objid \
                          WHERE d.classid = 'pg_constraint'::regclass AND k.contypid <> 0 \
                            AND d.refclassid = 'pg_proc'::regclass \
@@ -143,6 +146,22 @@ where
     for row in texts(conn, &hidden)? {
         let name = cell(&row, 0).to_lowercase();
         catalogue.hidden_calls.insert(name.into());
+    }
+    let defaults = format!(
+        "SELECT DISTINCT p.proname::text FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace \
+          WHERE {USERS} AND EXISTS (SELECT FROM pg_depend d \
+                 WHERE d.classid = 'pg_type'::regclass AND d.refclassid = 'pg_proc'::regclass \
+                   AND d.refobjid = p.oid)"
+    );
+    for row in texts(conn, &defaults)? {
+        let name = cell(&row, 0).to_lowercase();
+        catalogue.domain_defaults.insert(name.into());
+    }
+    let fired = "SELECT DISTINCT p.proname::text FROM pg_event_trigger e \
+                   JOIN pg_proc p ON p.oid = e.evtfoid WHERE e.evtenabled <> 'D'";
+    for row in texts(conn, fired)? {
+        let name = cell(&row, 0).to_lowercase();
+        catalogue.event_triggers.insert(name.into());
     }
     Ok(())
 }
@@ -202,9 +221,23 @@ fn is_updated_with(child: &Child) -> bool {
 
 /// The condition of a trigger, given its definition, and perhaps more.
 fn when(definition: &str) -> Option<&str> {
-    let start = definition.find(" WHEN (")?;
+    let start = find_outside_of_quotes(definition, " WHEN (")?;
     let end = definition.rfind(" EXECUTE ").unwrap_or(definition.len());
     definition.get(start..end.max(start))
+}
+
+/// Where `wanted` stands first in what PostgreSQL printed, names and texts left out. It
+/// doubles the quotes in them.
+fn find_outside_of_quotes(text: &str, wanted: &str) -> Option<usize> {
+    let mut open = None;
+    text.char_indices().find_map(|(at, c)| {
+        match (c, open) {
+            ('\'' | '"', None) => open = Some(c),
+            (c, Some(quote)) if c == quote => open = None,
+            _ => {}
+        }
+        (open.is_none() && text[at..].starts_with(wanted)).then_some(at)
+    })
 }
 
 fn rules<C>(conn: &mut C, catalogue: &mut Catalogue) -> QueryResult<()>
@@ -223,9 +256,12 @@ where
             _ => Events::ALL,
         };
         // `CREATE RULE name AS ON INSERT TO t WHERE … DO INSTEAD …`.
-        let (condition, action) = cell(&row, 2)
-            .split_once(" DO ")
-            .unwrap_or(("", cell(&row, 2)));
+        let definition = cell(&row, 2);
+        let (condition, action) = match find_outside_of_quotes(definition, " DO ") {
+            Some(at) => definition.split_at(at),
+            None => ("", definition),
+        };
+        let action = action.strip_prefix(" DO ").unwrap_or(action);
         let condition = Code::of(condition, Language::Expression).only_reading();
         let action = Code::of(action, Language::Sql);
         let triggers = &mut catalogue.relation(cell(&row, 0)).triggers;

@@ -10,6 +10,8 @@ use diesel::connection::LoadConnection;
 use diesel::result::QueryResult;
 
 use super::{Texts, cell, texts};
+use crate::dialect::Dialect;
+use crate::footprint;
 use crate::statement::CacheDatabase;
 
 // Where no table has row-level security, none of it matters.
@@ -54,6 +56,33 @@ where
     Ok(rows.into_iter().flatten().collect())
 }
 
+/// Whether a policy's condition looks at nothing but rows, and what the key holds: who asks,
+/// and settings. The clock, the session's number or its address make it differ from call to
+/// call, or from session to session.
+// rule: a-policy-looks-at-nothing-that-the-key-does-not-hold
+pub(super) fn is_in_the_key(condition: &str) -> bool {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let mut text = String::from("SELECT 1 WHERE (");
+    let mut rest = condition;
+    while let Some(first) = rest.chars().next() {
+        let end = rest
+            .find(|c| is_word(c) != is_word(first))
+            .unwrap_or(rest.len());
+        let (word, after) = rest.split_at(end);
+        text.push_str(match word.to_lowercase().as_str() {
+            "current_user" | "session_user" | "current_role" => "''",
+            "current_setting" => "lower",
+            _ => word,
+        });
+        rest = after;
+    }
+    text.push(')');
+    let analysis = footprint::analyze(&text, Dialect::Postgres);
+    analysis
+        .is_single_read()
+        .is_some_and(|access| access.refusal.is_none() && access.unknown_functions.is_empty())
+}
+
 /// Adds the names that a text calls `current_setting` with. Returns whether it names all
 /// of them as plain literals.
 fn collect(code: &str, names: &mut BTreeSet<String>) -> bool {
@@ -89,6 +118,29 @@ mod tests {
     fn found(code: &str) -> Option<Vec<String>> {
         let mut names = BTreeSet::new();
         collect(code, &mut names).then(|| names.into_iter().collect())
+    }
+
+    #[test]
+    fn a_policy_looks_at_rows_and_at_who_asks() {
+        for condition in [
+            "(tenant = current_setting('app.tenant'::text, true))",
+            "((owner)::text = (CURRENT_USER)::text) OR (SESSION_USER = 'x'::name)",
+            "(id IN ( SELECT g.id FROM grants g WHERE (g.who = CURRENT_USER)))) AND ((a > 1)",
+        ] {
+            assert!(is_in_the_key(condition), "{condition}");
+        }
+        for condition in [
+            "(clock_timestamp() < till)",
+            "(now() < till)",
+            "((pg_backend_pid())::text = a)",
+            "(inet_client_addr() = a)",
+            "(random() < 0.5)",
+            "(mine(a) = 1)",
+            "(till > CURRENT_DATE)",
+            "(not even SQL",
+        ] {
+            assert!(!is_in_the_key(condition), "{condition}");
+        }
     }
 
     #[test]

@@ -2,6 +2,10 @@
 
 use diesel_cache_databases::mysql as engine;
 
+#[path = "attacks/mysql.rs"]
+mod attacks;
+#[path = "attacks/kit.rs"]
+mod attacks_kit;
 #[path = "cases/code.rs"]
 mod code;
 #[path = "cases/drift.rs"]

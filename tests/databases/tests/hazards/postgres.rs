@@ -2,6 +2,10 @@
 
 use diesel_cache_databases::postgres as engine;
 
+#[path = "attacks/postgres.rs"]
+mod attacks;
+#[path = "attacks/kit.rs"]
+mod attacks_kit;
 #[path = "cases/code.rs"]
 mod code;
 #[path = "cases/drift.rs"]

@@ -2,6 +2,10 @@
 
 use diesel_cache_databases::sqlite as engine;
 
+#[path = "attacks/sqlite.rs"]
+mod attacks;
+#[path = "attacks/kit.rs"]
+mod attacks_kit;
 #[path = "cases/bounds.rs"]
 mod bounds;
 #[path = "cases/code.rs"]
