@@ -4,8 +4,8 @@
 //! test file is compiled once per engine, in a module of its name that says
 //! `use diesel_cache_databases::postgres as engine`.
 //!
-//! The servers are named by `DIESEL_CACHE_TEST_POSTGRES_URL` and
-//! `DIESEL_CACHE_TEST_MYSQL_URL`, which `cargo xtask test` sets. Without them the
+//! The servers are named by `CACHE_TEST_POSTGRES_URL` and
+//! `CACHE_TEST_MYSQL_URL`, which `cargo xtask test` sets. Without them the
 //! tests fail: a test that did not run must not look like one that passed.
 
 #![allow(clippy::unwrap_used, reason = "a test's support fails the test")]
@@ -90,7 +90,7 @@ pub mod postgres {
     }
 
     pub fn arena() -> Arena {
-        let server = super::server("DIESEL_CACHE_TEST_POSTGRES_URL");
+        let server = super::server("CACHE_TEST_POSTGRES_URL");
         let name = super::unique();
         Conn::establish(&server)
             .unwrap()
@@ -141,7 +141,7 @@ pub mod mysql {
 
     pub fn arena() -> Arena {
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-        let server = super::server("DIESEL_CACHE_TEST_MYSQL_URL");
+        let server = super::server("CACHE_TEST_MYSQL_URL");
         let name = super::unique();
         Conn::establish(&server)
             .unwrap()

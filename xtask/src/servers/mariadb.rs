@@ -44,7 +44,7 @@ impl Daemon for Mariadb {
     }
 
     fn variable(&self) -> &'static str {
-        "DIESEL_CACHE_TEST_MYSQL_URL"
+        "CACHE_TEST_MYSQL_URL"
     }
 
     fn url(&self, port: u16) -> String {

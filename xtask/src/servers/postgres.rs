@@ -34,7 +34,7 @@ impl Daemon for Postgres {
     }
 
     fn variable(&self) -> &'static str {
-        "DIESEL_CACHE_TEST_POSTGRES_URL"
+        "CACHE_TEST_POSTGRES_URL"
     }
 
     fn url(&self, port: u16) -> String {

@@ -22,7 +22,7 @@ impl Daemon for Redis {
     }
 
     fn variable(&self) -> &'static str {
-        "DIESEL_CACHE_TEST_REDIS_URL"
+        "CACHE_TEST_REDIS_URL"
     }
 
     fn url(&self, port: u16) -> String {

@@ -36,8 +36,8 @@ impl Chance {
 
 /// The seed that was asked for, or a new one.
 pub(crate) fn seed() -> u64 {
-    match std::env::var("DIESEL_CACHE_SEED") {
-        Ok(seed) => seed.parse().expect("DIESEL_CACHE_SEED is a number"),
+    match std::env::var("CACHE_TEST_SEED") {
+        Ok(seed) => seed.parse().expect("CACHE_TEST_SEED is a number"),
         Err(_) => SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap()
@@ -48,8 +48,8 @@ pub(crate) fn seed() -> u64 {
 
 /// How many steps to take.
 pub(crate) fn steps(usual: usize) -> usize {
-    match std::env::var("DIESEL_CACHE_STEPS") {
-        Ok(steps) => steps.parse().expect("DIESEL_CACHE_STEPS is a number"),
+    match std::env::var("CACHE_TEST_STEPS") {
+        Ok(steps) => steps.parse().expect("CACHE_TEST_STEPS is a number"),
         Err(_) => usual,
     }
 }

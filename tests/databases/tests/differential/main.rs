@@ -1,6 +1,6 @@
 //! Cached reads against uncached ones, under random operations.
 //!
-//! `DIESEL_CACHE_SEED=n` repeats a run, `DIESEL_CACHE_STEPS=n` makes runs longer.
+//! `CACHE_TEST_SEED=n` repeats a run, `CACHE_TEST_STEPS=n` makes runs longer.
 #![allow(clippy::unwrap_used, reason = "a failure fails the test")]
 #![allow(clippy::duplicate_mod, reason = "compiled once per engine")]
 

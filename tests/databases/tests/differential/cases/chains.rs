@@ -185,7 +185,7 @@ fn a_read_sees_what_triggers_and_cascades_carried_on() {
         writes: AtomicUsize::new(0),
     };
     let first = seed();
-    eprintln!("{NAME}: DIESEL_CACHE_SEED={first}");
+    eprintln!("{NAME}: CACHE_TEST_SEED={first}");
     let steps = steps(2500);
     let end = Instant::now() + Duration::from_secs(if steps > 2500 { 3600 } else { 12 });
     std::thread::scope(|threads| {

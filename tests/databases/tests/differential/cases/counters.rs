@@ -138,7 +138,7 @@ fn a_read_sees_what_was_committed_before_it_began() {
         writes: AtomicUsize::new(0),
     };
     let first = seed();
-    eprintln!("{NAME}: DIESEL_CACHE_SEED={first}");
+    eprintln!("{NAME}: CACHE_TEST_SEED={first}");
     let steps = steps(3000);
     let end = Instant::now() + Duration::from_secs(if steps > 3000 { 3600 } else { 15 });
     std::thread::scope(|threads| {

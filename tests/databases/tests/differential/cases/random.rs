@@ -438,8 +438,8 @@ fn round(seed: u64, steps: usize) -> Tally {
 #[test]
 fn cached_reads_equal_uncached_ones() {
     let first = seed();
-    eprintln!("{NAME}: DIESEL_CACHE_SEED={first}");
-    let rounds = if std::env::var_os("DIESEL_CACHE_SEED").is_some() {
+    eprintln!("{NAME}: CACHE_TEST_SEED={first}");
+    let rounds = if std::env::var_os("CACHE_TEST_SEED").is_some() {
         1
     } else {
         10

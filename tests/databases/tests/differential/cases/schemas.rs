@@ -415,7 +415,7 @@ fn round(seed: u64, steps: usize) -> Tally {
     let schema = Schema::make(Engine::named(NAME), &mut chance, &mut |sql| {
         let done = plain.batch_execute(sql);
         if let Err(error) = &done
-            && std::env::var_os("DIESEL_CACHE_SHOW").is_some()
+            && std::env::var_os("CACHE_TEST_SHOW").is_some()
         {
             eprintln!("refused: {sql}: {error}");
         }
@@ -439,7 +439,7 @@ fn round(seed: u64, steps: usize) -> Tally {
         run.step();
     }
     run.end();
-    if std::env::var_os("DIESEL_CACHE_SHOW").is_some() {
+    if std::env::var_os("CACHE_TEST_SHOW").is_some() {
         eprintln!("{NAME} {seed}: {:?}", cache.stats());
     }
     let Run {
@@ -458,8 +458,8 @@ fn round(seed: u64, steps: usize) -> Tally {
 #[test]
 fn cached_reads_equal_uncached_ones_on_random_schemas() {
     let first = seed();
-    eprintln!("{NAME}: DIESEL_CACHE_SEED={first}");
-    let rounds = if std::env::var_os("DIESEL_CACHE_SEED").is_some() {
+    eprintln!("{NAME}: CACHE_TEST_SEED={first}");
+    let rounds = if std::env::var_os("CACHE_TEST_SEED").is_some() {
         1
     } else {
         12

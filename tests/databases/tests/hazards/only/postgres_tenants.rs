@@ -577,7 +577,7 @@ fn hazard_09_tenants_take_turns_on_pooled_connections() {
         .build(ConnectionManager::<Conn>::new(house.arena.url()))
         .unwrap();
     let seed = crate::chance::seed();
-    eprintln!("DIESEL_CACHE_SEED={seed}");
+    eprintln!("CACHE_TEST_SEED={seed}");
     let mut chance = Chance::new(seed);
     let mut held: Vec<_> = (0..3).map(|_| pool.get().unwrap()).collect();
     for conn in &mut held {
