@@ -26,6 +26,9 @@ pub struct Catalogue {
     attributes: BTreeSet<Name>,
     /// Routines that are called where no text names them: by operators, casts, domains.
     pub hidden_calls: BTreeSet<Name>,
+    /// The settings of the application's own that code and policies look at; `None` if not
+    /// all can be named.
+    pub looked_at: Option<BTreeSet<Name>>,
     /// The functions that a change of the schema runs.
     pub event_triggers: BTreeSet<Name>,
     /// The functions that the defaults of domains call, wherever a value is made.

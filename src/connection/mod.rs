@@ -97,8 +97,8 @@ where
         self.set_instrumentation(Tracker::new(cache.clone(), next));
         ask_session(self).map_err(Error::Attach)?;
         catalogue::ask(self, Place::Autocommit).map_err(Error::Attach)?;
-        // The schema may have changed before the database was known, and with it what is asked.
-        if tracker(self).is_some_and(|tracker| tracker.must_ask()) {
+        // The schema may have changed in between, and with it what is to be asked.
+        if tracker(self).is_some_and(|tracker| tracker.looks_elsewhere()) {
             ask_session(self).map_err(Error::Attach)?;
         }
         // rule: attaching-inside-a-transaction-is-late
@@ -192,8 +192,8 @@ where
     let tracker = tracker(conn).ok_or(Bypass::Unattached)?;
     tracker.database().ok_or(Bypass::Unidentified)?;
     catalogue::keep_current(conn)?;
-    // A look may have found another schema.
-    if known(conn)? {
+    // Policies may look at other settings by now.
+    if self::tracker(conn).is_some_and(|tracker| tracker.looks_elsewhere()) {
         ask_session_now(conn)?;
     }
     Ok(())
@@ -316,10 +316,9 @@ where
         return Ok(());
     };
     let name = tracker.cache().core().config.database.clone();
-    let asked_at = tracker.database().map(|database| database.generation());
     let info = quietly(conn, |conn| introspect::session(conn, name.as_deref()))?;
     if let Some(tracker) = self::tracker(conn) {
-        tracker.identify(C::Backend::DIALECT, info, asked_at);
+        tracker.identify(C::Backend::DIALECT, info);
     }
     Ok(())
 }

@@ -48,8 +48,8 @@ pub(crate) struct Tracker {
     simulation: Option<Simulation>,
     standby: bool,
     attached: bool,
-    /// The schema's generation when the session was last asked about.
-    asked_at: Option<u64>,
+    /// The settings of the application's own that the session was asked for.
+    looked_at: Option<BTreeSet<Name>>,
     temporary: BTreeSet<Name>,
     /// Those of them that are views: reading one runs what it calls.
     temporary_views: BTreeSet<Name>,
@@ -99,7 +99,7 @@ impl Tracker {
             simulation: None,
             standby: false,
             attached: false,
-            asked_at: None,
+            looked_at: None,
             temporary: BTreeSet::new(),
             temporary_views: BTreeSet::new(),
             temporary_unknown: false,
@@ -174,15 +174,17 @@ impl Tracker {
         self.database.is_none()
             || self.transaction.scope.digest().is_none()
             || (self.temporary_unknown && self.dialect() != Some(Dialect::Mysql))
-            || self.is_asked_too_long_ago()
     }
 
-    /// Whether the schema has changed since the session was asked: policies may look at
-    /// other settings now than those that were asked for.
+    /// Whether policies look at other settings now than those that the session was asked for.
     // rule: another-schema-looks-at-other-settings
-    fn is_asked_too_long_ago(&self) -> bool {
-        let generation = self.database.as_ref().map(|database| database.generation());
-        self.dialect() == Some(Dialect::Postgres) && generation != self.asked_at
+    pub(crate) fn looks_elsewhere(&self) -> bool {
+        self.dialect() == Some(Dialect::Postgres)
+            && self
+                .database
+                .as_ref()
+                .and_then(|database| database.resolver())
+                .is_some_and(|resolver| resolver.catalogue().looked_at != self.looked_at)
     }
 
     /// Why the session cannot be asked about now.
@@ -286,13 +288,9 @@ impl Tracker {
     }
 
     /// What the database said of the session.
-    ///
-    /// `asked_at` is the schema's generation before it was asked, if the database was known
-    /// then.
-    pub(crate) fn identify(&mut self, dialect: Dialect, info: SessionInfo, asked_at: Option<u64>) {
+    pub(crate) fn identify(&mut self, dialect: Dialect, info: SessionInfo) {
         let database = self.cache.database(info.database, dialect);
-        // A generation that was never left cannot have changed while the session was asked.
-        self.asked_at = asked_at.or_else(|| (database.generation() == 0).then_some(0));
+        self.looked_at = info.looked_at;
         // The same database in memory keeps its name when it is asked again.
         if self
             .database

@@ -35,6 +35,8 @@ pub(crate) struct SessionInfo {
     /// Whether the session's statements may do what their texts do not tell: they are
     /// quoted otherwise than this crate reads them, or a temporary trigger lies in wait.
     pub(crate) untrackable: bool,
+    /// The settings of the application's own that `settings` holds; as in the catalogue.
+    pub(crate) looked_at: Option<BTreeSet<Name>>,
     /// Temporary relations, as far as they can be listed.
     pub(crate) temporary: BTreeSet<Name>,
     /// Those of them that are views.

@@ -88,6 +88,7 @@ where
         attached: false,
         untrackable,
         temporary: BTreeSet::new(),
+        looked_at: None,
         temporary_views: BTreeSet::new(),
         user,
     })

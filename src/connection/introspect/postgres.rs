@@ -50,7 +50,8 @@ where
     let row = rows.first().ok_or(diesel::result::Error::NotFound)?;
     let mut settings = texts(conn, SETTINGS)?;
     settings.push(row[6..9].to_vec());
-    settings.push(settings::looked_at(conn)?);
+    let looked_at = settings::looked_at(conn)?;
+    settings.push(settings::values(conn, looked_at.as_ref())?);
     let identity = match name {
         Some(name) => name.to_owned(),
         None => format!("{} {} {}", cell(row, 0), cell(row, 1), cell(row, 2)),
@@ -67,6 +68,7 @@ where
         standby: flag(row, 5),
         attached: false,
         untrackable: cell(row, 10) != "on",
+        looked_at,
         temporary: names(cell(row, 9)),
         temporary_views: names(cell(row, 11)),
         user: String::new(),
@@ -79,6 +81,7 @@ where
     C::Backend: CacheDatabase,
 {
     let mut catalogue = Catalogue::default();
+    catalogue.looked_at = settings::looked_at(conn)?;
     let relations = format!(
         "SELECT c.relname::text, c.relkind::text, c.relrowsecurity::int::text, \
                 CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) END \

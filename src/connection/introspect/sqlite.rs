@@ -47,6 +47,7 @@ where
         attached,
         untrackable,
         temporary: names(&temporary.join(&SEPARATOR.to_string())),
+        looked_at: None,
         temporary_views: BTreeSet::new(),
         user: String::new(),
     })

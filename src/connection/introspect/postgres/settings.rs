@@ -11,7 +11,7 @@ use diesel::result::QueryResult;
 
 use super::{Texts, cell, texts};
 use crate::dialect::Dialect;
-use crate::footprint;
+use crate::footprint::{self, Name};
 use crate::statement::CacheDatabase;
 
 // Where no table has row-level security, none of it matters.
@@ -28,23 +28,37 @@ const CODE: &str = "\
          WHERE c.relkind = 'v' AND n.nspname NOT IN ('pg_catalog', 'information_schema')) AS code \
      WHERE t ILIKE '%current_setting%' AND EXISTS (SELECT FROM pg_class WHERE relrowsecurity)";
 
-/// The names and values of the settings that code of the database looks at. Where not all
-/// names can be told, a value that no other session has.
+/// The names of the settings that code of the database looks at; `None` if not all can be
+/// told.
 ///
 /// # Errors
 /// What the database returns.
-pub(super) fn looked_at<C>(conn: &mut C) -> QueryResult<Texts>
+pub(super) fn looked_at<C>(conn: &mut C) -> QueryResult<Option<BTreeSet<Name>>>
 where
     C: LoadConnection,
     C::Backend: CacheDatabase,
 {
     let mut names = BTreeSet::new();
-    for row in texts(conn, CODE)? {
-        // rule: a-setting-that-cannot-be-named-keeps-the-session-apart
-        if !collect(cell(&row, 0), &mut names) {
-            return Ok(vec![Some(format!("{:032x}", rand::random::<u128>()))]);
-        }
-    }
+    let all = texts(conn, CODE)?
+        .iter()
+        .all(|row| collect(cell(row, 0), &mut names));
+    Ok(all.then_some(names))
+}
+
+/// The names and values of those settings; or, where they cannot be named, a value that no
+/// other session has.
+///
+/// # Errors
+/// What the database returns.
+pub(super) fn values<C>(conn: &mut C, names: Option<&BTreeSet<Name>>) -> QueryResult<Texts>
+where
+    C: LoadConnection,
+    C::Backend: CacheDatabase,
+{
+    // rule: a-setting-that-cannot-be-named-keeps-the-session-apart
+    let Some(names) = names else {
+        return Ok(vec![Some(format!("{:032x}", rand::random::<u128>()))]);
+    };
     if names.is_empty() {
         return Ok(Vec::new());
     }
@@ -85,13 +99,13 @@ pub(super) fn is_in_the_key(condition: &str) -> bool {
 
 /// Adds the names that a text calls `current_setting` with. Returns whether it names all
 /// of them as plain literals.
-fn collect(code: &str, names: &mut BTreeSet<String>) -> bool {
+fn collect(code: &str, names: &mut BTreeSet<Name>) -> bool {
     let code = code.to_lowercase();
     let mut calls = code.split("current_setting");
     calls.next();
     for call in calls {
         match literal(call) {
-            Some(name) => names.insert(name.to_owned()),
+            Some(name) => names.insert(name.into()),
             None => return false,
         };
     }
@@ -115,7 +129,7 @@ fn literal(call: &str) -> Option<&str> {
 mod tests {
     use super::*;
 
-    fn found(code: &str) -> Option<Vec<String>> {
+    fn found(code: &str) -> Option<Vec<Name>> {
         let mut names = BTreeSet::new();
         collect(code, &mut names).then(|| names.into_iter().collect())
     }
@@ -147,8 +161,9 @@ mod tests {
     fn literals_are_found() {
         let code = "(tenant = current_setting('app.Tenant'::text, true)) OR \
                     pg_catalog.CURRENT_SETTING ( 'role' ) = x";
-        assert_eq!(found(code).unwrap(), ["app.tenant", "role"]);
-        assert_eq!(found("tenant = current_user").unwrap(), [""; 0]);
+        let names: Vec<Name> = vec!["app.tenant".into(), "role".into()];
+        assert_eq!(found(code), Some(names));
+        assert_eq!(found("tenant = current_user"), Some(Vec::new()));
     }
 
     #[test]
