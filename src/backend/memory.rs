@@ -33,6 +33,8 @@ const ENTRY_OVERHEAD: usize = 192;
 /// A shard holds this much at least, or there is only one.
 const SHARD_BYTES: u64 = 8 << 20;
 
+/// How often a store that keeps being overtaken tries.
+const ATTEMPTS: usize = 16;
 /// How long a store waits for another of the same key under way; they take microseconds.
 const PATIENCE: Duration = Duration::from_millis(100);
 
@@ -291,34 +293,38 @@ impl CacheBackend for MemoryBackend {
     }
 
     fn put_if_absent(&self, key: Key, entry: Entry) -> Result<Put, BackendError> {
-        let slot = match self.slot(&key, entry) {
+        let mut slot = match self.slot(&key, entry) {
             Ok(slot) => slot,
             Err(refused) => return Ok(refused),
         };
-        let nonce = self.nonce();
-        let found = self.entries.entry(&key, Some(PATIENCE), |_, slot| {
-            if slot.is_valid(nonce) {
-                EntryAction::Retain(())
-            } else {
-                EntryAction::ReplaceWithGuard
+        // Whoever stores or removes under the key meanwhile takes the place that was kept
+        // for this entry. Then it is asked again whether there is one.
+        for _ in 0..ATTEMPTS {
+            let nonce = self.nonce();
+            let found = self.entries.entry(&key, Some(PATIENCE), |_, slot| {
+                if slot.is_valid(nonce) {
+                    EntryAction::Retain(())
+                } else {
+                    EntryAction::ReplaceWithGuard
+                }
+            });
+            let guard = match found {
+                EntryResult::Vacant(guard) => guard,
+                EntryResult::Replaced(guard, old) => {
+                    self.forget(&old);
+                    guard
+                }
+                EntryResult::Retained(()) | EntryResult::Removed(..) | EntryResult::Timeout => {
+                    return Ok(Put::Present);
+                }
+            };
+            let follow = self.follow(&key, &slot);
+            match guard.insert(slot) {
+                Ok(()) => return Ok(self.settle(follow)),
+                Err(refused) => slot = refused,
             }
-        });
-        let guard = match found {
-            EntryResult::Vacant(guard) => guard,
-            EntryResult::Replaced(guard, old) => {
-                self.forget(&old);
-                guard
-            }
-            EntryResult::Retained(()) | EntryResult::Removed(..) | EntryResult::Timeout => {
-                return Ok(Put::Present);
-            }
-        };
-        let follow = self.follow(&key, &slot);
-        // Refused only if another store came first.
-        Ok(match guard.insert(slot) {
-            Ok(()) => self.settle(follow),
-            Err(_) => Put::Present,
-        })
+        }
+        Ok(Put::Present)
     }
 
     fn touch(&self, key: &Key, expires_at: Instant) -> Result<bool, BackendError> {
