@@ -55,7 +55,7 @@ where
     M: CacheModel,
     Conn: Connection + 'static,
 {
-    heard.run_returning(conn, |conn| {
+    heard.run(conn, |conn| {
         heard.before(None, conn)?;
         let model = insert(conn)?;
         heard.after(&model, true, conn)?;

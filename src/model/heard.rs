@@ -63,21 +63,6 @@ impl<M: CacheModel, Pre: Event, Post: Event> Heard<M, Pre, Post> {
         }
     }
 
-    /// Like [`run`](Self::run), where the statement returns rows: SQLite tells of some of
-    /// its errors only at the commit.
-    pub(super) fn run_returning<C: Connection, T>(
-        &self,
-        conn: &mut C,
-        write: impl FnOnce(&mut C) -> QueryResult<T>,
-    ) -> QueryResult<T> {
-        // rule: a-create-is-told-of-by-its-commit
-        if self.hears_commit() {
-            transaction(conn, write)
-        } else {
-            self.run(conn, write)
-        }
-    }
-
     fn hears_commit(&self) -> bool {
         let typed = self.commit.as_ref().is_some_and(|c| c.has_receivers());
         typed || self.any_commit.is_some()

@@ -87,14 +87,6 @@ pub(super) const RULES: &[Mutant] = &[
         servers: false,
     },
     Mutant {
-        name: "a-create-is-told-of-by-its-commit",
-        file: "src/model/heard.rs",
-        find: "        if self.hears_commit() {\n            transaction(conn, write)",
-        replace: "        if false {\n            transaction(conn, write)",
-        tests: SUITE,
-        servers: false,
-    },
-    Mutant {
         name: "an-unknown-commit-is-counted",
         file: "src/connection/told.rs",
         find: "if hooks > 0 {",
