@@ -123,9 +123,10 @@ impl Dependencies {
         }
     }
 
-    /// Somebody is about to tell of a read. Should that never come, the value is refused.
+    /// Somebody tells of a read as long as this lives. Should a panic end it, which the user
+    /// may catch, nothing was told, and the value is refused.
     pub(crate) fn owe(&self) -> Owed {
-        Owed(Some(self.clone()))
+        Owed(self.clone())
     }
 
     /// The value must not be stored.
@@ -152,22 +153,14 @@ impl Dependencies {
     }
 }
 
-/// The duty to tell of a read, or to refuse the value. Dropped unpaid (a panic that the
-/// user may catch), it refuses it.
+/// The duty to tell of a read, or to refuse the value; see [`Dependencies::owe`].
 #[derive(Debug)]
-pub(crate) struct Owed(Option<Dependencies>);
-
-impl Owed {
-    /// It was told.
-    pub(crate) fn pay(mut self) {
-        self.0 = None;
-    }
-}
+pub(crate) struct Owed(Dependencies);
 
 impl Drop for Owed {
     fn drop(&mut self) {
-        if let Some(value) = &self.0 {
-            value.refuse(Unstored::Failed);
+        if std::thread::panicking() {
+            self.0.refuse(Unstored::Failed);
         }
     }
 }

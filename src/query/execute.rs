@@ -72,29 +72,7 @@ where
     S: Default + Any + Send + Sync,
 {
     // rule: a-read-that-never-returns-makes-no-value
-    let owed = options.within.as_ref().map(Dependencies::owe);
-    let stored = run(query, &options, conn, rows, push, size);
-    if let Some(owed) = owed {
-        owed.pay();
-    }
-    stored
-}
-
-/// Like [`execute`], but does not know of panics.
-fn run<'query, Q, Conn, S>(
-    query: Q,
-    options: &Options,
-    conn: &mut Conn,
-    rows: (RowForm, &'static str),
-    push: impl Fn(&mut S, &RowOf<'_, 'query, Conn>) -> QueryResult<()>,
-    size: impl Fn(&S) -> Size,
-) -> QueryResult<Arc<S>>
-where
-    Conn: LoadConnection,
-    Conn::Backend: CacheDatabase + QueryMetadata<Q::SqlType>,
-    Q: Query + QueryFragment<Conn::Backend> + QueryId + 'query,
-    S: Default + Any + Send + Sync,
-{
+    let _owed = options.within.as_ref().map(Dependencies::owe);
     let ask = |query: Q, conn: &mut Conn| -> QueryResult<Arc<S>> {
         // What this read is, its handle is told below.
         let _told = options.within.as_ref().map(watch::told);
@@ -122,7 +100,7 @@ where
         }
     };
 
-    let plan = match plan(&query, options, conn, rows) {
+    let plan = match plan(&query, &options, conn, rows) {
         Ok(plan) => plan,
         Err(reason) => {
             let cache = connection::tracker(conn).map(|tracker| tracker.cache().clone());

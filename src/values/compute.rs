@@ -333,25 +333,12 @@ enum Found<'c, T> {
 impl Value {
     fn resolve<T: CacheValue, E>(
         self,
-        asker: Asker<'_>,
-        is_empty: fn(&T) -> bool,
-        compute: impl FnOnce(&Dependencies) -> Result<T, E>,
-    ) -> Result<T, E> {
-        // rule: a-value-that-never-returns-makes-no-other
-        let owed = self.within.as_ref().map(Dependencies::owe);
-        let value = self.run(asker, is_empty, compute);
-        if let Some(owed) = owed {
-            owed.pay();
-        }
-        value
-    }
-
-    fn run<T: CacheValue, E>(
-        &self,
         mut asker: Asker<'_>,
         is_empty: fn(&T) -> bool,
         compute: impl FnOnce(&Dependencies) -> Result<T, E>,
     ) -> Result<T, E> {
+        // rule: a-value-that-never-returns-makes-no-other
+        let _owed = self.within.as_ref().map(Dependencies::owe);
         watch::cached(self.within.as_ref());
         let plan = match self.find::<T>(&mut asker) {
             Found::Hit(value) => {
@@ -417,12 +404,12 @@ impl Value {
             Ok(fill) => fill,
             Err(reason) => return Found::Bypass(reason),
         };
+        let tags = self.tags();
         if !self.refresh
-            && let Some(value) = self.valid(&key, asker)
+            && let Some(value) = self.valid(&key, &tags, asker)
         {
             return Found::Hit(value);
         }
-        let tags = self.tags();
         let vector = match core.capture(&tags) {
             Ok(vector) => vector,
             Err(reason) => return Found::Bypass(reason),
@@ -436,7 +423,7 @@ impl Value {
             // What the leader collected may be older than this call.
             Some(Role::Follower(landed)) => {
                 if landed.is_some()
-                    && let Some(value) = self.valid(&key, asker)
+                    && let Some(value) = self.valid(&key, &tags, asker)
                 {
                     count(&core.counters.joined);
                     return Found::Hit(value);
@@ -454,12 +441,11 @@ impl Value {
         })
     }
 
-    /// The value that is stored, if it is valid and depends on all that is named here.
-    fn valid<T: CacheValue>(&self, key: &Key, asker: &mut Asker<'_>) -> Option<T> {
+    /// The value that is stored, if it is valid and depends on all of `tags`.
+    fn valid<T: CacheValue>(&self, key: &Key, tags: &[Tag], asker: &mut Asker<'_>) -> Option<T> {
         let (entry, held) = look::valid::<T>(self.cache.core(), key)?;
         // rule: a-value-depends-on-all-that-is-named
-        if self
-            .tags()
+        if tags
             .iter()
             .any(|tag| entry.tags.binary_search(tag).is_err())
         {
