@@ -108,14 +108,7 @@ impl Core {
             Ok(fetched) => fetched,
             Err(error) => return Found::Bypass(self.failed(&error)),
         };
-        let judgement = match judge(fetched, tags) {
-            Judgement::Establish => match self.backend.establish(tags) {
-                Ok(fetched) => judge(fetched, tags),
-                Err(error) => return Found::Bypass(self.failed(&error)),
-            },
-            judgement => judgement,
-        };
-        match judgement {
+        match judge(fetched, tags) {
             Judgement::Hit(entry) if refresh => Found::Miss(entry.vector),
             Judgement::Hit(entry) if entry.expires_at <= Instant::now() => {
                 count(&self.counters.expirations);
@@ -123,9 +116,11 @@ impl Core {
             }
             Judgement::Hit(entry) => Found::Hit(entry),
             Judgement::Miss(vector) => Found::Miss(vector),
+            Judgement::Establish => match self.capture(tags) {
+                Ok(vector) => Found::Miss(vector),
+                Err(reason) => Found::Bypass(reason),
+            },
             Judgement::Quarantined => Found::Bypass(Bypass::Quarantined),
-            // A tag that is missing again was renewed in between: a writer is at work.
-            Judgement::Establish => Found::Bypass(Bypass::Quarantined),
             Judgement::Closed => Found::Bypass(Bypass::Closed),
         }
     }
@@ -140,6 +135,7 @@ impl Core {
         match judge(fetched.map_err(|error| self.failed(&error))?, tags) {
             Judgement::Miss(vector) => Ok(vector),
             Judgement::Hit(entry) => Ok(entry.vector),
+            // A tag that is missing again was renewed in between: a writer is at work.
             Judgement::Quarantined | Judgement::Establish => Err(Bypass::Quarantined),
             Judgement::Closed => Err(Bypass::Closed),
         }

@@ -120,11 +120,7 @@ impl<M: CacheModel> Saves<M> {
             })?;
         }
         if let Some(signal) = &self.any_pre {
-            let change = if created {
-                Change::Created
-            } else {
-                Change::Saved
-            };
+            let change = saved(created);
             let instance = instance.map(|instance| instance as &dyn Any);
             send_any::<M, C>(signal, Lifecycle::PreSave, instance, change, None, conn)?;
         }
@@ -147,11 +143,7 @@ impl<M: CacheModel> Saves<M> {
             .then(|| tracker(conn).and_then(|tracker| tracker.changed().cloned()))
             .flatten();
         let changed = changed.as_ref();
-        let change = if created {
-            Change::Created
-        } else {
-            Change::Saved
-        };
+        let change = saved(created);
         self.await_commit(instance, change, changed, conn);
         if let Some(signal) = &self.post {
             signal.send(&PostSave {
@@ -172,6 +164,14 @@ impl<M: CacheModel> Saves<M> {
             )?;
         }
         Ok(())
+    }
+}
+
+fn saved(created: bool) -> Change {
+    if created {
+        Change::Created
+    } else {
+        Change::Saved
     }
 }
 
