@@ -176,7 +176,7 @@ impl Core {
             let attentive = strategies.flat_map(Strategies::attentive);
             found.extend(attentive.map(|strategy| (table.clone(), strategy.clone())));
         };
-        if writes.root || writes.database || writes.schema {
+        if writes.is_unbounded() {
             settings.tables().for_each(&mut add);
         } else {
             writes.tables.iter().for_each(&mut add);

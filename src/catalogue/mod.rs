@@ -151,10 +151,17 @@ impl Writes {
         }
     }
 
+    /// Whether more may be written than the tables: anything in the database or in others,
+    /// or the schema.
+    #[must_use]
+    pub fn is_unbounded(&self) -> bool {
+        self.root || self.database || self.schema
+    }
+
     /// Whether nothing is written.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        !self.root && !self.database && !self.schema && self.tables.is_empty()
+        !self.is_unbounded() && self.tables.is_empty()
     }
 
     /// Adds what another statement writes.
@@ -172,10 +179,7 @@ impl Writes {
     /// Whether it touches anything that `reads` depends on.
     #[must_use]
     pub fn touches(&self, reads: &Reads) -> bool {
-        self.root
-            || self.database
-            || self.schema
-            || self.tables.iter().any(|table| reads.tables.contains(table))
+        self.is_unbounded() || self.tables.iter().any(|table| reads.tables.contains(table))
     }
 }
 

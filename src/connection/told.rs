@@ -111,7 +111,7 @@ pub(super) fn wrote(cache: &Cache, resolved: &Resolved, in_transaction: bool) {
     let told = signal.send_robust(&PostWrite {
         targets: &targets,
         tables: &writes.tables,
-        anything: writes.root || writes.database || writes.schema,
+        anything: writes.is_unbounded(),
         in_transaction,
     });
     let errors = told.iter().filter(|(_, told)| told.is_err()).count();

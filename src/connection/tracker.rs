@@ -424,10 +424,7 @@ impl Tracker {
         let governed = match (&self.database, generation) {
             // What keeps every read away needs no more.
             (Some(database), Some(generation))
-                if !(quarantine.is_empty()
-                    || quarantine.database
-                    || quarantine.schema
-                    || quarantine.root) =>
+                if !(quarantine.is_empty() || quarantine.is_unbounded()) =>
             {
                 let governed = database.govern(generation);
                 // From here on no read goes by a newer catalogue; one may have before.
