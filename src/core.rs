@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use crate::backend::{CacheBackend, Put};
+use crate::backend::{Ask, CacheBackend, Databases, Put};
 use crate::bypass::Bypass;
 use crate::config::Config;
 use crate::database::TagSpace;
@@ -18,6 +18,7 @@ use crate::protocol::{Judgement, judge};
 use crate::resolve::Settings;
 use crate::stats::{Counters, count};
 use crate::tag::Tag;
+use crate::token::ProcessId;
 
 /// No entry lives longer.
 pub(crate) const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
@@ -26,6 +27,8 @@ pub(crate) const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
 #[derive(Debug)]
 pub(crate) struct Core {
     pub(crate) backend: Arc<dyn CacheBackend>,
+    /// What a shared store knows this cache by.
+    pub(crate) process: ProcessId,
     pub(crate) counters: Counters,
     pub(crate) config: Config,
     pub(crate) flights: Flights,
@@ -63,6 +66,7 @@ impl Core {
     pub(crate) fn new(backend: Arc<dyn CacheBackend>, config: Config) -> Arc<Self> {
         Arc::new(Self {
             backend,
+            process: ProcessId::fresh(),
             counters: Counters::default(),
             flights: Flights::default(),
             orphans: Mutex::default(),
@@ -103,8 +107,14 @@ impl Core {
 
     /// Looks for a valid entry. The tokens of a miss are captured here, and so before
     /// the caller reads the database.
-    pub(crate) fn lookup(&self, key: &Key, tags: &[Tag], refresh: bool) -> Found {
-        let fetched = match self.backend.fetch(key, tags) {
+    pub(crate) fn lookup(
+        &self,
+        key: &Key,
+        tags: &[Tag],
+        databases: Databases,
+        refresh: bool,
+    ) -> Found {
+        let fetched = match self.backend.fetch(&Ask::entry(key, tags, databases)) {
             Ok(fetched) => fetched,
             Err(error) => return Found::Bypass(self.failed(&error)),
         };
@@ -116,7 +126,7 @@ impl Core {
             }
             Judgement::Hit(entry) => Found::Hit(entry),
             Judgement::Miss(vector) => Found::Miss(vector),
-            Judgement::Establish => match self.capture(tags) {
+            Judgement::Establish => match self.capture(tags, databases) {
                 Ok(vector) => Found::Miss(vector),
                 Err(reason) => Found::Bypass(reason),
             },
@@ -130,8 +140,8 @@ impl Core {
     ///
     /// # Errors
     /// Why nothing may be stored.
-    pub(crate) fn capture(&self, tags: &[Tag]) -> Result<Vector, Bypass> {
-        let fetched = self.backend.establish(tags);
+    pub(crate) fn capture(&self, tags: &[Tag], databases: Databases) -> Result<Vector, Bypass> {
+        let fetched = self.backend.fetch(&Ask::tokens(tags, databases));
         match judge(fetched.map_err(|error| self.failed(&error))?, tags) {
             Judgement::Miss(vector) => Ok(vector),
             Judgement::Hit(entry) => Ok(entry.vector),
@@ -150,7 +160,7 @@ impl Core {
 
     /// Stores a result. Returns whether it is stored.
     pub(crate) fn store(&self, key: Key, entry: Entry) -> bool {
-        self.store_by(entry, |entry| self.backend.put(key, entry))
+        self.store_by(entry, |entry| self.backend.put(key, entry, None))
     }
 
     /// Stores a result unless a valid one is there. Returns whether it is stored.

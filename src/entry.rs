@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::tag::Tag;
 use crate::token::{Nonce, Token};
@@ -19,6 +19,36 @@ pub struct Vector {
     pub tokens: Box<[Token]>,
 }
 
+/// What is stored.
+#[derive(Clone)]
+pub enum Payload {
+    /// As it is in this process. What a backend is given that keeps its entries here.
+    Typed(Arc<dyn Any + Send + Sync>),
+    /// As bytes. What a backend is given that [is shared](crate::backend::CacheBackend::is_shared).
+    Bytes(Arc<[u8]>),
+}
+
+impl Payload {
+    /// What is stored as a `T`, if that is what it is.
+    #[must_use]
+    pub fn typed<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        match self {
+            Self::Typed(value) => Arc::clone(value).downcast().ok(),
+            Self::Bytes(_) => None,
+        }
+    }
+}
+
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Rows and values are nobody's business.
+        f.write_str(match self {
+            Self::Typed(_) => "Typed",
+            Self::Bytes(_) => "Bytes",
+        })
+    }
+}
+
 /// A stored result.
 #[derive(Clone)]
 pub struct Entry {
@@ -26,12 +56,17 @@ pub struct Entry {
     pub tags: Arc<[Tag]>,
     /// The tokens it is valid for.
     pub vector: Vector,
-    /// The rows.
-    pub rows: Arc<dyn Any + Send + Sync>,
+    /// The rows, or the value.
+    pub payload: Payload,
     /// What it weighs, in bytes.
     pub weight: usize,
     /// When it is too old to be served.
     pub expires_at: Instant,
+    /// How long it was to live when it was stored.
+    pub lifetime: Duration,
+    /// When it is too old to be served while another reader makes it anew. Not before it
+    /// expires.
+    pub stale_until: Instant,
     /// The latest end of its life, however often it is
     /// [touched](crate::backend::CacheBackend::touch).
     pub not_after: Option<Instant>,

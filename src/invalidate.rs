@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::backend::Writer;
 use crate::catalogue::Writes;
 use crate::core::Core;
 use crate::database::TagSpace;
@@ -62,7 +63,13 @@ impl Core {
         let writer = WriterId::fresh();
         let tags = write_tags(&writes, space);
         count(&self.counters.quarantines);
-        if let Err(error) = self.backend.quarantine(writer, &tags) {
+        let known = Writer {
+            id: writer,
+            process: self.process,
+            space,
+            session: session.as_deref(),
+        };
+        if let Err(error) = self.backend.quarantine(&known, &tags) {
             self.failed(&error);
         }
         Guard {

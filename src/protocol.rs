@@ -39,6 +39,20 @@ pub struct Fetched {
     pub entry: Option<Entry>,
     /// The states of the read's tags.
     pub states: TagStates,
+    /// What became of the lease that was asked for.
+    pub leased: Leased,
+}
+
+/// What became of a lease: the right to make an entry, while others wait for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Leased {
+    /// None was asked for, or nothing could be stored.
+    #[default]
+    NotAsked,
+    /// It is the asker's.
+    Granted,
+    /// Another has it.
+    Taken,
 }
 
 /// What to do with what was fetched.
@@ -108,9 +122,10 @@ pub enum Lift {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::time::Instant;
+    use std::time::{Duration, Instant};
 
     use super::*;
+    use crate::entry::Payload;
 
     fn tags() -> Arc<[Tag]> {
         Arc::from([Tag::root()])
@@ -123,9 +138,11 @@ mod tests {
                 nonce,
                 tokens: Box::new([token]),
             },
-            rows: Arc::new(()),
+            payload: Payload::Typed(Arc::new(())),
             weight: 0,
             expires_at: Instant::now(),
+            lifetime: Duration::ZERO,
+            stale_until: Instant::now(),
             not_after: None,
             removed_with: Arc::from([]),
         }
@@ -136,6 +153,7 @@ mod tests {
             gate,
             entry,
             states: TagStates::from_slice(&[state]),
+            leased: Leased::NotAsked,
         }
     }
 

@@ -68,6 +68,18 @@ impl Tag {
         Self::hash(b'l', &[name.as_bytes()])
     }
 
+    /// The tag with these bytes: how it crosses to a store outside of the process.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(u128::from_le_bytes(bytes))
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; 16] {
+        self.0.to_le_bytes()
+    }
+
     fn hash(kind: u8, parts: &[&[u8]]) -> Self {
         let mut hasher = blake3::Hasher::new();
         hasher.update(&[kind]);

@@ -5,53 +5,62 @@
 
 use std::fmt;
 
-/// The current state of one tag, at random. Two tokens are equal only if one is a copy of the other.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Token(u128);
+macro_rules! random_number {
+    ($(#[$doc:meta])* $name:ident, $fresh:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(u128);
 
-impl Token {
-    /// A token nobody has seen before.
-    #[must_use]
-    pub fn fresh() -> Self {
-        Self(rand::random())
-    }
+        impl $name {
+            #[doc = $fresh]
+            #[must_use]
+            pub fn fresh() -> Self {
+                Self(rand::random())
+            }
+
+            /// The one with these bytes: how it crosses to a store outside of the process.
+            #[must_use]
+            pub fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(u128::from_be_bytes(bytes))
+            }
+
+            /// Its bytes.
+            #[must_use]
+            pub fn to_bytes(self) -> [u8; 16] {
+                self.0.to_be_bytes()
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({:032x})"), self.0)
+            }
+        }
+    };
 }
 
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Token({:032x})", self.0)
-    }
+random_number! {
+    /// The current state of one tag, at random. Two tokens are equal only if one is a copy of the other.
+    Token, "A token nobody has seen before."
 }
 
-/// One writer: a transaction, or an autocommit statement, between its quarantine and its lift.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct WriterId(u128);
-
-impl WriterId {
-    /// An id nobody has used before.
-    #[must_use]
-    pub fn fresh() -> Self {
-        Self(rand::random())
-    }
+random_number! {
+    /// One writer: a transaction, or an autocommit statement, between its quarantine and its lift.
+    WriterId, "An id nobody has used before."
 }
 
-impl fmt::Debug for WriterId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "WriterId({:032x})", self.0)
-    }
+random_number! {
+    /// The generation of a store. Entries of another generation are dead.
+    Nonce, "A generation nobody has seen before."
 }
 
-/// The generation of a store. Entries of another generation are dead.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Nonce(u128);
+random_number! {
+    /// A time in which a store has lost nothing. It begins anew whenever the store may have
+    /// lost a quarantine.
+    Epoch, "An epoch that nobody has seen before."
+}
 
 impl Nonce {
-    /// A generation nobody has seen before.
-    #[must_use]
-    pub fn fresh() -> Self {
-        Self(rand::random())
-    }
-
     /// The generation with that random number.
     #[must_use]
     pub fn from_bits(bits: u64) -> Self {
@@ -59,8 +68,25 @@ impl Nonce {
     }
 }
 
-impl fmt::Debug for Nonce {
+impl Epoch {
+    /// That of a store which loses nothing as long as the process lives.
+    pub const LASTING: Self = Self(0);
+}
+
+/// One process that uses a shared store, at random.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ProcessId(pub u32);
+
+impl ProcessId {
+    /// An id that no other process has.
+    #[must_use]
+    pub fn fresh() -> Self {
+        Self(rand::random())
+    }
+}
+
+impl fmt::Debug for ProcessId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Nonce({:032x})", self.0)
+        write!(f, "ProcessId({:08x})", self.0)
     }
 }

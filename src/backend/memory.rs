@@ -14,13 +14,13 @@ use quick_cache::sync::{Cache, EntryAction, EntryResult};
 use quick_cache::{Lifecycle, OptionsBuilder, Weighter};
 use smallvec::SmallVec;
 
-use crate::backend::{CacheBackend, Put, Usage};
+use crate::backend::{Ask, CacheBackend, Put, Usage, Writer};
 use crate::entry::Entry;
 use crate::error::BackendError;
 use crate::key::Key;
-use crate::protocol::{Fetched, Lift, TagState, TagStates};
+use crate::protocol::{Fetched, Leased, Lift, TagState, TagStates};
 use crate::tag::Tag;
-use crate::token::{Nonce, WriterId};
+use crate::token::{Epoch, Nonce, ProcessId, WriterId};
 
 mod cells;
 mod removable;
@@ -234,30 +234,35 @@ struct Follow {
 }
 
 impl CacheBackend for MemoryBackend {
-    fn fetch(&self, key: &Key, tags: &[Tag]) -> Result<Fetched, BackendError> {
+    fn fetch(&self, ask: &Ask<'_>) -> Result<Fetched, BackendError> {
         let gate = Some(self.nonce());
-        if let Some(slot) = self.entries.get(key) {
+        if let Some(slot) = ask.key.and_then(|key| self.entries.get(key)) {
             // The cells are those of the entry's tags, so they answer only for the same tags.
-            if *slot.entry.tags == *tags {
-                return Ok(Fetched {
-                    gate,
-                    states: slot.states().collect(),
-                    entry: Some(slot.entry),
-                });
+            if *slot.entry.tags == *ask.tags {
+                let states: TagStates = slot.states().collect();
+                if !(ask.establish && states.contains(&TagState::Missing)) {
+                    return Ok(Fetched {
+                        gate,
+                        states,
+                        entry: Some(slot.entry),
+                        leased: Leased::NotAsked,
+                    });
+                }
             }
         }
-        let cells = self.cells();
-        let states = tags
-            .iter()
-            .map(|tag| {
-                let cell = cells.known(tag);
-                cell.map_or(TagState::Missing, |cell| cell.read())
-            })
-            .collect();
+        let mut cells = self.cells();
+        let states = ask.tags.iter().map(|tag| {
+            if ask.establish {
+                return cells.cell(*tag).read();
+            }
+            let cell = cells.known(tag);
+            cell.map_or(TagState::Missing, |cell| cell.read())
+        });
         Ok(Fetched {
             gate,
             entry: None,
-            states,
+            states: states.collect(),
+            leased: Leased::NotAsked,
         })
     }
 
@@ -268,21 +273,11 @@ impl CacheBackend for MemoryBackend {
             gate,
             states: slot.iter().flat_map(Slot::states).collect(),
             entry: slot.map(|slot| slot.entry),
+            leased: Leased::NotAsked,
         })
     }
 
-    fn establish(&self, tags: &[Tag]) -> Result<Fetched, BackendError> {
-        let gate = Some(self.nonce());
-        let mut cells = self.cells();
-        let states: TagStates = tags.iter().map(|tag| cells.cell(*tag).read()).collect();
-        Ok(Fetched {
-            gate,
-            entry: None,
-            states,
-        })
-    }
-
-    fn put(&self, key: Key, entry: Entry) -> Result<Put, BackendError> {
+    fn put(&self, key: Key, entry: Entry, _: Option<ProcessId>) -> Result<Put, BackendError> {
         let slot = match self.slot(&key, entry) {
             Ok(slot) => slot,
             Err(refused) => return Ok(refused),
@@ -340,12 +335,12 @@ impl CacheBackend for MemoryBackend {
         Ok(matches!(found, EntryResult::Retained(true)))
     }
 
-    fn quarantine(&self, writer: WriterId, tags: &[Tag]) -> Result<(), BackendError> {
+    fn quarantine(&self, writer: &Writer<'_>, tags: &[Tag]) -> Result<Epoch, BackendError> {
         let mut cells = self.cells();
         for tag in tags {
-            cells.quarantine(writer, *tag);
+            cells.quarantine(writer.id, *tag);
         }
-        Ok(())
+        Ok(Epoch::LASTING)
     }
 
     fn lift(&self, writer: WriterId, tags: &[Tag], how: Lift) -> Result<(), BackendError> {

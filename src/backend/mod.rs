@@ -4,17 +4,21 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::database::TagSpace;
 use crate::entry::Entry;
 use crate::error::BackendError;
 use crate::key::Key;
 use crate::protocol::{Fetched, Lift};
 use crate::tag::Tag;
-use crate::token::WriterId;
+use crate::token::{Epoch, ProcessId, WriterId};
 
+mod ask;
 #[cfg(feature = "memory")]
 mod memory;
 #[cfg(feature = "memory")]
 pub use self::memory::MemoryBackend;
+
+pub use self::ask::{Ask, Databases, Holder, Lease, Standing, Writer};
 
 /// A store of entries and tokens.
 ///
@@ -29,30 +33,36 @@ pub use self::memory::MemoryBackend;
 ///
 /// Methods are called from many threads, must not panic and must not block without bound.
 pub trait CacheBackend: Debug + Send + Sync + 'static {
-    /// The entry under `key`, the state of each of `tags`, and the gate.
+    /// Whether it lives outside of this process: other processes may use it, and it may lose
+    /// what it holds while they go on. It is then given [bytes](crate::entry::Payload::Bytes)
+    /// only, and implements all that has a default here.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// The entry under a key, the state of each tag, and the gate, in one step.
+    ///
+    /// With `establish`, every tag that is missing is given a fresh token. With a `lease`, if the
+    /// gate is open, every tag clean and the entry not valid, the asker gets the lease of
+    /// that key unless another has it.
     ///
     /// # Errors
     /// If the store cannot be asked; the read then goes to the database.
-    fn fetch(&self, key: &Key, tags: &[Tag]) -> Result<Fetched, BackendError>;
+    fn fetch(&self, ask: &Ask<'_>) -> Result<Fetched, BackendError>;
 
-    /// The entry under `key`, the state of each of the entry's own tags, and the gate; no
-    /// states without an entry.
+    /// The entry under `key`, the state of each of the entry's own tags, and the gate (of all
+    /// databases, if it has tags); no states without an entry.
     ///
     /// # Errors
     /// If the store cannot be asked.
     fn recall(&self, key: &Key) -> Result<Fetched, BackendError>;
 
-    /// Like [`fetch`](Self::fetch) without an entry, but gives every missing tag a fresh token.
-    ///
-    /// # Errors
-    /// If the store cannot be asked; the read then goes to the database.
-    fn establish(&self, tags: &[Tag]) -> Result<Fetched, BackendError>;
-
-    /// Stores an entry, replacing what was there.
+    /// Stores an entry, replacing what was there, if all its tokens are current and clean and its
+    /// nonce is that of the gate. Ends the lease of `holder`.
     ///
     /// # Errors
     /// If the store cannot be asked.
-    fn put(&self, key: Key, entry: Entry) -> Result<Put, BackendError>;
+    fn put(&self, key: Key, entry: Entry, holder: Option<ProcessId>) -> Result<Put, BackendError>;
 
     /// Stores an entry unless a valid one is there, in one step: of several at once, one
     /// stores. An entry that has expired, or whose tokens are no longer current, is not valid.
@@ -61,6 +71,14 @@ pub trait CacheBackend: Debug + Send + Sync + 'static {
     /// If the store cannot be asked.
     fn put_if_absent(&self, key: Key, entry: Entry) -> Result<Put, BackendError>;
 
+    /// Ends a lease; one that the holder does not have is left alone.
+    ///
+    /// # Errors
+    /// If the store cannot be asked; the lease then ends by itself.
+    fn release(&self, _key: &Key, _holder: ProcessId) -> Result<(), BackendError> {
+        Ok(())
+    }
+
     /// Gives a valid entry another end of its life, in one step, but none later than its
     /// [`not_after`](Entry::not_after). Returns whether there was one.
     ///
@@ -68,13 +86,15 @@ pub trait CacheBackend: Debug + Send + Sync + 'static {
     /// If the store cannot be asked.
     fn touch(&self, key: &Key, expires_at: Instant) -> Result<bool, BackendError>;
 
-    /// Puts `tags` under the quarantine of `writer`, until it lifts them.
+    /// Puts `tags` under the quarantine of a writer, until it lifts them; all of them in one step.
+    /// Returns the epoch that it is known in. Doing it twice is doing it once.
     ///
     /// # Errors
-    /// If the store cannot be asked.
-    fn quarantine(&self, writer: WriterId, tags: &[Tag]) -> Result<(), BackendError>;
+    /// If the store cannot be asked. It may have done it all the same.
+    fn quarantine(&self, writer: &Writer<'_>, tags: &[Tag]) -> Result<Epoch, BackendError>;
 
-    /// Ends the quarantine of `tags` by `writer`; a tag it does not hold is renewed.
+    /// Ends the quarantine of `tags` by `writer`, and of whatever else it holds; a tag it does not
+    /// hold is renewed.
     ///
     /// # Errors
     /// If the store cannot be asked; the quarantine then stands.
@@ -107,37 +127,94 @@ pub trait CacheBackend: Debug + Send + Sync + 'static {
     /// If the store cannot be asked.
     fn clear(&self) -> Result<(), BackendError>;
 
-    /// What it holds now.
+    /// What it holds now, as far as it can tell without asking anybody.
     fn usage(&self) -> Usage;
+
+    /// Who holds a quarantine of these tags.
+    ///
+    /// # Errors
+    /// If the store cannot be asked.
+    fn holders(&self, _tags: &[Tag]) -> Result<Vec<Holder>, BackendError> {
+        Ok(Vec::new())
+    }
+
+    /// Says that a process is there and attached to these databases, and asks how the store
+    /// stands. A store that knows no epoch begins one, in which no database is open.
+    ///
+    /// # Errors
+    /// If the store cannot be asked.
+    fn beat(&self, _process: ProcessId, spaces: &[TagSpace]) -> Result<Standing, BackendError> {
+        Ok(Standing {
+            epoch: Epoch::LASTING,
+            open: spaces.to_vec(),
+            testified: Vec::new(),
+            mine: Vec::new(),
+        })
+    }
+
+    /// A process says that none of its writers to these databases is at work whose quarantine is
+    /// not known in this epoch. Ignored if it is no longer the current one.
+    ///
+    /// # Errors
+    /// If the store cannot be asked.
+    fn testify(
+        &self,
+        _process: ProcessId,
+        _epoch: Epoch,
+        _spaces: &[TagSpace],
+    ) -> Result<(), BackendError> {
+        Ok(())
+    }
+
+    /// Opens the gate of a database. Ignored if the epoch is no longer the current one.
+    ///
+    /// # Errors
+    /// If the store cannot be asked; the gate then stays closed.
+    fn open(&self, _epoch: Epoch, _space: TagSpace) -> Result<(), BackendError> {
+        Ok(())
+    }
+
+    /// Closes the gate of a database, of all without one, and begins a new epoch. The gates of the
+    /// others, the entries and the quarantines stay.
+    ///
+    /// # Errors
+    /// If the store cannot be asked.
+    fn close(&self, _space: Option<TagSpace>) -> Result<(), BackendError> {
+        Ok(())
+    }
 }
 
 /// A backend that several caches share.
 impl<B: CacheBackend + ?Sized> CacheBackend for Arc<B> {
-    fn fetch(&self, key: &Key, tags: &[Tag]) -> Result<Fetched, BackendError> {
-        (**self).fetch(key, tags)
+    fn is_shared(&self) -> bool {
+        (**self).is_shared()
+    }
+
+    fn fetch(&self, ask: &Ask<'_>) -> Result<Fetched, BackendError> {
+        (**self).fetch(ask)
     }
 
     fn recall(&self, key: &Key) -> Result<Fetched, BackendError> {
         (**self).recall(key)
     }
 
-    fn establish(&self, tags: &[Tag]) -> Result<Fetched, BackendError> {
-        (**self).establish(tags)
-    }
-
-    fn put(&self, key: Key, entry: Entry) -> Result<Put, BackendError> {
-        (**self).put(key, entry)
+    fn put(&self, key: Key, entry: Entry, holder: Option<ProcessId>) -> Result<Put, BackendError> {
+        (**self).put(key, entry, holder)
     }
 
     fn put_if_absent(&self, key: Key, entry: Entry) -> Result<Put, BackendError> {
         (**self).put_if_absent(key, entry)
     }
 
+    fn release(&self, key: &Key, holder: ProcessId) -> Result<(), BackendError> {
+        (**self).release(key, holder)
+    }
+
     fn touch(&self, key: &Key, expires_at: Instant) -> Result<bool, BackendError> {
         (**self).touch(key, expires_at)
     }
 
-    fn quarantine(&self, writer: WriterId, tags: &[Tag]) -> Result<(), BackendError> {
+    fn quarantine(&self, writer: &Writer<'_>, tags: &[Tag]) -> Result<Epoch, BackendError> {
         (**self).quarantine(writer, tags)
     }
 
@@ -163,6 +240,31 @@ impl<B: CacheBackend + ?Sized> CacheBackend for Arc<B> {
 
     fn usage(&self) -> Usage {
         (**self).usage()
+    }
+
+    fn holders(&self, tags: &[Tag]) -> Result<Vec<Holder>, BackendError> {
+        (**self).holders(tags)
+    }
+
+    fn beat(&self, process: ProcessId, spaces: &[TagSpace]) -> Result<Standing, BackendError> {
+        (**self).beat(process, spaces)
+    }
+
+    fn testify(
+        &self,
+        process: ProcessId,
+        epoch: Epoch,
+        spaces: &[TagSpace],
+    ) -> Result<(), BackendError> {
+        (**self).testify(process, epoch, spaces)
+    }
+
+    fn open(&self, epoch: Epoch, space: TagSpace) -> Result<(), BackendError> {
+        (**self).open(epoch, space)
+    }
+
+    fn close(&self, space: Option<TagSpace>) -> Result<(), BackendError> {
+        (**self).close(space)
     }
 }
 

@@ -9,12 +9,13 @@ use diesel::expression::QueryMetadata;
 use diesel::query_builder::{Query, QueryFragment, QueryId};
 use diesel::result::QueryResult;
 
+use crate::backend::Databases;
 use crate::bypass::Bypass;
 use crate::cache::Cache;
 use crate::connection::{self, Fill};
 use crate::core::{Found, Lives};
 use crate::dependencies::{self, Dependencies, Unstored, watch};
-use crate::entry::{Entry, Vector};
+use crate::entry::{Entry, Payload, Vector};
 use crate::flight::Role;
 use crate::key::{Key, KeyParts, RowForm};
 use crate::outcome::Outcome;
@@ -29,6 +30,7 @@ struct Plan {
     key: Key,
     footprint: ReadFootprint,
     fill: Fill,
+    databases: Databases,
     /// What the footprint was resolved by.
     resolver: Arc<Resolver>,
 }
@@ -116,6 +118,7 @@ where
         key,
         footprint,
         fill,
+        databases,
         resolver,
     } = plan;
     let core = cache.core();
@@ -139,10 +142,10 @@ where
             });
         }
     };
-    let mut found = core.lookup(&key, &footprint.tags, options.refresh);
+    let mut found = core.lookup(&key, &footprint.tags, databases, options.refresh);
     // A writer's outcome may be unknown: this read's connection may bring evidence.
     if matches!(found, Found::Bypass(Bypass::Quarantined)) && connection::resolve_orphans(conn) {
-        found = core.lookup(&key, &footprint.tags, options.refresh);
+        found = core.lookup(&key, &footprint.tags, databases, options.refresh);
     }
     // rule: a-plan-must-outlive-its-lookup
     // The footprint came from a catalogue, and the tokens from later: had the schema
@@ -152,14 +155,14 @@ where
         return ask(query, conn);
     }
     let vector = match found {
-        Found::Hit(entry) => match entry.rows.downcast::<S>() {
-            Ok(stored) => {
+        Found::Hit(entry) => match entry.payload.typed::<S>() {
+            Some(stored) => {
                 depend(&entry.vector, Some(entry.expires_at));
                 report(Some(&cache), Outcome::Hit);
                 return Ok(stored);
             }
             // Another type of the same name: not ours to read.
-            Err(_) => entry.vector,
+            None => entry.vector,
         },
         Found::Miss(vector) => vector,
         Found::Bypass(reason) => {
@@ -178,7 +181,7 @@ where
         .flatten();
     let leader = match flight {
         Some(Role::Follower(Some(entry))) => {
-            if let Ok(stored) = entry.rows.downcast::<S>() {
+            if let Some(stored) = entry.payload.typed::<S>() {
                 depend(&entry.vector, Some(entry.expires_at));
                 count(&core.counters.joined);
                 report(
@@ -212,12 +215,15 @@ where
         models: footprint.ttl,
     };
     let lifetime = core.lifetime(lives, size.empty);
+    let expires_at = core.expiry(lifetime.unwrap_or_default());
     let entry = Entry {
         tags: Arc::clone(&footprint.tags),
         vector,
-        rows: Arc::clone(&stored) as Arc<dyn Any + Send + Sync>,
+        payload: Payload::Typed(Arc::clone(&stored) as Arc<dyn Any + Send + Sync>),
         weight: size.weight,
-        expires_at: core.expiry(lifetime.unwrap_or_default()),
+        expires_at,
+        lifetime: lifetime.unwrap_or_default(),
+        stale_until: expires_at,
         not_after: None,
         removed_with: Arc::clone(&footprint.removed_with),
     };
@@ -317,6 +323,7 @@ where
         key,
         footprint,
         fill,
+        databases: Databases::One(database.id.tags),
         resolver,
     })
 }

@@ -4,13 +4,14 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use crate::backend::{CacheBackend, Put, Usage};
+use crate::backend::{Ask, CacheBackend, Holder, Put, Standing, Usage, Writer};
+use crate::database::TagSpace;
 use crate::entry::Entry;
 use crate::error::BackendError;
 use crate::key::Key;
 use crate::protocol::{Fetched, Lift};
 use crate::tag::Tag;
-use crate::token::WriterId;
+use crate::token::{Epoch, ProcessId, WriterId};
 
 /// What a backend was asked to do. Each is one round trip to a store outside of the process.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -31,7 +32,7 @@ pub enum Kind {
     Fetch,
     /// [`recall`](CacheBackend::recall): looks for an entry and the tags it has.
     Recall,
-    /// [`establish`](CacheBackend::establish): makes the tokens of tags that have none.
+    /// [`fetch`](CacheBackend::fetch) that also makes the tokens of tags that have none.
     Establish,
     /// [`put`](CacheBackend::put): stores an entry.
     Put,
@@ -53,6 +54,18 @@ pub enum Kind {
     Purge,
     /// [`clear`](CacheBackend::clear): forgets all entries.
     Clear,
+    /// [`release`](CacheBackend::release): gives a lease back.
+    Release,
+    /// [`holders`](CacheBackend::holders): asks who holds a quarantine.
+    Holders,
+    /// [`beat`](CacheBackend::beat): asks how the store stands.
+    Beat,
+    /// [`testify`](CacheBackend::testify): a process knows the epoch.
+    Testify,
+    /// [`open`](CacheBackend::open): opens the gate.
+    Open,
+    /// [`close`](CacheBackend::close): closes the gate.
+    Close,
 }
 
 /// A backend that hands everything on to another one, and records it. Clones share the record.
@@ -143,9 +156,18 @@ impl<B: fmt::Debug> fmt::Debug for RecordingBackend<B> {
 }
 
 impl<B: CacheBackend> CacheBackend for RecordingBackend<B> {
-    fn fetch(&self, key: &Key, tags: &[Tag]) -> Result<Fetched, BackendError> {
-        self.record(Kind::Fetch, Some(key), tags.len());
-        self.0.to.fetch(key, tags)
+    fn is_shared(&self) -> bool {
+        self.0.to.is_shared()
+    }
+
+    fn fetch(&self, ask: &Ask<'_>) -> Result<Fetched, BackendError> {
+        let kind = if ask.establish {
+            Kind::Establish
+        } else {
+            Kind::Fetch
+        };
+        self.record(kind, ask.key, ask.tags.len());
+        self.0.to.fetch(ask)
     }
 
     fn recall(&self, key: &Key) -> Result<Fetched, BackendError> {
@@ -153,14 +175,9 @@ impl<B: CacheBackend> CacheBackend for RecordingBackend<B> {
         self.0.to.recall(key)
     }
 
-    fn establish(&self, tags: &[Tag]) -> Result<Fetched, BackendError> {
-        self.record(Kind::Establish, None, tags.len());
-        self.0.to.establish(tags)
-    }
-
-    fn put(&self, key: Key, entry: Entry) -> Result<Put, BackendError> {
+    fn put(&self, key: Key, entry: Entry, holder: Option<ProcessId>) -> Result<Put, BackendError> {
         self.record(Kind::Put, Some(&key), entry.tags.len());
-        self.0.to.put(key, entry)
+        self.0.to.put(key, entry, holder)
     }
 
     fn put_if_absent(&self, key: Key, entry: Entry) -> Result<Put, BackendError> {
@@ -168,12 +185,17 @@ impl<B: CacheBackend> CacheBackend for RecordingBackend<B> {
         self.0.to.put_if_absent(key, entry)
     }
 
+    fn release(&self, key: &Key, holder: ProcessId) -> Result<(), BackendError> {
+        self.record(Kind::Release, Some(key), 0);
+        self.0.to.release(key, holder)
+    }
+
     fn touch(&self, key: &Key, expires_at: Instant) -> Result<bool, BackendError> {
         self.record(Kind::Touch, Some(key), 0);
         self.0.to.touch(key, expires_at)
     }
 
-    fn quarantine(&self, writer: WriterId, tags: &[Tag]) -> Result<(), BackendError> {
+    fn quarantine(&self, writer: &Writer<'_>, tags: &[Tag]) -> Result<Epoch, BackendError> {
         self.record(Kind::Quarantine, None, tags.len());
         self.0.to.quarantine(writer, tags)
     }
@@ -209,5 +231,35 @@ impl<B: CacheBackend> CacheBackend for RecordingBackend<B> {
 
     fn usage(&self) -> Usage {
         self.0.to.usage()
+    }
+
+    fn holders(&self, tags: &[Tag]) -> Result<Vec<Holder>, BackendError> {
+        self.record(Kind::Holders, None, tags.len());
+        self.0.to.holders(tags)
+    }
+
+    fn beat(&self, process: ProcessId, spaces: &[TagSpace]) -> Result<Standing, BackendError> {
+        self.record(Kind::Beat, None, 0);
+        self.0.to.beat(process, spaces)
+    }
+
+    fn testify(
+        &self,
+        process: ProcessId,
+        epoch: Epoch,
+        spaces: &[TagSpace],
+    ) -> Result<(), BackendError> {
+        self.record(Kind::Testify, None, 0);
+        self.0.to.testify(process, epoch, spaces)
+    }
+
+    fn open(&self, epoch: Epoch, space: TagSpace) -> Result<(), BackendError> {
+        self.record(Kind::Open, None, 0);
+        self.0.to.open(epoch, space)
+    }
+
+    fn close(&self, space: Option<TagSpace>) -> Result<(), BackendError> {
+        self.record(Kind::Close, None, 0);
+        self.0.to.close(space)
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use diesel::connection::LoadConnection;
 
+use crate::backend::Databases;
 use crate::bypass::Bypass;
 use crate::cache::Cache;
 use crate::catalogue::Reads;
@@ -14,7 +15,7 @@ use crate::connection::{self, Fill};
 use crate::core::Lives;
 use crate::dependencies::watch::{self, Watch};
 use crate::dependencies::{Collected, Dependencies, Read, Unstored};
-use crate::entry::{Entry, Vector};
+use crate::entry::{Entry, Payload, Vector};
 use crate::flight::{Leader, Role};
 use crate::footprint::{self, Name};
 use crate::key::{Key, ValueParts};
@@ -410,7 +411,7 @@ impl Value {
         {
             return Found::Hit(value);
         }
-        let vector = match core.capture(&tags) {
+        let vector = match core.capture(&tags, Databases::All) {
             Ok(vector) => vector,
             Err(reason) => return Found::Bypass(reason),
         };
@@ -542,13 +543,15 @@ impl Value {
         let entry = Entry {
             tags,
             vector,
-            rows: Arc::new(Held {
+            payload: Payload::Typed(Arc::new(Held {
                 value: value.clone(),
                 settings: settings.digest(&tables),
                 tables,
-            }),
+            })),
             weight,
             expires_at,
+            lifetime: lifetime.unwrap_or_default(),
+            stale_until: expires_at,
             not_after,
             removed_with,
         };

@@ -35,6 +35,6 @@ pub(super) fn entry(core: &Core, key: &Key) -> Option<Entry> {
 /// The valid entry under a key, if it holds a `T`.
 pub(super) fn valid<T: CacheValue>(core: &Core, key: &Key) -> Option<(Entry, Arc<Held<T>>)> {
     let entry = entry(core, key)?;
-    let held = Arc::clone(&entry.rows).downcast::<Held<T>>().ok()?;
+    let held = entry.payload.typed::<Held<T>>()?;
     Some((entry, held))
 }

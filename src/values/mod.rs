@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::backend::Databases;
 use crate::bypass::Bypass;
 use crate::cache::Cache;
 use crate::core::LONGEST;
 use crate::dependencies::watch;
-use crate::entry::Entry;
+use crate::entry::{Entry, Payload};
 use crate::key::{Key, ValueParts};
 use crate::stats::count;
 use crate::values::held::{Held, Weighed, weigh};
@@ -238,12 +239,15 @@ impl Values {
                 return None;
             }
         };
+        let expires_at = Instant::now() + timeout.min(LONGEST);
         Some(Entry {
             tags: Arc::from([]),
-            vector: core.capture(&[]).ok()?,
-            rows: Held::plain(value),
+            vector: core.capture(&[], Databases::None).ok()?,
+            payload: Payload::Typed(Held::plain(value)),
             weight,
-            expires_at: Instant::now() + timeout.min(LONGEST),
+            expires_at,
+            lifetime: timeout,
+            stale_until: expires_at,
             not_after: None,
             removed_with: Arc::from([]),
         })

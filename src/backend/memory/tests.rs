@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use super::cells::SWEEP_EVERY;
 use super::*;
+use crate::backend::Databases;
 use crate::database::{KeySpace, TagSpace};
 use crate::dialect::Dialect;
-use crate::entry::Vector;
+use crate::entry::{Payload, Vector};
 use crate::key::{KeyParts, RowForm};
 use crate::protocol::{Judgement, judge};
 
@@ -25,6 +26,15 @@ fn key(sql: &str) -> Key {
     })
 }
 
+fn writing<'a>(id: WriterId) -> Writer<'a> {
+    Writer {
+        id,
+        process: ProcessId(0),
+        space: None,
+        session: None,
+    }
+}
+
 fn tag(name: &str) -> Tag {
     Tag::any(TagSpace::of(b"test"), name)
 }
@@ -35,8 +45,16 @@ fn tags(names: &[&str]) -> Arc<[Tag]> {
 
 /// What a read of `tags` under `key` would do.
 fn look(backend: &MemoryBackend, key: &Key, tags: &[Tag]) -> Judgement {
-    match judge(backend.fetch(key, tags).unwrap(), tags) {
-        Judgement::Establish => judge(backend.establish(tags).unwrap(), tags),
+    match judge(
+        backend
+            .fetch(&Ask::entry(key, tags, Databases::All))
+            .unwrap(),
+        tags,
+    ) {
+        Judgement::Establish => judge(
+            backend.fetch(&Ask::tokens(tags, Databases::All)).unwrap(),
+            tags,
+        ),
         judgement => judgement,
     }
 }
@@ -52,9 +70,11 @@ fn entry(tags: &Arc<[Tag]>, vector: Vector, weight: usize) -> Entry {
     Entry {
         tags: Arc::clone(tags),
         vector,
-        rows: Arc::new(()),
+        payload: Payload::Typed(Arc::new(())),
         weight,
         expires_at: Instant::now() + Duration::from_secs(60),
+        lifetime: Duration::from_secs(60),
+        stale_until: Instant::now() + Duration::from_secs(60),
         not_after: None,
         removed_with: Arc::from([]),
     }
@@ -64,7 +84,7 @@ fn fill(backend: &MemoryBackend, sql: &str, tags: &Arc<[Tag]>) {
     let key = key(sql);
     let vector = capture(backend, &key, tags);
     assert_eq!(
-        backend.put(key, entry(tags, vector, 10)).unwrap(),
+        backend.put(key, entry(tags, vector, 10), None).unwrap(),
         Put::Stored
     );
 }
@@ -80,7 +100,7 @@ fn a_quarantine_blocks_until_the_lift_and_renews() {
     fill(&backend, "t", &t);
     fill(&backend, "u", &u);
     let writer = WriterId::fresh();
-    backend.quarantine(writer, &t).unwrap();
+    backend.quarantine(&writing(writer), &t).unwrap();
     assert!(matches!(
         look(&backend, &key("t"), &t),
         Judgement::Quarantined
@@ -102,7 +122,7 @@ fn a_restored_quarantine_changes_nothing() {
     let t = tags(&["t"]);
     fill(&backend, "t", &t);
     let writer = WriterId::fresh();
-    backend.quarantine(writer, &t).unwrap();
+    backend.quarantine(&writing(writer), &t).unwrap();
     backend.lift(writer, &t, Lift::Restore).unwrap();
     assert!(hits(&backend, "t", &t));
 }
@@ -113,10 +133,10 @@ fn the_last_of_several_writers_makes_a_tag_clean() {
     let t = tags(&["t"]);
     fill(&backend, "t", &t);
     let (one, two) = (WriterId::fresh(), WriterId::fresh());
-    backend.quarantine(one, &t).unwrap();
-    backend.quarantine(two, &t).unwrap();
+    backend.quarantine(&writing(one), &t).unwrap();
+    backend.quarantine(&writing(two), &t).unwrap();
     // The same writer twice is one writer.
-    backend.quarantine(one, &t).unwrap();
+    backend.quarantine(&writing(one), &t).unwrap();
     backend.lift(one, &t, Lift::Renew).unwrap();
     assert!(matches!(
         look(&backend, &key("t"), &t),
@@ -143,7 +163,7 @@ fn renewing_a_quarantined_tag_keeps_the_quarantine() {
     let t = tags(&["t"]);
     fill(&backend, "t", &t);
     let writer = WriterId::fresh();
-    backend.quarantine(writer, &t).unwrap();
+    backend.quarantine(&writing(writer), &t).unwrap();
     backend.renew(&t).unwrap();
     assert!(matches!(
         look(&backend, &key("t"), &t),
@@ -161,14 +181,16 @@ fn a_late_fill_is_dead_on_arrival() {
     let vector = capture(&backend, &key, &t);
     backend.renew(&tags(&["u"])).unwrap();
     let put = backend
-        .put(key.clone(), entry(&t, vector.clone(), 10))
+        .put(key.clone(), entry(&t, vector.clone(), 10), None)
         .unwrap();
     assert_eq!(put, Put::Outdated);
     // One that captured before a writer that is still at work, too.
     let vector = capture(&backend, &key, &t);
     let writer = WriterId::fresh();
-    backend.quarantine(writer, &tags(&["u"])).unwrap();
-    backend.put(key.clone(), entry(&t, vector, 10)).unwrap();
+    backend.quarantine(&writing(writer), &tags(&["u"])).unwrap();
+    backend
+        .put(key.clone(), entry(&t, vector, 10), None)
+        .unwrap();
     assert!(matches!(look(&backend, &key, &t), Judgement::Quarantined));
     backend.lift(writer, &tags(&["u"]), Lift::Renew).unwrap();
     assert!(matches!(look(&backend, &key, &t), Judgement::Miss(_)));
@@ -181,7 +203,7 @@ fn a_fill_from_before_a_clear_is_dead() {
     let key = key("t");
     let vector = capture(&backend, &key, &t);
     backend.clear().unwrap();
-    backend.put(key, entry(&t, vector, 10)).unwrap();
+    backend.put(key, entry(&t, vector, 10), None).unwrap();
     assert!(!hits(&backend, "t", &t));
 }
 
@@ -189,7 +211,7 @@ fn a_fill_from_before_a_clear_is_dead() {
 fn a_quarantine_survives_clear() {
     let backend = MemoryBackend::new(1 << 20);
     let t = tags(&["t"]);
-    backend.quarantine(WriterId::fresh(), &t).unwrap();
+    backend.quarantine(&writing(WriterId::fresh()), &t).unwrap();
     backend.clear().unwrap();
     assert!(matches!(
         look(&backend, &key("t"), &t),
@@ -211,10 +233,10 @@ fn nothing_grows_with_invalidations() {
     for round in 0..50_000_u32 {
         let t = tags(&[&round.to_string()]);
         let writer = WriterId::fresh();
-        backend.quarantine(writer, &t).unwrap();
+        backend.quarantine(&writing(writer), &t).unwrap();
         backend.lift(writer, &t, Lift::Renew).unwrap();
         // Captured, but never stored.
-        backend.establish(&t).unwrap();
+        backend.fetch(&Ask::tokens(&t, Databases::All)).unwrap();
     }
     assert!(
         backend.usage().tags <= 2 * SWEEP_EVERY as u64,
@@ -229,7 +251,9 @@ fn the_sweep_spares_what_is_quarantined_or_stored() {
     let backend = MemoryBackend::new(1 << 20);
     let (held, stored) = (tags(&["held"]), tags(&["stored"]));
     fill(&backend, "stored", &stored);
-    backend.quarantine(WriterId::fresh(), &held).unwrap();
+    backend
+        .quarantine(&writing(WriterId::fresh()), &held)
+        .unwrap();
     backend.cells().sweep();
     assert!(matches!(
         look(&backend, &key("x"), &held),
@@ -245,14 +269,14 @@ fn the_capacity_bounds_what_is_held() {
     for n in 0..2000 {
         let key = key(&n.to_string());
         let vector = capture(&backend, &key, &t);
-        backend.put(key, entry(&t, vector, 1000)).unwrap();
+        backend.put(key, entry(&t, vector, 1000), None).unwrap();
     }
     let usage = backend.usage();
     assert!(usage.bytes <= 64 << 10, "{usage:?}");
     assert!(usage.entries > 10 && usage.evictions > 1000, "{usage:?}");
     let key = key("large");
     let vector = capture(&backend, &key, &t);
-    let put = backend.put(key, entry(&t, vector, 65 << 10)).unwrap();
+    let put = backend.put(key, entry(&t, vector, 65 << 10), None).unwrap();
     assert_eq!(put, Put::TooLarge);
 }
 
@@ -269,7 +293,7 @@ fn readers_and_writers_at_once() {
             scope.spawn(|| {
                 for _ in 0..20_000 {
                     let writer = WriterId::fresh();
-                    backend.quarantine(writer, &t).unwrap();
+                    backend.quarantine(&writing(writer), &t).unwrap();
                     let now = database.fetch_add(1, Ordering::SeqCst) + 1;
                     backend.lift(writer, &t, Lift::Renew).unwrap();
                     committed.fetch_max(now, Ordering::SeqCst);
@@ -284,14 +308,14 @@ fn readers_and_writers_at_once() {
                     let began = committed.load(Ordering::SeqCst);
                     match look(backend, &key, t) {
                         Judgement::Hit(entry) => {
-                            let found = entry.rows.downcast::<u64>().unwrap();
+                            let found = entry.payload.typed::<u64>().unwrap();
                             assert!(*found >= began, "stale: {found} < {began}");
                         }
                         Judgement::Miss(vector) => {
                             let found = database.load(Ordering::SeqCst);
                             let mut entry = entry(t, vector, 8);
-                            entry.rows = Arc::new(found);
-                            backend.put(key.clone(), entry).unwrap();
+                            entry.payload = Payload::Typed(Arc::new(found));
+                            backend.put(key.clone(), entry, None).unwrap();
                         }
                         _ => {}
                     }
@@ -304,13 +328,13 @@ fn readers_and_writers_at_once() {
 
 fn removable(backend: &MemoryBackend, sql: &str, on: &Arc<[Tag]>, removed: &[&str]) -> Put {
     let key = key(sql);
-    let vector = match judge(backend.establish(on).unwrap(), on) {
+    let vector = match judge(backend.fetch(&Ask::tokens(on, Databases::All)).unwrap(), on) {
         Judgement::Miss(vector) => vector,
         other => panic!("nothing to capture: {other:?}"),
     };
     let mut entry = entry(on, vector, 10);
     entry.removed_with = removed.iter().map(|name| tag(name)).collect();
-    backend.put(key, entry).unwrap()
+    backend.put(key, entry, None).unwrap()
 }
 
 #[test]
@@ -408,14 +432,17 @@ fn removals_at_once_lose_nothing_to_be_removed() {
 fn a_touch_moves_no_end_past_the_latest() {
     let backend = MemoryBackend::new(1 << 20);
     let on = tags(&["a"]);
-    let vector = match judge(backend.establish(&on).unwrap(), &on) {
+    let vector = match judge(
+        backend.fetch(&Ask::tokens(&on, Databases::All)).unwrap(),
+        &on,
+    ) {
         Judgement::Miss(vector) => vector,
         other => panic!("nothing to capture: {other:?}"),
     };
     let latest = Instant::now() + Duration::from_secs(60);
     let mut entry = entry(&on, vector, 10);
     entry.not_after = Some(latest);
-    backend.put(key("q"), entry).unwrap();
+    backend.put(key("q"), entry, None).unwrap();
     let later = Instant::now() + Duration::from_secs(3600);
     assert!(backend.touch(&key("q"), later).unwrap());
     let found = backend.recall(&key("q")).unwrap().entry.unwrap();

@@ -2,20 +2,20 @@
 #![allow(dead_code, reason = "shared by several test binaries and engines")]
 
 use std::collections::HashMap;
-use std::io::{Read, Write};
+use std::io::{Read, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use diesel::connection::{Instrumentation, InstrumentationEvent};
 use diesel_cache::Outcome;
-use diesel_cache::backend::{CacheBackend, MemoryBackend, Put, Usage};
+use diesel_cache::backend::{Ask, CacheBackend, MemoryBackend, Put, Usage, Writer};
 use diesel_cache::entry::Entry;
 use diesel_cache::error::BackendError;
 use diesel_cache::key::Key;
 use diesel_cache::protocol::{Fetched, Lift};
 use diesel_cache::tag::Tag;
-use diesel_cache::token::WriterId;
+use diesel_cache::token::{Epoch, ProcessId, WriterId};
 
 pub(crate) const MISS: Outcome = Outcome::Miss {
     stored: true,
@@ -101,29 +101,25 @@ impl Shelf {
 }
 
 impl CacheBackend for Shelf {
-    fn fetch(&self, key: &Key, tags: &[Tag]) -> Result<Fetched, BackendError> {
-        let mut fetched = self.tokens.fetch(key, tags)?;
-        if !self.careful {
+    fn fetch(&self, ask: &Ask<'_>) -> Result<Fetched, BackendError> {
+        let mut fetched = self.tokens.fetch(ask)?;
+        if let (false, Some(key)) = (self.careful, ask.key) {
             fetched.entry = self.entries.lock().unwrap().get(key).cloned();
         }
         Ok(fetched)
     }
 
-    fn establish(&self, tags: &[Tag]) -> Result<Fetched, BackendError> {
-        self.tokens.establish(tags)
-    }
-
-    fn put(&self, key: Key, entry: Entry) -> Result<Put, BackendError> {
+    fn put(&self, key: Key, entry: Entry, holder: Option<ProcessId>) -> Result<Put, BackendError> {
         self.barrier.pass();
         self.put.lock().unwrap().push(entry.clone());
         if self.careful {
-            return self.tokens.put(key, entry);
+            return self.tokens.put(key, entry, holder);
         }
         self.entries.lock().unwrap().insert(key, entry);
         Ok(Put::Stored)
     }
 
-    fn quarantine(&self, writer: WriterId, tags: &[Tag]) -> Result<(), BackendError> {
+    fn quarantine(&self, writer: &Writer<'_>, tags: &[Tag]) -> Result<Epoch, BackendError> {
         self.tokens.quarantine(writer, tags)
     }
 

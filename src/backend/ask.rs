@@ -1,0 +1,110 @@
+//! What a backend is asked and what it is told.
+
+use std::time::Duration;
+
+use crate::database::TagSpace;
+use crate::key::Key;
+use crate::tag::Tag;
+use crate::token::{Epoch, ProcessId, WriterId};
+
+/// The databases whose writers matter to a read. Its gate is open if theirs is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Databases {
+    /// That one.
+    One(TagSpace),
+    /// All that the store knows of: what is asked for was made from no database in particular.
+    All,
+    /// None: no write invalidates what is asked for.
+    None,
+}
+
+/// What [`fetch`](super::CacheBackend::fetch) is to look for.
+#[derive(Debug, Clone, Copy)]
+pub struct Ask<'a> {
+    /// The entry's key; `None` for the tags alone.
+    pub key: Option<&'a Key>,
+    /// The tags.
+    pub tags: &'a [Tag],
+    /// The databases whose gate must be open.
+    pub databases: Databases,
+    /// Whether a missing tag is given a fresh token.
+    pub establish: bool,
+    /// Whether the asker wants to make the entry if it is not there.
+    pub lease: Option<Lease>,
+}
+
+impl<'a> Ask<'a> {
+    /// The entry under a key, and the states of its tags.
+    #[must_use]
+    pub fn entry(key: &'a Key, tags: &'a [Tag], databases: Databases) -> Self {
+        Self {
+            key: Some(key),
+            tags,
+            databases,
+            establish: false,
+            lease: None,
+        }
+    }
+
+    /// The tokens of tags; those that are missing are made.
+    #[must_use]
+    pub fn tokens(tags: &'a [Tag], databases: Databases) -> Self {
+        Self {
+            key: None,
+            tags,
+            databases,
+            establish: true,
+            lease: None,
+        }
+    }
+}
+
+/// A lease that is wanted: the right to make an entry, while others wait for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lease {
+    /// Who wants it. Asking again does not lose it.
+    pub holder: ProcessId,
+    /// After that time it ends by itself.
+    pub patience: Duration,
+}
+
+/// A writer, as it is known to the store while it holds a quarantine.
+#[derive(Debug, Clone, Copy)]
+pub struct Writer<'a> {
+    /// Its id.
+    pub id: WriterId,
+    /// The process it runs in.
+    pub process: ProcessId,
+    /// The database that it writes to, if it is known.
+    pub space: Option<TagSpace>,
+    /// Its session, as the database names it; without one there is no evidence of its end.
+    pub session: Option<&'a str>,
+}
+
+/// Who holds a quarantine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// The writer.
+    pub writer: WriterId,
+    /// The process it runs in.
+    pub process: ProcessId,
+    /// The database that it writes to.
+    pub space: Option<TagSpace>,
+    /// Its session, as the database names it.
+    pub session: Option<String>,
+    /// All that it holds.
+    pub tags: Vec<Tag>,
+}
+
+/// How a shared store stands, see [`beat`](super::CacheBackend::beat).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// The epoch.
+    pub epoch: Epoch,
+    /// The databases whose gate is open in it.
+    pub open: Vec<TagSpace>,
+    /// The processes that have testified in it, and for which database.
+    pub testified: Vec<(ProcessId, TagSpace)>,
+    /// The writers of the asking process that hold a quarantine.
+    pub mine: Vec<WriterId>,
+}
