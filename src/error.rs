@@ -87,6 +87,13 @@ pub enum Error {
     Attach(#[source] diesel::result::Error),
 }
 
+/// The error of a write that was not made because the store is out of reach, inside of Diesel's
+/// [`QueryBuilderError`](diesel::result::Error::QueryBuilderError). See [`OnUnreachable::Abort`](crate::OnUnreachable::Abort).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("the write was given up: the cache's store cannot be reached (on_unreachable = \"abort\")")]
+#[non_exhaustive]
+pub struct StoreUnreachable;
+
 /// What a backend reports when it cannot do its work.
 #[derive(Debug, Error)]
 #[error("the cache's backend failed: {message}")]

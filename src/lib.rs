@@ -100,11 +100,12 @@ mod values;
 
 pub use crate::bypass::Bypass;
 pub use crate::cache::{Builder, Cache};
+pub use crate::config::{Codec, Level, OnUnreachable};
 pub use crate::connection::AttachConnection;
 #[cfg(feature = "r2d2")]
 pub use crate::connection::Customizer;
 pub use crate::dependencies::{Dependencies, Unstored};
-pub use crate::error::Error;
+pub use crate::error::{Error, StoreUnreachable};
 pub use crate::event::{Invalidation, Source};
 pub use crate::feed::Subscription;
 pub use crate::model::{

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::backend::CacheBackend;
 use crate::cache::Cache;
-use crate::config::{self, Config, Level, Source, Url, Value};
+use crate::config::{self, Codec, Config, Layer, Level, OnUnreachable, Secret, Source, Url, Value};
 use crate::core::Core;
 use crate::error::Error;
 
@@ -49,6 +49,22 @@ use crate::error::Error;
 /// | `enabled` | a switch, see [`enabled`](Self::enabled) |
 /// | `pure_functions` | a list of names, see [`pure_functions`](Self::pure_functions) |
 /// | `catalogue_interval` | a duration, see [`catalogue_interval`](Self::catalogue_interval) |
+/// | `stale_while_revalidate` | a duration, see [`stale_while_revalidate`](Self::stale_while_revalidate) |
+/// | `eager_refresh` | a number from 0 to 0.5, see [`eager_refresh`](Self::eager_refresh) |
+///
+/// Of shared stores:
+///
+/// | key | value |
+/// |---|---|
+/// | `level` | `strong` or `eventual`, see [`Level`] |
+/// | `on_unreachable` | `proceed` or `abort`, see [`OnUnreachable`] |
+/// | `codec` | `msgpack` or `postcard`, see [`Codec`] |
+/// | `compress_above` | bytes, see [`compress_above`](Self::compress_above) |
+/// | `encryption_key` | 64 hexadecimal digits, see [`encryption_key`](Self::encryption_key) |
+/// | `connect_timeout` | a duration, see [`connect_timeout`](Self::connect_timeout) |
+/// | `io_timeout` | a duration, see [`io_timeout`](Self::io_timeout) |
+/// | `pool_size` | a whole number, see [`pool_size`](Self::pool_size) |
+/// | `tls_ca` | a path, see [`tls_ca`](Self::tls_ca) |
 ///
 /// Durations are texts such as `90s`, `5m` or `1h 30m`; bytes a number or a text such as
 /// `64MiB`. In TOML, switches are `true` and `false`, and lists are arrays of strings. In a
@@ -80,7 +96,7 @@ use crate::error::Error;
 #[derive(Debug, Default)]
 #[must_use]
 pub struct Builder {
-    code: Level,
+    code: Layer,
     sources: Vec<Source>,
     env: bool,
     backend: Option<Arc<dyn CacheBackend>>,
@@ -302,6 +318,69 @@ impl Builder {
     /// transaction, unless it is one of PostgreSQL's at READ COMMITTED.
     pub fn catalogue_interval(self, interval: Duration) -> Self {
         self.set("catalogue_interval", Value::Duration(interval))
+    }
+
+    /// For how long an entry may be served after its time to live, while one reader makes it
+    /// anew. What was written is never served: the entry's tokens must be current all the
+    /// same. Default: not at all.
+    pub fn stale_while_revalidate(self, time: Duration) -> Self {
+        self.set("stale_while_revalidate", Value::Duration(time))
+    }
+
+    /// In which last share of an entry's life, from 0 to 0.5, one reader may make it anew
+    /// before it ends, while the others are served; the nearer the end, the likelier. Default: 0,
+    /// none.
+    pub fn eager_refresh(self, share: f64) -> Self {
+        self.set("eager_refresh", Value::Float(share))
+    }
+
+    /// What reads through a shared store promise. Default: `Level::Strong`.
+    pub fn level(self, level: Level) -> Self {
+        self.set("level", Value::Text(level.to_string()))
+    }
+
+    /// What a write does when a shared store is out of reach. Default: `OnUnreachable::Proceed`.
+    pub fn on_unreachable(self, choice: OnUnreachable) -> Self {
+        self.set("on_unreachable", Value::Text(choice.to_string()))
+    }
+
+    /// How values are written to a shared store. Default: `Codec::Msgpack`.
+    pub fn codec(self, codec: Codec) -> Self {
+        self.set("codec", Value::Text(codec.to_string()))
+    }
+
+    /// From how many bytes on an entry is compressed on its way to a shared store. Default: 2 KiB.
+    pub fn compress_above(self, bytes: u64) -> Self {
+        self.set("compress_above", Value::Bytes(bytes))
+    }
+
+    /// The key that entries in a shared store are encrypted and authenticated with: 32 bytes as
+    /// 64 hexadecimal digits. An entry that was not written with it is a miss. No error, log or
+    /// `Debug` repeats it. Default: none, entries are plain.
+    pub fn encryption_key(self, key: impl Into<String>) -> Self {
+        self.set("encryption_key", Value::Secret(Secret(key.into())))
+    }
+
+    /// How long connecting to a shared store may take. Default: 250 ms.
+    pub fn connect_timeout(self, time: Duration) -> Self {
+        self.set("connect_timeout", Value::Duration(time))
+    }
+
+    /// How long one round trip to a shared store may take, and the wait for a free connection.
+    /// Default: 100 ms.
+    pub fn io_timeout(self, time: Duration) -> Self {
+        self.set("io_timeout", Value::Duration(time))
+    }
+
+    /// How many connections to a shared store a process has at most, from 1. Default: 8.
+    pub fn pool_size(self, connections: u32) -> Self {
+        self.set("pool_size", Value::Integer(connections.into()))
+    }
+
+    /// A file with the certificates, in PEM, of those who may sign a shared store's certificate.
+    /// Default: those that the crate `webpki-roots` knows.
+    pub fn tls_ca(self, path: impl Into<String>) -> Self {
+        self.set("tls_ca", Value::Text(path.into()))
     }
 
     /// The cache.

@@ -4,8 +4,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use crate::config::kind::shown_key;
-use crate::config::level::{nearest, unknown};
-use crate::config::{KEYS, Level, TABLE_KEYS, Value};
+use crate::config::layer::{nearest, unknown};
+use crate::config::{KEYS, Layer, TABLE_KEYS, Value};
 use crate::error::Error;
 
 /// Variables and their values.
@@ -18,10 +18,10 @@ const MODELS: &str = "MODELS__";
 ///
 /// # Errors
 /// If a variable of this crate's prefix does not exist, or is not UTF-8.
-pub(super) fn level(mut variables: Variables) -> Result<(Level, Option<PathBuf>), Error> {
+pub(super) fn level(mut variables: Variables) -> Result<(Layer, Option<PathBuf>), Error> {
     // The environment has no order of its own.
     variables.sort();
-    let mut level = Level::default();
+    let mut level = Layer::default();
     let mut file = None;
     for (name, value) in variables {
         let lossy = name.to_string_lossy();

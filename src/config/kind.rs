@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::config::Secret;
+
 /// A value as it was given.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Value {
@@ -9,6 +11,8 @@ pub(crate) enum Value {
     Word(String),
     /// A text that is a text: in quotes in TOML, or from code.
     Text(String),
+    /// A text from code that must not be seen.
+    Secret(Secret),
     Integer(i64),
     Float(f64),
     Switch(bool),
@@ -31,6 +35,10 @@ pub(super) enum Kind<T> {
     Share(fn(&mut T, f64)),
     Switch(fn(&mut T, bool)),
     Whole(fn(&mut T, u32)),
+    /// A whole number from 1.
+    Positive(fn(&mut T, u32)),
+    /// 32 bytes in hexadecimal digits, which no error repeats.
+    Key(fn(&mut T, String)),
     /// One of these.
     Choice(&'static [&'static str], fn(&mut T, &'static str)),
 }
@@ -45,12 +53,19 @@ impl<T> std::fmt::Debug for Kind<T> {
             Self::Share(_) => "share",
             Self::Switch(_) => "switch",
             Self::Whole(_) => "whole",
+            Self::Positive(_) => "positive",
+            Self::Key(_) => "key",
             Self::Choice(..) => "choice",
         })
     }
 }
 
 impl<T> Kind<T> {
+    /// Whether the value must not be seen.
+    pub(super) fn is_secret(&self) -> bool {
+        matches!(self, Self::Key(_))
+    }
+
     /// Sets the value, if it is allowed; says what is, if not.
     pub(super) fn set(&self, to: &mut T, value: &Value, example: &str) -> Result<(), String> {
         match self {
@@ -95,13 +110,19 @@ impl<T> Kind<T> {
             }
             Self::Switch(set) => set(to, switch(value)?),
             Self::Whole(set) => {
-                let found = match value {
-                    Value::Word(text) => text.parse().ok(),
-                    Value::Integer(found) => u32::try_from(*found).ok(),
-                    _ => None,
-                };
                 let allowed = || format!("a whole number below 2^32, such as {example}");
+                set(to, whole(value).ok_or_else(allowed)?);
+            }
+            Self::Positive(set) => {
+                let allowed = || format!("a whole number from 1 to 10000, such as {example}");
+                let found = whole(value).filter(|found| (1..=10_000).contains(found));
                 set(to, found.ok_or_else(allowed)?);
+            }
+            Self::Key(set) => {
+                let found = text(value).filter(|text| {
+                    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+                });
+                set(to, found.ok_or("64 hexadecimal digits")?.to_owned());
             }
             Self::Choice(names, set) => {
                 let found = names.iter().find(|name| text(value) == Some(**name));
@@ -113,9 +134,18 @@ impl<T> Kind<T> {
     }
 }
 
+fn whole(value: &Value) -> Option<u32> {
+    match value {
+        Value::Word(text) => text.parse().ok(),
+        Value::Integer(found) => u32::try_from(*found).ok(),
+        _ => None,
+    }
+}
+
 fn text(value: &Value) -> Option<&str> {
     match value {
         Value::Word(text) | Value::Text(text) => Some(text),
+        Value::Secret(Secret(text)) => Some(text),
         _ => None,
     }
 }
@@ -193,6 +223,7 @@ const LONGEST_SHOWN: usize = 64;
 pub(super) fn shown(value: &Value) -> String {
     match value {
         Value::Word(text) | Value::Text(text) => shown_text(text),
+        Value::Secret(_) => "\"…\"".to_owned(),
         Value::Integer(found) => found.to_string(),
         Value::Float(found) => found.to_string(),
         Value::Switch(on) => on.to_string(),

@@ -11,14 +11,17 @@ use crate::footprint::Name;
 use crate::resolve::{Settings, TableSettings};
 use crate::strategy::{self, Chosen};
 
+mod choice;
 mod env;
 mod kind;
-mod level;
+mod layer;
 mod toml;
 
+pub(crate) use self::choice::Secret;
+pub use self::choice::{Codec, Level, OnUnreachable};
 use self::kind::Kind;
 pub(crate) use self::kind::Value;
-pub(crate) use self::level::{Level, Source, Url, gather};
+pub(crate) use self::layer::{Layer, Source, Url, gather};
 
 /// The settings of a cache, checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +40,17 @@ pub(crate) struct Config {
     pub(crate) database: Option<String>,
     pub(crate) pure_functions: Vec<String>,
     pub(crate) catalogue_interval: Duration,
+    pub(crate) level: Level,
+    pub(crate) on_unreachable: OnUnreachable,
+    pub(crate) codec: Codec,
+    pub(crate) compress_above: u64,
+    pub(crate) encryption_key: Option<Secret>,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) io_timeout: Duration,
+    pub(crate) pool_size: u32,
+    pub(crate) tls_ca: Option<String>,
+    pub(crate) stale_while_revalidate: Duration,
+    pub(crate) eager_refresh: f64,
     /// The sections `[models.…]`, by the table's name.
     pub(crate) tables: BTreeMap<Name, TableConfig>,
 }
@@ -58,6 +72,17 @@ impl Default for Config {
             database: None,
             pure_functions: Vec::new(),
             catalogue_interval: Duration::from_secs(10),
+            level: Level::default(),
+            on_unreachable: OnUnreachable::default(),
+            codec: Codec::default(),
+            compress_above: 2 << 10,
+            encryption_key: None,
+            connect_timeout: Duration::from_millis(250),
+            io_timeout: Duration::from_millis(100),
+            pool_size: 8,
+            tls_ca: None,
+            stale_while_revalidate: Duration::ZERO,
+            eager_refresh: 0.0,
             tables: BTreeMap::new(),
         }
     }
@@ -103,6 +128,17 @@ pub(crate) struct Key<T> {
     kind: Kind<T>,
 }
 
+impl<T> Key<T> {
+    /// A value of this setting as an error shows it.
+    fn shown(&self, value: &Value) -> String {
+        // rule: a-secret-setting-is-not-repeated
+        if self.kind.is_secret() {
+            return "\"…\"".to_owned();
+        }
+        kind::shown(value)
+    }
+}
+
 const fn key<T>(name: &'static str, example: &'static str, kind: Kind<T>) -> Key<T> {
     Key {
         name,
@@ -112,6 +148,8 @@ const fn key<T>(name: &'static str, example: &'static str, kind: Kind<T>) -> Key
 }
 
 const INSTANT: Duration = Duration::from_nanos(1);
+const EXAMPLE_KEY: &str = "8d5c2f3b71e04a96c4d1f20e9b83a7650c1e2d3f4a5b69788796a5b4c3d2e1f0";
+const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 const YEAR: Duration = Duration::from_secs(366 * 24 * 3600);
 
@@ -120,16 +158,27 @@ const YEAR: Duration = Duration::from_secs(366 * 24 * 3600);
 pub(crate) const KEYS: &[Key<Config>] = &[
     key("capacity", "256MiB", Kind::Bytes(1024, |c, v| c.capacity = v)),
     key("catalogue_interval", "1m", Kind::Duration(Duration::ZERO, YEAR, |c, v| c.catalogue_interval = v)),
+    key("codec", "postcard", Kind::Choice(Codec::NAMES, |c, name| c.codec = Codec::by_name(name))),
+    key("compress_above", "8KiB", Kind::Bytes(0, |c, v| c.compress_above = v)),
+    key("connect_timeout", "500ms", Kind::Duration(INSTANT, MINUTE, |c, v| c.connect_timeout = v)),
     key("database", "blog", Kind::Name(|c, v| c.database = Some(v))),
+    key("eager_refresh", "0.1", Kind::Share(|c, v| c.eager_refresh = v)),
     key("enabled", "false", Kind::Switch(|c, v| c.enabled = v)),
+    key("encryption_key", EXAMPLE_KEY, Kind::Key(|c, v| c.encryption_key = Some(Secret(v)))),
+    key("io_timeout", "200ms", Kind::Duration(INSTANT, MINUTE, |c, v| c.io_timeout = v)),
     key("jitter", "0.2", Kind::Share(|c, v| c.jitter = v)),
+    key("level", "eventual", Kind::Choice(Level::NAMES, |c, name| c.level = Level::by_name(name))),
     key("max_entry_bytes", "4MiB", Kind::Bytes(0, |c, v| c.max_entry_bytes = v)),
     key("namespace", "tenant", Kind::Text(|c, v| c.namespace = v)),
     key("negative_ttl", "30s", Kind::Duration(Duration::ZERO, YEAR, |c, v| c.negative_ttl = Some(v))),
+    key("on_unreachable", "abort", Kind::Choice(OnUnreachable::NAMES, |c, name| c.on_unreachable = OnUnreachable::by_name(name))),
+    key("pool_size", "16", Kind::Positive(|c, v| c.pool_size = v)),
     key("pure_functions", "half,double", Kind::Names(|c, v| c.pure_functions = v)),
     key("read_committed_ok", "true", Kind::Switch(|c, v| c.read_committed_ok = v)),
     key("single_flight", "false", Kind::Switch(|c, v| c.single_flight = v)),
     key("single_flight_wait", "3s", Kind::Duration(Duration::ZERO, HOUR, |c, v| c.patience = v)),
+    key("stale_while_revalidate", "30s", Kind::Duration(Duration::ZERO, YEAR, |c, v| c.stale_while_revalidate = v)),
+    key("tls_ca", "/etc/ssl/redis.pem", Kind::Name(|c, v| c.tls_ca = Some(v))),
     key("ttl", "10m", Kind::Duration(INSTANT, YEAR, |c, v| c.ttl = v)),
     key("version", "2", Kind::Whole(|c, v| c.version = v)),
 ];

@@ -8,7 +8,7 @@ use crate::error::Error;
 /// What each place says.
 #[derive(Default)]
 struct Places<'a> {
-    code: Level,
+    code: Layer,
     toml: &'a [&'a str],
     env: Option<&'a [(&'a str, &'a str)]>,
 }
@@ -37,7 +37,7 @@ impl Places<'_> {
 }
 
 fn in_url(query: &str) -> Places<'static> {
-    let mut code = Level::default();
+    let mut code = Layer::default();
     code.url(format!("memory://?{query}"), "the URL");
     Places {
         code,
@@ -62,7 +62,9 @@ fn in_env<'a>(variables: &'a [(&'a str, &'a str)]) -> Places<'a> {
 /// The value as TOML has it: numbers and switches bare, lists as arrays.
 fn toml_value<T>(key: &Key<T>) -> String {
     match key.kind {
-        Kind::Share(_) | Kind::Switch(_) | Kind::Whole(_) => key.example.to_owned(),
+        Kind::Share(_) | Kind::Switch(_) | Kind::Whole(_) | Kind::Positive(_) => {
+            key.example.to_owned()
+        }
         Kind::Names(_) => {
             let names: Vec<String> = key.example.split(',').map(|n| format!("{n:?}")).collect();
             format!("[{}]", names.join(", "))
@@ -129,7 +131,7 @@ fn seconds(config: &Config) -> u64 {
 #[test]
 fn of_two_places_the_higher_counts() {
     let code = |url: Option<&str>, own: Option<u64>| {
-        let mut code = Level::default();
+        let mut code = Layer::default();
         if let Some(url) = url {
             code.url(url.to_owned(), "the URL");
         }
@@ -425,7 +427,7 @@ fn wrong_values_from_code_are_refused() {
         ("capacity", Value::Bytes(0)),
         ("database", Value::Text(String::new())),
     ] {
-        let mut code = Level::default();
+        let mut code = Layer::default();
         code.set(key, value, format!("`Builder::{key}`"));
         let places = Places {
             code,
@@ -444,7 +446,7 @@ fn what_is_not_utf_8_is_refused() {
 
     let odd = || OsString::from_vec(b"\xff5m".to_vec());
     let run = |name: OsString, value: OsString| {
-        let error = gather(Level::default(), &[], Some(vec![(name, value)]));
+        let error = gather(Layer::default(), &[], Some(vec![(name, value)]));
         error.expect_err("refused").to_string()
     };
     assert_eq!(
@@ -500,11 +502,11 @@ fn errors_hold_no_secret() {
     for text in texts {
         assert!(!text.contains(SECRET), "{text}");
     }
-    let mut level = Level::default();
+    let mut level = Layer::default();
     level.url(url.to_owned(), "the URL");
     assert_eq!(
         format!("{level:?}"),
-        "Level { url: Some(redis://…), settings: [] }"
+        "Layer { url: Some(redis://…), settings: [] }"
     );
     let source = Source::Text(format!("url = '{url}'"));
     assert_eq!(format!("{source:?}"), "text");

@@ -3,15 +3,15 @@
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::config::level::{nearest, unknown};
-use crate::config::{KEYS, Level, Source, Value};
+use crate::config::layer::{nearest, unknown};
+use crate::config::{KEYS, Layer, Source, Value};
 use crate::error::Error;
 
 /// What a text in TOML sets.
 ///
 /// # Errors
 /// If the file cannot be read, if the text is not TOML, or if it has a section that does not exist.
-pub(super) fn level(source: &Source) -> Result<Level, Error> {
+pub(super) fn level(source: &Source) -> Result<Layer, Error> {
     let (name, text) = match source {
         Source::Text(text) => (
             "the text given to `Builder::config_toml`".to_owned(),
@@ -37,7 +37,7 @@ pub(super) fn level(source: &Source) -> Result<Level, Error> {
         // Without the line itself, which may hold a URL with a password.
         problem: error.message().to_owned(),
     })?;
-    let mut level = Level::default();
+    let mut level = Layer::default();
     for (key, value) in document.get_ref() {
         let at = place(key.span().start);
         match (&**key.get_ref(), value.get_ref()) {
@@ -70,7 +70,7 @@ pub(super) fn level(source: &Source) -> Result<Level, Error> {
 }
 
 fn set_models(
-    level: &mut Level,
+    level: &mut Layer,
     models: &DeTable<'_>,
     place: &impl Fn(usize) -> String,
 ) -> Result<(), Error> {

@@ -1,4 +1,4 @@
-//! Levels of settings, and which of them counts.
+//! Layers of settings, and which of them counts.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -37,7 +37,7 @@ impl fmt::Debug for Url {
 
 /// What one place says: all of its settings count over its URL's query.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Level {
+pub(crate) struct Layer {
     url: Option<Url>,
     settings: Vec<Setting>,
 }
@@ -70,7 +70,7 @@ impl fmt::Debug for Source {
     }
 }
 
-impl Level {
+impl Layer {
     pub(crate) fn url(&mut self, text: String, place: impl Into<String>) {
         let place = place.into();
         self.url = Some(Url { text, place });
@@ -154,7 +154,7 @@ fn apply<T>(keys: &[Key<T>], name: &str, to: &mut T, setting: &Setting) -> Resul
         .map_err(|allowed| Error::Config {
             place: setting.place.clone(),
             key: setting.path(),
-            value: shown(&setting.value),
+            value: key.shown(&setting.value),
             allowed,
         })
 }
@@ -182,7 +182,7 @@ pub(super) fn nearest<'a>(name: &str, names: &[&'a str]) -> Option<&'a str> {
 /// From low to high: the defaults, `code`, each of `sources`, the file that the environment
 /// names, the environment. The highest URL counts, whole; its query counts at its own level.
 pub(crate) fn gather(
-    code: Level,
+    code: Layer,
     sources: &[Source],
     environment: Option<env::Variables>,
 ) -> Result<(Config, Option<Url>), Error> {
@@ -233,7 +233,10 @@ fn apply_query(url: &Url, config: &mut Config) -> Result<(), Error> {
         if !seen.insert(setting.key.clone()) {
             return Err(Error::Config {
                 key: setting.path(),
-                value: shown(&setting.value),
+                value: KEYS
+                    .iter()
+                    .find(|key| key.name == setting.key)
+                    .map_or_else(String::new, |key| key.shown(&setting.value)),
                 place: setting.place,
                 allowed: "given once".to_owned(),
             });
