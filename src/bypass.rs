@@ -55,11 +55,15 @@ pub enum Bypass {
     Backend,
     /// The statement could not be described.
     Undescribed,
+    /// A write of this process to something it reads could not be told to the store yet.
+    Undelivered,
+    /// The database is this connection's alone, and the store is shared.
+    PrivateDatabase,
 }
 
 impl Bypass {
     /// All reasons, in the order of their counters.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::Unattached,
         Self::Disabled,
         Self::NoCache,
@@ -83,6 +87,8 @@ impl Bypass {
         Self::Closed,
         Self::Backend,
         Self::Undescribed,
+        Self::Undelivered,
+        Self::PrivateDatabase,
     ];
 
     /// The reason in a few words.
@@ -112,6 +118,8 @@ impl Bypass {
             Self::Closed => "store's gate closed",
             Self::Backend => "backend failed",
             Self::Undescribed => "statement could not be described",
+            Self::Undelivered => "own write not delivered to the store yet",
+            Self::PrivateDatabase => "private database, shared store",
         }
     }
 }

@@ -1,24 +1,26 @@
 //! The cache beneath its handle: the backend, the counters and the protocol's driver.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::time::{Duration, Instant};
 
-use crate::backend::{Ask, CacheBackend, Databases, Put};
+use crate::backend::{Ask, CacheBackend, Databases, Put, Standing};
 use crate::bypass::Bypass;
 use crate::config::Config;
-use crate::database::TagSpace;
+use crate::database::{DatabaseId, TagSpace};
+use crate::database_state::Database;
 use crate::entry::{Entry, Vector};
 use crate::error::BackendError;
 use crate::feed::Feed;
 use crate::flight::Flights;
 use crate::invalidate::Orphan;
 use crate::key::Key;
-use crate::protocol::{Judgement, judge};
+use crate::protocol::{Judgement, Lift, judge};
 use crate::resolve::Settings;
+use crate::shared::{self, Delivery, Shared};
 use crate::stats::{Counters, count};
 use crate::tag::Tag;
-use crate::token::ProcessId;
+use crate::token::{Opening, ProcessId};
 
 /// No entry lives longer.
 pub(crate) const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
@@ -36,8 +38,18 @@ pub(crate) struct Core {
     pub(crate) feed: Feed,
     /// The databases that were ever seen.
     pub(crate) spaces: Mutex<HashSet<TagSpace>>,
+    /// What is known of a store that others use too.
+    pub(crate) shared: Arc<Shared>,
+    /// The databases that connections are attached to.
+    databases: Mutex<HashMap<DatabaseId, Weak<Database>>>,
     /// What the models and the configuration say.
     settings: RwLock<Arc<Settings>>,
+}
+
+impl Drop for Core {
+    fn drop(&mut self) {
+        self.shared.stop();
+    }
 }
 
 /// Who says how long an entry lives.
@@ -64,7 +76,7 @@ pub(crate) enum Found {
 
 impl Core {
     pub(crate) fn new(backend: Arc<dyn CacheBackend>, config: Config) -> Arc<Self> {
-        Arc::new(Self {
+        let core = Arc::new(Self {
             backend,
             process: ProcessId::fresh(),
             counters: Counters::default(),
@@ -72,9 +84,121 @@ impl Core {
             orphans: Mutex::default(),
             feed: Feed::default(),
             spaces: Mutex::default(),
+            shared: Arc::default(),
+            databases: Mutex::default(),
             settings: RwLock::new(Arc::new(config.settings())),
             config,
-        })
+        });
+        if core.is_shared() {
+            shared::start(&core);
+        }
+        core
+    }
+
+    /// Whether other processes use the store too.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.backend.is_shared()
+    }
+
+    /// The databases that connections are attached to.
+    pub(crate) fn databases(&self) -> MutexGuard<'_, HashMap<DatabaseId, Weak<Database>>> {
+        self.databases
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Those of them that are still in use.
+    pub(crate) fn live_databases(&self) -> Vec<Arc<Database>> {
+        let databases = self.databases();
+        databases.values().filter_map(Weak::upgrade).collect()
+    }
+
+    /// The gate of a database is open since then, or closed. A catalogue that was read before
+    /// is not relied on.
+    // rule: a-new-opening-outdates-the-catalogue
+    pub(crate) fn learn_opening(&self, space: TagSpace, opening: Option<Opening>) {
+        if !self.shared.learn_opening(space, opening) {
+            return;
+        }
+        for database in self.live_databases() {
+            if database.id.tags == space {
+                database.schema_changed();
+            }
+        }
+    }
+
+    /// Since when the gate of a database is open, as far as is known.
+    pub(crate) fn opening(&self, space: TagSpace) -> Option<Opening> {
+        if self.is_shared() {
+            self.shared.opening(space)
+        } else {
+            Some(Opening::LASTING)
+        }
+    }
+
+    /// Says to the store that this process is there, and learns how the store stands.
+    pub(crate) fn beat(&self) -> Option<Standing> {
+        let spaces = self.shared.spaces();
+        let mut standing = match self.backend.beat(self.process, &spaces) {
+            Ok(standing) => standing,
+            Err(error) => {
+                self.failed(&error);
+                return None;
+            }
+        };
+        self.shared.learn(standing.epoch);
+        for space in &spaces {
+            self.learn_opening(*space, standing.opening(*space));
+        }
+        // rule: a-quarantine-that-came-late-is-lifted
+        // The store ran a command late that was given up here.
+        for writer in &standing.mine {
+            if !self.shared.is_under_way(*writer)
+                && let Err(error) = self.backend.lift(*writer, &[], Lift::Renew)
+            {
+                self.failed(&error);
+            }
+        }
+        let testify: Vec<TagSpace> = spaces
+            .into_iter()
+            .filter(|space| {
+                standing.opening(*space).is_none()
+                    && !standing.testified.contains(&(self.process, *space))
+                    && self.shared.may_testify(standing.epoch, *space)
+            })
+            .collect();
+        if !testify.is_empty() {
+            let told = self.backend.testify(self.process, standing.epoch, &testify);
+            if let Err(error) = told {
+                self.failed(&error);
+                return None;
+            }
+            let testified = testify.iter().map(|space| (self.process, *space));
+            standing.testified.extend(testified);
+        }
+        Some(standing)
+    }
+
+    /// Tells the store something that it must be told: now, or as soon as it can be reached.
+    pub(crate) fn tell(self: &Arc<Self>, delivery: Delivery) {
+        // rule: what-is-told-keeps-its-order
+        if !self.shared.is_idle() {
+            self.shared.deliver(delivery);
+            return;
+        }
+        match delivery.to(&*self.backend) {
+            Ok(()) => {
+                if let Delivery::Lift(writer, ..) = delivery {
+                    self.shared.settle(writer);
+                }
+            }
+            // rule: what-could-not-be-delivered-is-tried-again
+            Err(error) => {
+                self.failed(&error);
+                self.shared.deliver(delivery);
+                shared::start(self);
+            }
+        }
     }
 
     /// What the models and the configuration say.
@@ -111,9 +235,12 @@ impl Core {
         &self,
         key: &Key,
         tags: &[Tag],
-        databases: Databases,
+        databases: Databases<'_>,
         refresh: bool,
     ) -> Found {
+        if self.shared.is_undelivered(tags) {
+            return Found::Bypass(Bypass::Undelivered);
+        }
         let fetched = match self.backend.fetch(&Ask::entry(key, tags, databases)) {
             Ok(fetched) => fetched,
             Err(error) => return Found::Bypass(self.failed(&error)),
@@ -140,7 +267,10 @@ impl Core {
     ///
     /// # Errors
     /// Why nothing may be stored.
-    pub(crate) fn capture(&self, tags: &[Tag], databases: Databases) -> Result<Vector, Bypass> {
+    pub(crate) fn capture(&self, tags: &[Tag], databases: Databases<'_>) -> Result<Vector, Bypass> {
+        if self.shared.is_undelivered(tags) {
+            return Err(Bypass::Undelivered);
+        }
         let fetched = self.backend.fetch(&Ask::tokens(tags, databases));
         match judge(fetched.map_err(|error| self.failed(&error))?, tags) {
             Judgement::Miss(vector) => Ok(vector),

@@ -5,8 +5,9 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::backend::Writer;
+use crate::backend::{Acknowledged, Writer};
 use crate::catalogue::Writes;
+use crate::config::Level;
 use crate::core::Core;
 use crate::database::TagSpace;
 use crate::database_state::Governed;
@@ -14,13 +15,40 @@ use crate::event::{Invalidation, Source};
 use crate::footprint::Name;
 use crate::protocol::Lift;
 use crate::resolve::write_tags;
+use crate::shared::Delivery;
 use crate::stats::count;
 use crate::strategy::{Chosen, Strategies};
 use crate::tag::Tag;
-use crate::token::WriterId;
+use crate::token::{Opening, WriterId};
 
 /// How long to wait before the database is asked again what became of a writer.
 const RESOLVE_EVERY: Duration = Duration::from_millis(100);
+
+/// What a writer's session is called where it can be asked whether it has ended.
+#[derive(Debug, Clone)]
+pub(crate) struct SessionName {
+    name: Arc<str>,
+    /// Whether its statements run in this process, and end with their call.
+    in_process: bool,
+}
+
+impl SessionName {
+    /// As a server names it.
+    pub(crate) fn of_a_server(name: String) -> Self {
+        Self {
+            name: name.into(),
+            in_process: false,
+        }
+    }
+
+    /// As this process is named.
+    pub(crate) fn of_this_process(name: String) -> Self {
+        Self {
+            name: name.into(),
+            in_process: true,
+        }
+    }
+}
 
 /// Tags under quarantine. Whoever holds it owes the store the writer's outcome;
 /// dropped without one, the quarantine stands until the database gives evidence that
@@ -32,7 +60,7 @@ pub(crate) struct Guard {
     writes: Writes,
     tags: Vec<Tag>,
     space: Option<TagSpace>,
-    session: Option<Arc<str>>,
+    session: Option<SessionName>,
     /// Keeps newer catalogues from being read by while an older one governs the write.
     governed: Option<Governed>,
     owed: bool,
@@ -46,56 +74,103 @@ pub(crate) struct Orphan {
     tags: Vec<Tag>,
     space: Option<TagSpace>,
     /// The writer's session, as the database names it.
-    session: Option<Arc<str>>,
+    session: Arc<str>,
     _governed: Option<Governed>,
     ask_after: Instant,
 }
 
 impl Core {
-    /// Puts what is about to be written under quarantine. It is acknowledged when this returns.
+    /// Puts what is about to be written under quarantine. It is acknowledged when this returns,
+    /// or what it touches is bypassed in this process. `seen` is the opening of the
+    /// gate in which the catalogue was read that told what the statement writes.
     pub(crate) fn quarantine(
         self: &Arc<Self>,
         writes: Writes,
         space: Option<TagSpace>,
-        session: Option<Arc<str>>,
+        session: Option<SessionName>,
         governed: Option<Governed>,
+        seen: Option<Opening>,
     ) -> Guard {
-        let writer = WriterId::fresh();
         let tags = write_tags(&writes, space);
-        count(&self.counters.quarantines);
-        let known = Writer {
-            id: writer,
-            process: self.process,
-            space,
-            session: session.as_deref(),
-        };
-        if let Err(error) = self.backend.quarantine(&known, &tags) {
-            self.failed(&error);
-        }
-        Guard {
+        let mut guard = Guard {
             core: Arc::clone(self),
-            writer,
+            writer: WriterId::fresh(),
             writes,
             tags,
             space,
             session,
             governed,
             owed: true,
+        };
+        if self.is_shared() {
+            self.shared.begin(guard.writer, space);
+        }
+        if self.announces(&guard) {
+            guard.announce(seen);
+        }
+        guard
+    }
+
+    /// Whether a write is announced before it commits. Where nothing can tell that its session
+    /// has ended, a quarantine might stand for ever.
+    // rule: strong-quarantines-before-commit
+    fn announces(&self, guard: &Guard) -> bool {
+        !self.is_shared() || (self.config.level == Level::Strong && guard.session.is_some())
+    }
+
+    /// The database has ended a writer.
+    fn end(&self, writer: WriterId) {
+        if self.is_shared() {
+            self.shared.end(writer);
+        }
+    }
+
+    /// Whether the last announcement of a guard was acknowledged.
+    fn put_under_quarantine(&self, guard: &Guard) -> Option<Acknowledged> {
+        count(&self.counters.quarantines);
+        let writer = Writer {
+            id: guard.writer,
+            process: self.process,
+            space: guard.space,
+            session: guard.session.as_ref().map(|session| &*session.name),
+        };
+        match self.backend.quarantine(&writer, &guard.tags) {
+            Ok(known) => {
+                if self.is_shared() {
+                    self.shared.acknowledge(guard.writer, Some(known.epoch));
+                }
+                Some(known)
+            }
+            Err(error) => {
+                self.failed(&error);
+                // What was acknowledged before was less.
+                if self.is_shared() {
+                    self.shared.acknowledge(guard.writer, None);
+                }
+                self.shared.withhold(guard.writer, &guard.tags);
+                None
+            }
         }
     }
 
     /// Gives the tags of what was written new tokens.
-    pub(crate) fn renew(&self, writes: &Writes, space: Option<TagSpace>, source: Source) {
+    pub(crate) fn renew(
+        self: &Arc<Self>,
+        writes: &Writes,
+        space: Option<TagSpace>,
+        source: Source,
+    ) {
         let tags = write_tags(writes, space);
         if tags.is_empty() {
             return;
         }
+        self.close_if_changed(writes, space);
         self.renew_tags(&tags);
         self.invalidated(writes, space, source);
     }
 
     /// Gives the tags of what was written, in each database, new tokens.
-    pub(crate) fn renew_everywhere(&self, writes: &Writes) {
+    pub(crate) fn renew_everywhere(self: &Arc<Self>, writes: &Writes) {
         let spaces = self.spaces().clone();
         let tags: Vec<Tag> = spaces
             .iter()
@@ -107,21 +182,22 @@ impl Core {
     }
 
     /// Gives a label a new token.
-    pub(crate) fn renew_label(&self, label: &Name) {
+    pub(crate) fn renew_label(self: &Arc<Self>, label: &Name) {
         self.renew_tags(&[Tag::label(label)]);
         self.counters.invalidation(Source::Explicit);
         self.publish(&Arc::new(Invalidation::of_label(label)));
     }
 
-    fn renew_tags(&self, tags: &[Tag]) {
-        if let Err(error) = self.backend.renew(tags) {
-            self.failed(&error);
-        }
+    fn renew_tags(self: &Arc<Self>, tags: &[Tag]) {
+        self.tell(Delivery::Renew(tags.to_vec()));
     }
 
-    fn lift(&self, writer: WriterId, tags: &[Tag], how: Lift) {
-        if let Err(error) = self.backend.lift(writer, tags, how) {
-            self.failed(&error);
+    /// Where the schema may have changed, every process must read its catalogue anew before
+    /// any result is relied on.
+    // rule: another-schema-closes-the-gate
+    pub(crate) fn close_if_changed(self: &Arc<Self>, writes: &Writes, space: Option<TagSpace>) {
+        if self.is_shared() && (writes.schema || writes.root) {
+            self.tell(Delivery::Close(space.filter(|_| !writes.root)));
         }
     }
 
@@ -192,52 +268,104 @@ impl Core {
     }
 
     /// The sessions whose end would resolve a quarantine, and which may be asked about now.
-    pub(crate) fn unresolved(&self, space: TagSpace) -> Vec<Arc<str>> {
+    pub(crate) fn unresolved(&self) -> BTreeSet<Arc<str>> {
         let now = Instant::now();
         let mut orphans = self.orphans.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut sessions = Vec::new();
+        let mut sessions = BTreeSet::new();
         for orphan in orphans.iter_mut() {
-            if orphan.space == Some(space)
-                && orphan.ask_after <= now
-                && let Some(session) = &orphan.session
-            {
+            if orphan.ask_after <= now {
                 orphan.ask_after = now + RESOLVE_EVERY;
-                sessions.push(Arc::clone(session));
+                sessions.insert(Arc::clone(&orphan.session));
             }
         }
         sessions
     }
 
     /// The database says that the session has ended: whatever it was doing is over.
-    pub(crate) fn resolve(&self, space: TagSpace, session: &str) {
+    pub(crate) fn resolve(self: &Arc<Self>, session: &str) {
         let ended: Vec<Orphan> = {
             let mut orphans = self.orphans.lock().unwrap_or_else(PoisonError::into_inner);
-            let (ended, left) = orphans.drain(..).partition(|orphan| {
-                orphan.space == Some(space) && orphan.session.as_deref() == Some(session)
-            });
+            let (ended, left) = orphans
+                .drain(..)
+                .partition(|orphan| *orphan.session == *session);
             *orphans = left;
             ended
         };
         for orphan in ended {
             count(&self.counters.resolves);
-            self.lift(orphan.writer, &orphan.tags, Lift::Renew);
+            self.close_if_changed(&orphan.writes, orphan.space);
+            self.tell(Delivery::Lift(orphan.writer, orphan.tags, Lift::Renew));
+            self.end(orphan.writer);
             self.invalidated(&orphan.writes, orphan.space, Source::Unknown);
         }
+    }
+
+    /// The database says that the session of another process' writer has ended.
+    pub(crate) fn resolve_holder(
+        self: &Arc<Self>,
+        writer: WriterId,
+        space: TagSpace,
+        tags: &[Tag],
+    ) {
+        count(&self.counters.resolves);
+        // rule: a-schema-change-that-was-left-behind-closes-the-gate
+        if tags.contains(&Tag::schema(space)) || tags.contains(&Tag::root()) {
+            self.tell(Delivery::Close(Some(space)));
+        }
+        self.tell(Delivery::Lift(writer, tags.to_vec(), Lift::Renew));
     }
 }
 
 impl Guard {
+    /// Announces what is about to be written.
+    fn announce(&mut self, seen: Option<Opening>) {
+        let core = Arc::clone(&self.core);
+        let Some(known) = core.put_under_quarantine(self) else {
+            return;
+        };
+        if !core.is_shared() {
+            return;
+        }
+        if let Some(space) = self.space {
+            core.learn_opening(space, known.opening);
+        }
+        // rule: a-write-by-an-older-catalogue-writes-everything
+        let told = known.opening.is_some() && known.opening == seen;
+        if !told && !self.writes.is_unbounded() {
+            self.writes.merge(&Writes::everything());
+            self.tags = write_tags(&self.writes, self.space);
+            core.put_under_quarantine(self);
+        }
+    }
+
     /// The writer committed, or may have, and is over.
     pub(crate) fn renew(mut self, source: Source) {
+        self.settle(source);
+    }
+
+    fn settle(&mut self, source: Source) {
         self.owed = false;
-        self.core.lift(self.writer, &self.tags, Lift::Renew);
-        self.core.invalidated(&self.writes, self.space, source);
+        let core = &self.core;
+        core.close_if_changed(&self.writes, self.space);
+        let tags = std::mem::take(&mut self.tags);
+        core.tell(if core.announces(self) {
+            Delivery::Lift(self.writer, tags, Lift::Renew)
+        } else {
+            Delivery::Renew(tags)
+        });
+        core.end(self.writer);
+        core.invalidated(&self.writes, self.space, source);
     }
 
     /// The writer wrote nothing, for certain.
     pub(crate) fn restore(mut self) {
         self.owed = false;
-        self.core.lift(self.writer, &self.tags, Lift::Restore);
+        let core = &self.core;
+        if core.announces(&self) {
+            let tags = std::mem::take(&mut self.tags);
+            core.tell(Delivery::Lift(self.writer, tags, Lift::Restore));
+        }
+        core.end(self.writer);
     }
 }
 
@@ -249,12 +377,15 @@ impl Drop for Guard {
         }
         // Without a session there is no evidence to be had, ever: the invalidation is then
         // as late as a statement that the server still runs, and no later.
-        if self.session.is_none() {
-            self.owed = false;
-            self.core.lift(self.writer, &self.tags, Lift::Renew);
-            self.core
-                .invalidated(&self.writes, self.space, Source::Unknown);
+        // What ran in this process runs no longer.
+        let session = self.session.clone().filter(|session| !session.in_process);
+        let Some(session) = session else {
+            self.settle(Source::Unknown);
             return;
+        };
+        // rule: an-unknown-outcome-is-quarantined-at-any-level
+        if !self.core.announces(self) {
+            self.core.put_under_quarantine(self);
         }
         self.core
             .orphans
@@ -265,7 +396,7 @@ impl Drop for Guard {
                 writes: std::mem::take(&mut self.writes),
                 tags: std::mem::take(&mut self.tags),
                 space: self.space,
-                session: self.session.clone(),
+                session: session.name,
                 _governed: self.governed.take(),
                 ask_after: Instant::now(),
             });

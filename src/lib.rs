@@ -88,6 +88,7 @@ pub mod outcome;
 pub mod protocol;
 mod query;
 pub mod resolve;
+mod shared;
 pub mod signal;
 pub mod statement;
 pub mod stats;

@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 
 use crate::entry::{Entry, Vector};
 use crate::tag::Tag;
-use crate::token::{Nonce, Token};
+use crate::token::{Nonce, Opening, Token};
 
 /// The state of one tag in the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +35,9 @@ pub type TagStates = SmallVec<[TagState; 8]>;
 pub struct Fetched {
     /// The store's generation; `None` while it may have lost quarantines.
     pub gate: Option<Nonce>,
+    /// Since when the gate of the [one](crate::backend::Databases::One) database that was asked
+    /// for is open; `None` if it is closed, or others were asked for.
+    pub opening: Option<Opening>,
     /// The entry under the key, expired or not.
     pub entry: Option<Entry>,
     /// The states of the read's tags.
@@ -151,6 +154,7 @@ mod tests {
     fn fetched(gate: Option<Nonce>, entry: Option<Entry>, state: TagState) -> Fetched {
         Fetched {
             gate,
+            opening: None,
             entry,
             states: TagStates::from_slice(&[state]),
             leased: Leased::NotAsked,

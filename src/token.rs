@@ -55,6 +55,12 @@ random_number! {
 }
 
 random_number! {
+    /// A time in which the gate of a database is open. What was learnt of a database's catalogue
+    /// before it began does not count in it.
+    Opening, "An opening that nobody has seen before."
+}
+
+random_number! {
     /// A time in which a store has lost nothing. It begins anew whenever the store may have
     /// lost a quarantine.
     Epoch, "An epoch that nobody has seen before."
@@ -73,20 +79,44 @@ impl Epoch {
     pub const LASTING: Self = Self(0);
 }
 
-/// One process that uses a shared store, at random.
+impl Opening {
+    /// That of a store which loses nothing as long as the process lives.
+    pub const LASTING: Self = Self(0);
+}
+
+/// One process that uses a shared store, at random: a number below 2^40.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ProcessId(pub u32);
+pub struct ProcessId(u64);
 
 impl ProcessId {
     /// An id that no other process has.
     #[must_use]
     pub fn fresh() -> Self {
-        Self(rand::random())
+        Self::of(rand::random())
+    }
+
+    /// The process with the lower 40 bits of that number.
+    #[must_use]
+    pub fn of(number: u64) -> Self {
+        Self(number & 0xff_ffff_ffff)
+    }
+
+    /// Its number.
+    #[must_use]
+    pub fn number(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for ProcessId {
+    /// Ten hexadecimal digits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:010x}", self.0)
     }
 }
 
 impl fmt::Debug for ProcessId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ProcessId({:08x})", self.0)
+        write!(f, "ProcessId({self})")
     }
 }

@@ -5,15 +5,16 @@ use std::time::Duration;
 use crate::database::TagSpace;
 use crate::key::Key;
 use crate::tag::Tag;
-use crate::token::{Epoch, ProcessId, WriterId};
+use crate::token::{Epoch, Opening, ProcessId, WriterId};
 
 /// The databases whose writers matter to a read. Its gate is open if theirs is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Databases {
+pub enum Databases<'a> {
     /// That one.
     One(TagSpace),
-    /// All that the store knows of: what is asked for was made from no database in particular.
-    All,
+    /// These, which the process is attached to, and all others that the store knows of: what is
+    /// asked for was made from no database in particular.
+    All(&'a [TagSpace]),
     /// None: no write invalidates what is asked for.
     None,
 }
@@ -26,17 +27,26 @@ pub struct Ask<'a> {
     /// The tags.
     pub tags: &'a [Tag],
     /// The databases whose gate must be open.
-    pub databases: Databases,
+    pub databases: Databases<'a>,
     /// Whether a missing tag is given a fresh token.
     pub establish: bool,
     /// Whether the asker wants to make the entry if it is not there.
     pub lease: Option<Lease>,
 }
 
+impl Standing {
+    /// Since when the gate of a database is open.
+    #[must_use]
+    pub fn opening(&self, space: TagSpace) -> Option<Opening> {
+        let found = self.open.iter().find(|(of, _)| *of == space);
+        found.map(|(_, opening)| *opening)
+    }
+}
+
 impl<'a> Ask<'a> {
     /// The entry under a key, and the states of its tags.
     #[must_use]
-    pub fn entry(key: &'a Key, tags: &'a [Tag], databases: Databases) -> Self {
+    pub fn entry(key: &'a Key, tags: &'a [Tag], databases: Databases<'a>) -> Self {
         Self {
             key: Some(key),
             tags,
@@ -48,7 +58,7 @@ impl<'a> Ask<'a> {
 
     /// The tokens of tags; those that are missing are made.
     #[must_use]
-    pub fn tokens(tags: &'a [Tag], databases: Databases) -> Self {
+    pub fn tokens(tags: &'a [Tag], databases: Databases<'a>) -> Self {
         Self {
             key: None,
             tags,
@@ -96,13 +106,22 @@ pub struct Holder {
     pub tags: Vec<Tag>,
 }
 
+/// That a quarantine is known to the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Acknowledged {
+    /// The epoch in which it is.
+    pub epoch: Epoch,
+    /// Since when the gate of the writer's database is open; `None` if it is closed.
+    pub opening: Option<Opening>,
+}
+
 /// How a shared store stands, see [`beat`](super::CacheBackend::beat).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
     /// The epoch.
     pub epoch: Epoch,
-    /// The databases whose gate is open in it.
-    pub open: Vec<TagSpace>,
+    /// The databases whose gate is open in it, and since when.
+    pub open: Vec<(TagSpace, Opening)>,
     /// The processes that have testified in it, and for which database.
     pub testified: Vec<(ProcessId, TagSpace)>,
     /// The writers of the asking process that hold a quarantine.

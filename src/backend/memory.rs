@@ -14,13 +14,14 @@ use quick_cache::sync::{Cache, EntryAction, EntryResult};
 use quick_cache::{Lifecycle, OptionsBuilder, Weighter};
 use smallvec::SmallVec;
 
-use crate::backend::{Ask, CacheBackend, Put, Usage, Writer};
+use crate::backend::{Acknowledged, Ask, CacheBackend, Put, Usage, Writer};
+use crate::database::TagSpace;
 use crate::entry::Entry;
 use crate::error::BackendError;
 use crate::key::Key;
 use crate::protocol::{Fetched, Leased, Lift, TagState, TagStates};
 use crate::tag::Tag;
-use crate::token::{Epoch, Nonce, ProcessId, WriterId};
+use crate::token::{Epoch, Nonce, Opening, ProcessId, WriterId};
 
 mod cells;
 mod removable;
@@ -243,6 +244,7 @@ impl CacheBackend for MemoryBackend {
                 if !(ask.establish && states.contains(&TagState::Missing)) {
                     return Ok(Fetched {
                         gate,
+                        opening: Some(Opening::LASTING),
                         states,
                         entry: Some(slot.entry),
                         leased: Leased::NotAsked,
@@ -260,17 +262,19 @@ impl CacheBackend for MemoryBackend {
         });
         Ok(Fetched {
             gate,
+            opening: Some(Opening::LASTING),
             entry: None,
             states: states.collect(),
             leased: Leased::NotAsked,
         })
     }
 
-    fn recall(&self, key: &Key) -> Result<Fetched, BackendError> {
+    fn recall(&self, key: &Key, _: &[TagSpace]) -> Result<Fetched, BackendError> {
         let gate = Some(self.nonce());
         let slot = self.entries.get(key);
         Ok(Fetched {
             gate,
+            opening: Some(Opening::LASTING),
             states: slot.iter().flat_map(Slot::states).collect(),
             entry: slot.map(|slot| slot.entry),
             leased: Leased::NotAsked,
@@ -335,12 +339,15 @@ impl CacheBackend for MemoryBackend {
         Ok(matches!(found, EntryResult::Retained(true)))
     }
 
-    fn quarantine(&self, writer: &Writer<'_>, tags: &[Tag]) -> Result<Epoch, BackendError> {
+    fn quarantine(&self, writer: &Writer<'_>, tags: &[Tag]) -> Result<Acknowledged, BackendError> {
         let mut cells = self.cells();
         for tag in tags {
             cells.quarantine(writer.id, *tag);
         }
-        Ok(Epoch::LASTING)
+        Ok(Acknowledged {
+            epoch: Epoch::LASTING,
+            opening: Some(Opening::LASTING),
+        })
     }
 
     fn lift(&self, writer: WriterId, tags: &[Tag], how: Lift) -> Result<(), BackendError> {

@@ -10,7 +10,7 @@ use crate::error::BackendError;
 use crate::key::Key;
 use crate::protocol::{Fetched, Lift};
 use crate::tag::Tag;
-use crate::token::{Epoch, ProcessId, WriterId};
+use crate::token::{Epoch, Opening, ProcessId, WriterId};
 
 mod ask;
 #[cfg(feature = "memory")]
@@ -18,7 +18,7 @@ mod memory;
 #[cfg(feature = "memory")]
 pub use self::memory::MemoryBackend;
 
-pub use self::ask::{Ask, Databases, Holder, Lease, Standing, Writer};
+pub use self::ask::{Acknowledged, Ask, Databases, Holder, Lease, Standing, Writer};
 
 /// A store of entries and tokens.
 ///
@@ -50,12 +50,12 @@ pub trait CacheBackend: Debug + Send + Sync + 'static {
     /// If the store cannot be asked; the read then goes to the database.
     fn fetch(&self, ask: &Ask<'_>) -> Result<Fetched, BackendError>;
 
-    /// The entry under `key`, the state of each of the entry's own tags, and the gate (of all
-    /// databases, if it has tags); no states without an entry.
+    /// The entry under `key`, the state of each of the entry's own tags, and the gate (of
+    /// [all](Databases::All) databases, if it has tags); no states without an entry.
     ///
     /// # Errors
     /// If the store cannot be asked.
-    fn recall(&self, key: &Key) -> Result<Fetched, BackendError>;
+    fn recall(&self, key: &Key, attached: &[TagSpace]) -> Result<Fetched, BackendError>;
 
     /// Stores an entry, replacing what was there, if all its tokens are current and clean and its
     /// nonce is that of the gate. Ends the lease of `holder`.
@@ -87,11 +87,11 @@ pub trait CacheBackend: Debug + Send + Sync + 'static {
     fn touch(&self, key: &Key, expires_at: Instant) -> Result<bool, BackendError>;
 
     /// Puts `tags` under the quarantine of a writer, until it lifts them; all of them in one step.
-    /// Returns the epoch that it is known in. Doing it twice is doing it once.
+    /// Doing it twice is doing it once.
     ///
     /// # Errors
     /// If the store cannot be asked. It may have done it all the same.
-    fn quarantine(&self, writer: &Writer<'_>, tags: &[Tag]) -> Result<Epoch, BackendError>;
+    fn quarantine(&self, writer: &Writer<'_>, tags: &[Tag]) -> Result<Acknowledged, BackendError>;
 
     /// Ends the quarantine of `tags` by `writer`, and of whatever else it holds; a tag it does not
     /// hold is renewed.
@@ -130,7 +130,7 @@ pub trait CacheBackend: Debug + Send + Sync + 'static {
     /// What it holds now, as far as it can tell without asking anybody.
     fn usage(&self) -> Usage;
 
-    /// Who holds a quarantine of these tags.
+    /// Who holds a quarantine of these tags; of any, if there are none.
     ///
     /// # Errors
     /// If the store cannot be asked.
@@ -146,7 +146,10 @@ pub trait CacheBackend: Debug + Send + Sync + 'static {
     fn beat(&self, _process: ProcessId, spaces: &[TagSpace]) -> Result<Standing, BackendError> {
         Ok(Standing {
             epoch: Epoch::LASTING,
-            open: spaces.to_vec(),
+            open: spaces
+                .iter()
+                .map(|space| (*space, Opening::LASTING))
+                .collect(),
             testified: Vec::new(),
             mine: Vec::new(),
         })
@@ -166,11 +169,40 @@ pub trait CacheBackend: Debug + Send + Sync + 'static {
         Ok(())
     }
 
-    /// Opens the gate of a database. Ignored if the epoch is no longer the current one.
+    /// Opens the gate of a database, from now on under that name. Ignored if the epoch is no longer
+    /// the current one, or the gate is open.
     ///
     /// # Errors
     /// If the store cannot be asked; the gate then stays closed.
-    fn open(&self, _epoch: Epoch, _space: TagSpace) -> Result<(), BackendError> {
+    fn open(&self, _epoch: Epoch, _space: TagSpace, _opening: Opening) -> Result<(), BackendError> {
+        Ok(())
+    }
+
+    /// Whether the catalogue of a database looks to a user as it was remembered to. If nothing was
+    /// remembered, it is from now on, as long as the entries are.
+    ///
+    /// # Errors
+    /// If the store cannot be asked.
+    fn recognises(
+        &self,
+        _space: TagSpace,
+        _user: &str,
+        _fingerprint: &[u8; 32],
+    ) -> Result<bool, BackendError> {
+        Ok(false)
+    }
+
+    /// Remembers what the catalogue of a database looks like to a user, in place of what it
+    /// looked like before.
+    ///
+    /// # Errors
+    /// If the store cannot be asked.
+    fn remember(
+        &self,
+        _space: TagSpace,
+        _user: &str,
+        _fingerprint: &[u8; 32],
+    ) -> Result<(), BackendError> {
         Ok(())
     }
 
@@ -194,8 +226,8 @@ impl<B: CacheBackend + ?Sized> CacheBackend for Arc<B> {
         (**self).fetch(ask)
     }
 
-    fn recall(&self, key: &Key) -> Result<Fetched, BackendError> {
-        (**self).recall(key)
+    fn recall(&self, key: &Key, attached: &[TagSpace]) -> Result<Fetched, BackendError> {
+        (**self).recall(key, attached)
     }
 
     fn put(&self, key: Key, entry: Entry, holder: Option<ProcessId>) -> Result<Put, BackendError> {
@@ -214,7 +246,7 @@ impl<B: CacheBackend + ?Sized> CacheBackend for Arc<B> {
         (**self).touch(key, expires_at)
     }
 
-    fn quarantine(&self, writer: &Writer<'_>, tags: &[Tag]) -> Result<Epoch, BackendError> {
+    fn quarantine(&self, writer: &Writer<'_>, tags: &[Tag]) -> Result<Acknowledged, BackendError> {
         (**self).quarantine(writer, tags)
     }
 
@@ -259,8 +291,26 @@ impl<B: CacheBackend + ?Sized> CacheBackend for Arc<B> {
         (**self).testify(process, epoch, spaces)
     }
 
-    fn open(&self, epoch: Epoch, space: TagSpace) -> Result<(), BackendError> {
-        (**self).open(epoch, space)
+    fn open(&self, epoch: Epoch, space: TagSpace, opening: Opening) -> Result<(), BackendError> {
+        (**self).open(epoch, space, opening)
+    }
+
+    fn recognises(
+        &self,
+        space: TagSpace,
+        user: &str,
+        fingerprint: &[u8; 32],
+    ) -> Result<bool, BackendError> {
+        (**self).recognises(space, user, fingerprint)
+    }
+
+    fn remember(
+        &self,
+        space: TagSpace,
+        user: &str,
+        fingerprint: &[u8; 32],
+    ) -> Result<(), BackendError> {
+        (**self).remember(space, user, fingerprint)
     }
 
     fn close(&self, space: Option<TagSpace>) -> Result<(), BackendError> {

@@ -6,16 +6,19 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use crate::catalogue::{Catalogue, Writes};
 use crate::core::Core;
 use crate::database::{DatabaseId, TagSpace};
-use crate::database_state::{Database, Watches};
+use crate::database_state::{Database, Fingerprint, Watches};
 use crate::dialect::Dialect;
 use crate::event::Source;
 use crate::feed::Subscription;
 use crate::footprint::{self, Name};
 use crate::resolve::TableSettings;
+use crate::shared::Delivery;
 use crate::signal::Signals;
 use crate::stats::Stats;
+use crate::token::Opening;
 
 mod builder;
+mod lifecycle;
 mod switches;
 
 pub use self::builder::Builder;
@@ -33,7 +36,6 @@ pub struct Cache(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     core: Arc<Core>,
-    databases: Mutex<HashMap<DatabaseId, Weak<Database>>>,
     switches: Switches,
     /// What was seen of the catalogues, of databases that all connections name alike. It
     /// outlives their connections, as entries do.
@@ -56,7 +58,6 @@ impl Cache {
         Self(Arc::new(Inner {
             switches: Switches::new(&core.config),
             core,
-            databases: Mutex::default(),
             watches: Mutex::default(),
             pure: Arc::new(pure),
             signals: Signals::default(),
@@ -111,9 +112,7 @@ impl Cache {
     pub fn clear(&self) {
         let core = &self.0.core;
         // A new generation first: what is told of it finds nothing.
-        if let Err(error) = core.backend.clear() {
-            core.failed(&error);
-        }
+        core.tell(Delivery::Clear);
         core.renew(&Writes::root(), None, Source::Explicit);
     }
 
@@ -147,7 +146,7 @@ impl Cache {
                 change(declared.entry(table.to_lowercase().into()).or_default());
             },
             |settings| {
-                for database in self.live_databases() {
+                for database in self.0.core.live_databases() {
                     database.configure(settings, &self.0.pure);
                 }
             },
@@ -166,12 +165,9 @@ impl Cache {
 
     /// The database of that identity, known from now on.
     pub(crate) fn database(&self, id: DatabaseId, dialect: Dialect) -> Arc<Database> {
-        self.0.core.spaces().insert(id.tags);
-        let mut databases = self
-            .0
-            .databases
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let core = &self.0.core;
+        core.spaces().insert(id.tags);
+        let mut databases = core.databases();
         if let Some(known) = databases.get(&id).and_then(Weak::upgrade) {
             return known;
         }
@@ -188,18 +184,23 @@ impl Cache {
         database
     }
 
-    pub(crate) fn load_catalogue(&self, database: &Database, generation: u64, found: Catalogue) {
+    pub(crate) fn load_catalogue(
+        &self,
+        database: &Database,
+        known: (u64, Option<Opening>),
+        found: Catalogue,
+    ) {
         // The models must not change in between.
         self.0.core.with_settings(|settings| {
             let (settings, pure) = (Arc::clone(settings), Arc::clone(&self.0.pure));
-            database.load(generation, found, settings, pure);
+            database.load(known, found, settings, pure);
         });
     }
 
     /// The schema of every database of that tag space has changed, or is about to; of all
     /// databases, if it is not known which.
     pub(crate) fn schema_changed(&self, space: Option<TagSpace>) {
-        for database in self.live_databases() {
+        for database in self.0.core.live_databases() {
             if space.is_none_or(|space| database.id.tags == space) {
                 database.schema_changed();
             }
@@ -208,7 +209,7 @@ impl Cache {
 
     /// The schema of every database of that tag space may have changed, or may be about to.
     pub(crate) fn schema_suspected(&self, space: TagSpace) {
-        for database in self.live_databases() {
+        for database in self.0.core.live_databases() {
             if database.id.tags == space {
                 database.suspect();
             }
@@ -216,28 +217,44 @@ impl Cache {
     }
 
     /// The schema of that tag space has been found changed: what was cached before is void.
-    pub(crate) fn schema_found_changed(&self, space: TagSpace) {
+    pub(crate) fn schema_found_changed(&self, space: TagSpace, user: &str, now: &Fingerprint) {
         // The generation comes first: a plan by the catalogue of before, whose tokens are
         // new, is then found outdated.
         self.schema_changed(Some(space));
-        self.renew_schema(space);
+        self.renew_schema(space, user, now);
     }
 
-    /// Whatever was cached of that tag space may be of another schema.
-    pub(crate) fn renew_schema(&self, space: TagSpace) {
+    /// The schema of that tag space has been looked at for the first time: what was cached
+    /// before may be of another, unless the store knows better.
+    pub(crate) fn meet_schema(&self, space: TagSpace, user: &str, now: &Fingerprint) {
+        let core = &self.0.core;
+        let known = core.backend.recognises(space, &looked_at_by(user), now);
+        let known = known.unwrap_or_else(|error| {
+            core.failed(&error);
+            false
+        });
+        if !known {
+            self.renew_schema(space, user, now);
+        }
+    }
+
+    fn renew_schema(&self, space: TagSpace, user: &str, now: &Fingerprint) {
+        let core = &self.0.core;
         let schema = Writes {
             schema: true,
             ..Writes::default()
         };
-        self.0.core.renew(&schema, Some(space), Source::Catalogue);
+        core.renew(&schema, Some(space), Source::Catalogue);
+        // rule: a-schema-is-remembered-after-its-change-is-told
+        if core.shared.is_idle()
+            && let Err(error) = core.backend.remember(space, &looked_at_by(user), now)
+        {
+            core.failed(&error);
+        }
     }
+}
 
-    fn live_databases(&self) -> Vec<Arc<Database>> {
-        let databases = self
-            .0
-            .databases
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        databases.values().filter_map(Weak::upgrade).collect()
-    }
+/// Who looks at a catalogue: versions of this crate may look at it in different ways.
+fn looked_at_by(user: &str) -> String {
+    format!("{} {user}", env!("CARGO_PKG_VERSION"))
 }

@@ -1,5 +1,7 @@
 //! When the catalogue is read, and how a change of it from elsewhere is found.
 
+use std::sync::Arc;
+
 use diesel::connection::LoadConnection;
 use diesel::result::QueryResult;
 
@@ -44,7 +46,7 @@ where
     let tracker = tracker(conn).ok_or(Bypass::Unattached)?;
     let cache = tracker.cache().clone();
     let space = tracker.database().ok_or(Bypass::Unidentified)?.id.tags;
-    let watch = tracker.watch().ok_or(Bypass::Unidentified)?;
+    let watch = Arc::clone(tracker.watch().ok_or(Bypass::Unidentified)?);
     // rule: one-looks-for-all
     let look = if cache.core().config.catalogue_interval.is_zero() {
         watch.look()
@@ -56,7 +58,7 @@ where
     let changed = look.finds_change(&view.fingerprint);
     if changed {
         // rule: a-change-from-elsewhere-voids-what-is-cached
-        cache.schema_found_changed(space);
+        cache.schema_found_changed(space, watch.user(), &view.fingerprint);
     }
     // From here on, others go by this look.
     look.end(view.fingerprint);
@@ -87,7 +89,9 @@ where
         return Ok(());
     }
     // The generation comes first: a change while the catalogue is read makes it outdated.
+    // So does the gate's opening: whatever was at work before it is over.
     let generation = database.generation();
+    let opening = cache.core().opening(database.id.tags);
     // rule: the-fingerprint-is-older-than-the-catalogue
     // What changes in between is found by the next look.
     let look = watch.look();
@@ -97,10 +101,10 @@ where
     note_standby(conn, view.standby);
     if look.finds_change(&view.fingerprint) {
         // Entries may be left of a time when nobody looked.
-        cache.renew_schema(database.id.tags);
+        cache.meet_schema(database.id.tags, watch.user(), &view.fingerprint);
     }
     look.end(view.fingerprint);
-    cache.load_catalogue(&database, generation, catalogue);
+    cache.load_catalogue(&database, (generation, opening), catalogue);
     Ok(())
 }
 

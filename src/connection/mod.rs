@@ -13,6 +13,7 @@ use crate::model::CacheModel;
 use crate::statement::CacheDatabase;
 
 mod catalogue;
+mod gate;
 mod hooks;
 mod install;
 mod introspect;
@@ -27,6 +28,7 @@ mod transaction;
 mod unresolved;
 
 pub(crate) use self::catalogue::reread as reread_catalogue;
+pub(crate) use self::gate::{open as open_gate, resolve_orphans};
 #[cfg(feature = "r2d2")]
 pub use self::pool::Customizer;
 pub(crate) use self::tracker::{Place, Tracker};
@@ -109,7 +111,7 @@ where
             tracker.joined_late();
         }
         // A lost connection is often replaced by one that may ask what became of it.
-        resolve_orphans(self);
+        resolve_orphans(self, &[]);
         Ok(())
     }
 
@@ -212,32 +214,6 @@ where
     ask_session(conn).map_err(|_| Bypass::Unidentified)
 }
 
-/// Asks what became of sessions that left a quarantine behind. Returns whether any has
-/// ended, and with it its quarantine. A refusal changes nothing.
-pub(crate) fn resolve_orphans<C>(conn: &mut C) -> bool
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
-    let Some(tracker) = tracker(conn).filter(|tracker| tracker.may_ask()) else {
-        return false;
-    };
-    let Some(database) = tracker.database() else {
-        return false;
-    };
-    let space = database.id.tags;
-    let cache = tracker.cache().clone();
-    let mut resolved = false;
-    for session in cache.core().unresolved(space) {
-        let ended = quietly(conn, |conn| introspect::has_ended(conn, &session));
-        if ended.unwrap_or(false) {
-            cache.core().resolve(space, &session);
-            resolved = true;
-        }
-    }
-    resolved
-}
-
 /// Asks whether the transaction that commits are played in is still open, where an error
 /// may have ended it. What it asks changes nothing in an open transaction.
 fn ask_whether_open<C: LoadConnection>(conn: &mut C) {
@@ -320,6 +296,7 @@ where
     if let Some(tracker) = self::tracker(conn) {
         tracker.identify(C::Backend::DIALECT, info);
     }
+    gate::mark(conn);
     Ok(())
 }
 

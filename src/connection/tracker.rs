@@ -22,9 +22,10 @@ use crate::dependencies::watch;
 use crate::dialect::Dialect;
 use crate::event::Source;
 use crate::footprint::{self, Name, Session, Step, Target, WriteKind};
-use crate::invalidate::Guard;
+use crate::invalidate::{Guard, SessionName};
 use crate::resolve::Resolved;
 use crate::signal::Hook;
+use crate::token::Opening;
 
 mod observe;
 
@@ -36,7 +37,7 @@ pub(crate) struct Tracker {
     cache: Cache,
     next: Option<Box<dyn Instrumentation>>,
     database: Option<Arc<Database>>,
-    session: Option<Arc<str>>,
+    session: Option<SessionName>,
     /// The looks at the catalogue as this session's user.
     watch: Option<Arc<Watch>>,
     transaction: Transaction,
@@ -277,6 +278,11 @@ impl Tracker {
         self.watch.as_ref()
     }
 
+    /// What the session is called; without a name there is no evidence to be had of its end.
+    pub(crate) fn set_session(&mut self, session: Option<SessionName>) {
+        self.session = session;
+    }
+
     /// Whether the server is a standby now.
     pub(crate) fn set_standby(&mut self, standby: bool) {
         self.standby = standby;
@@ -302,9 +308,9 @@ impl Tracker {
         // rule: a-session-that-answers-is-not-at-work-for-another
         // Whatever an earlier session of the same name was asked is over.
         if let (None, Some(session)) = (&self.session, &info.session) {
-            self.cache.core().resolve(info.database.tags, session);
+            self.cache.core().resolve(session);
         }
-        self.session = info.session.map(Arc::from);
+        self.session = info.session.map(SessionName::of_a_server);
         self.watch = self.database.as_ref().map(|known| known.watch(&info.user));
         self.standby = info.standby;
         self.attached = info.attached;
@@ -372,7 +378,12 @@ impl Tracker {
     }
 
     fn start(&mut self, text: &str) {
-        // The generation comes first: a change while the text is resolved is a newer one.
+        // The generation comes first: a change while the text is resolved is a newer one. So
+        // does the opening that it was read in.
+        let seen = self
+            .database
+            .as_ref()
+            .and_then(|database| database.opening());
         let generation = self.database.as_ref().map(|database| database.generation());
         let mut resolved = self.resolve(text);
         for step in &resolved.analysis.steps {
@@ -437,7 +448,7 @@ impl Tracker {
         };
         self.note_schema_change(&resolved.writes);
         self.note_schema_change(&quarantine);
-        let guard = (!quarantine.is_empty()).then(|| self.quarantine(quarantine, governed));
+        let guard = (!quarantine.is_empty()).then(|| self.quarantine(quarantine, governed, seen));
         self.in_flight.push(InFlight {
             nested: !self.in_flight.is_empty() && is_type_lookup(text),
             resolved,
@@ -543,10 +554,15 @@ impl Tracker {
         self.database.as_ref().map(|database| database.id.tags)
     }
 
-    fn quarantine(&self, writes: Writes, governed: Option<Governed>) -> Guard {
+    fn quarantine(
+        &self,
+        writes: Writes,
+        governed: Option<Governed>,
+        seen: Option<Opening>,
+    ) -> Guard {
         let session = self.session.clone();
         let core = self.cache.core();
-        core.quarantine(writes, self.space(), session, governed)
+        core.quarantine(writes, self.space(), session, governed, seen)
     }
 }
 

@@ -12,6 +12,7 @@ use crate::database::DatabaseId;
 use crate::dialect::Dialect;
 use crate::footprint::Name;
 use crate::resolve::{Resolver, Settings};
+use crate::token::Opening;
 
 pub(crate) use self::watch::{Fingerprint, Watch, Watches};
 
@@ -40,6 +41,8 @@ pub(crate) struct Database {
 #[derive(Debug, Clone)]
 struct Loaded {
     generation: u64,
+    /// The opening of the store's gate that was known before it was read.
+    opening: Option<Opening>,
     at: Instant,
     resolver: Arc<Resolver>,
 }
@@ -80,10 +83,10 @@ impl Database {
         self.generation.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// The catalogue as it was when the schema had that generation.
+    /// The catalogue as it was when the schema had that generation, and the gate that opening.
     pub(crate) fn load(
         &self,
-        generation: u64,
+        (generation, opening): (u64, Option<Opening>),
         catalogue: Catalogue,
         settings: Arc<Settings>,
         pure: Arc<BTreeSet<Name>>,
@@ -97,6 +100,7 @@ impl Database {
         );
         *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = Some(Loaded {
             generation,
+            opening,
             at: Instant::now(),
             resolver: Arc::new(resolver),
         });
@@ -146,6 +150,12 @@ impl Database {
             .as_ref()
             .filter(|loaded| loaded.generation == self.generation())
             .map(|loaded| Arc::clone(&loaded.resolver))
+    }
+
+    /// The opening of the store's gate that was known before the catalogue was read.
+    pub(crate) fn opening(&self) -> Option<Opening> {
+        let loaded = self.loaded.read().unwrap_or_else(PoisonError::into_inner);
+        loaded.as_ref().and_then(|loaded| loaded.opening)
     }
 
     /// A write is about to be sent that was resolved when the schema had that generation.

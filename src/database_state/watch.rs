@@ -15,6 +15,7 @@ pub(crate) type Fingerprint = [u8; 32];
 /// The looks at one database's catalogue by one database user: each may see another part.
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
+    user: Box<str>,
     /// When the last look began that counts, plus one; zero if none does.
     looked_at: AtomicU64,
     /// Whether a look is under way that others need not repeat.
@@ -29,7 +30,15 @@ pub(crate) struct Watches(Mutex<HashMap<Box<str>, Arc<Watch>>>);
 impl Watches {
     pub(crate) fn of(&self, user: &str) -> Arc<Watch> {
         let mut watches = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(watches.entry(user.into()).or_default())
+        let new = || Watch {
+            user: user.into(),
+            ..Watch::default()
+        };
+        Arc::clone(
+            watches
+                .entry(user.into())
+                .or_insert_with(|| Arc::new(new())),
+        )
     }
 
     /// The catalogue may have changed: every look that has begun by now no longer counts.
@@ -66,6 +75,11 @@ fn now() -> u64 {
 }
 
 impl Watch {
+    /// Who looks.
+    pub(crate) fn user(&self) -> &str {
+        &self.user
+    }
+
     /// Whether the last look is older than the interval.
     pub(crate) fn is_due(&self, interval: Duration) -> bool {
         match self.looked_at.load(Ordering::SeqCst).checked_sub(1) {

@@ -14,6 +14,7 @@ use crate::bypass::Bypass;
 use crate::cache::Cache;
 use crate::connection::{self, Fill};
 use crate::core::{Found, Lives};
+use crate::database::TagSpace;
 use crate::dependencies::{self, Dependencies, Unstored, watch};
 use crate::entry::{Entry, Payload, Vector};
 use crate::flight::Role;
@@ -23,6 +24,7 @@ use crate::query::Options;
 use crate::resolve::{ReadFootprint, Resolver};
 use crate::statement::CacheDatabase;
 use crate::stats::count;
+use crate::token::Opening;
 
 /// What a read needs to look into the cache.
 struct Plan {
@@ -30,7 +32,8 @@ struct Plan {
     key: Key,
     footprint: ReadFootprint,
     fill: Fill,
-    databases: Databases,
+    space: TagSpace,
+    opening: Option<Opening>,
     /// What the footprint was resolved by.
     resolver: Arc<Resolver>,
 }
@@ -118,7 +121,8 @@ where
         key,
         footprint,
         fill,
-        databases,
+        space,
+        opening,
         resolver,
     } = plan;
     let core = cache.core();
@@ -142,10 +146,25 @@ where
             });
         }
     };
-    let mut found = core.lookup(&key, &footprint.tags, databases, options.refresh);
+    let mut found = core.lookup(
+        &key,
+        &footprint.tags,
+        Databases::One(space),
+        options.refresh,
+    );
     // A writer's outcome may be unknown: this read's connection may bring evidence.
-    if matches!(found, Found::Bypass(Bypass::Quarantined)) && connection::resolve_orphans(conn) {
-        found = core.lookup(&key, &footprint.tags, databases, options.refresh);
+    let again = match found {
+        Found::Bypass(Bypass::Quarantined) => connection::resolve_orphans(conn, &footprint.tags),
+        Found::Bypass(Bypass::Closed) => connection::open_gate(conn),
+        _ => false,
+    };
+    if again {
+        found = core.lookup(
+            &key,
+            &footprint.tags,
+            Databases::One(space),
+            options.refresh,
+        );
     }
     // rule: a-plan-must-outlive-its-lookup
     // The footprint came from a catalogue, and the tokens from later: had the schema
@@ -286,9 +305,12 @@ where
     let database = Arc::clone(tracker.database().ok_or(Bypass::Unidentified)?);
     let statement = Conn::Backend::describe(query).map_err(|_| Bypass::Undescribed)?;
     // A catalogue that is not current, though it was just read, has an older write under way.
+    // First: a catalogue that is read after it is known counts in it.
+    let mut opening = database.opening();
     let mut resolver = database.current().ok_or(Bypass::Quarantined)?;
     let mut resolved = resolver.resolve(&statement.sql);
     if matches!(resolved.read, Err(Bypass::UnknownRelation)) && connection::reread_catalogue(conn) {
+        opening = database.opening();
         resolver = database.current().ok_or(Bypass::Quarantined)?;
         resolved = resolver.resolve(&statement.sql);
     }
@@ -323,7 +345,8 @@ where
         key,
         footprint,
         fill,
-        databases: Databases::One(database.id.tags),
+        space: database.id.tags,
+        opening,
         resolver,
     })
 }

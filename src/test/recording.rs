@@ -4,14 +4,14 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use crate::backend::{Ask, CacheBackend, Holder, Put, Standing, Usage, Writer};
+use crate::backend::{Acknowledged, Ask, CacheBackend, Holder, Put, Standing, Usage, Writer};
 use crate::database::TagSpace;
 use crate::entry::Entry;
 use crate::error::BackendError;
 use crate::key::Key;
 use crate::protocol::{Fetched, Lift};
 use crate::tag::Tag;
-use crate::token::{Epoch, ProcessId, WriterId};
+use crate::token::{Epoch, Opening, ProcessId, WriterId};
 
 /// What a backend was asked to do. Each is one round trip to a store outside of the process.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -64,6 +64,10 @@ pub enum Kind {
     Testify,
     /// [`open`](CacheBackend::open): opens the gate.
     Open,
+    /// [`recognises`](CacheBackend::recognises): asks whether a catalogue has changed.
+    Recognises,
+    /// [`remember`](CacheBackend::remember): remembers a catalogue.
+    Remember,
     /// [`close`](CacheBackend::close): closes the gate.
     Close,
 }
@@ -170,9 +174,9 @@ impl<B: CacheBackend> CacheBackend for RecordingBackend<B> {
         self.0.to.fetch(ask)
     }
 
-    fn recall(&self, key: &Key) -> Result<Fetched, BackendError> {
+    fn recall(&self, key: &Key, attached: &[TagSpace]) -> Result<Fetched, BackendError> {
         self.record(Kind::Recall, Some(key), 0);
-        self.0.to.recall(key)
+        self.0.to.recall(key, attached)
     }
 
     fn put(&self, key: Key, entry: Entry, holder: Option<ProcessId>) -> Result<Put, BackendError> {
@@ -195,7 +199,7 @@ impl<B: CacheBackend> CacheBackend for RecordingBackend<B> {
         self.0.to.touch(key, expires_at)
     }
 
-    fn quarantine(&self, writer: &Writer<'_>, tags: &[Tag]) -> Result<Epoch, BackendError> {
+    fn quarantine(&self, writer: &Writer<'_>, tags: &[Tag]) -> Result<Acknowledged, BackendError> {
         self.record(Kind::Quarantine, None, tags.len());
         self.0.to.quarantine(writer, tags)
     }
@@ -253,9 +257,29 @@ impl<B: CacheBackend> CacheBackend for RecordingBackend<B> {
         self.0.to.testify(process, epoch, spaces)
     }
 
-    fn open(&self, epoch: Epoch, space: TagSpace) -> Result<(), BackendError> {
+    fn open(&self, epoch: Epoch, space: TagSpace, opening: Opening) -> Result<(), BackendError> {
         self.record(Kind::Open, None, 0);
-        self.0.to.open(epoch, space)
+        self.0.to.open(epoch, space, opening)
+    }
+
+    fn recognises(
+        &self,
+        space: TagSpace,
+        user: &str,
+        fingerprint: &[u8; 32],
+    ) -> Result<bool, BackendError> {
+        self.record(Kind::Recognises, None, 0);
+        self.0.to.recognises(space, user, fingerprint)
+    }
+
+    fn remember(
+        &self,
+        space: TagSpace,
+        user: &str,
+        fingerprint: &[u8; 32],
+    ) -> Result<(), BackendError> {
+        self.record(Kind::Remember, None, 0);
+        self.0.to.remember(space, user, fingerprint)
     }
 
     fn close(&self, space: Option<TagSpace>) -> Result<(), BackendError> {

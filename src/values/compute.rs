@@ -411,7 +411,7 @@ impl Value {
         {
             return Found::Hit(value);
         }
-        let vector = match core.capture(&tags, Databases::All) {
+        let vector = match core.capture(&tags, Databases::All(&core.shared.spaces())) {
             Ok(vector) => vector,
             Err(reason) => return Found::Bypass(reason),
         };

@@ -13,7 +13,7 @@ use crate::values::held::Held;
 
 /// The valid entry under a key: its own tokens are all current, and it is not too old.
 pub(super) fn entry(core: &Core, key: &Key) -> Option<Entry> {
-    let fetched = match core.backend.recall(key) {
+    let fetched = match core.backend.recall(key, &core.shared.spaces()) {
         Ok(fetched) => fetched,
         Err(error) => {
             core.failed(&error);

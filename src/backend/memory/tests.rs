@@ -29,7 +29,7 @@ fn key(sql: &str) -> Key {
 fn writing<'a>(id: WriterId) -> Writer<'a> {
     Writer {
         id,
-        process: ProcessId(0),
+        process: ProcessId::of(0),
         space: None,
         session: None,
     }
@@ -47,12 +47,14 @@ fn tags(names: &[&str]) -> Arc<[Tag]> {
 fn look(backend: &MemoryBackend, key: &Key, tags: &[Tag]) -> Judgement {
     match judge(
         backend
-            .fetch(&Ask::entry(key, tags, Databases::All))
+            .fetch(&Ask::entry(key, tags, Databases::All(&[])))
             .unwrap(),
         tags,
     ) {
         Judgement::Establish => judge(
-            backend.fetch(&Ask::tokens(tags, Databases::All)).unwrap(),
+            backend
+                .fetch(&Ask::tokens(tags, Databases::All(&[])))
+                .unwrap(),
             tags,
         ),
         judgement => judgement,
@@ -236,7 +238,9 @@ fn nothing_grows_with_invalidations() {
         backend.quarantine(&writing(writer), &t).unwrap();
         backend.lift(writer, &t, Lift::Renew).unwrap();
         // Captured, but never stored.
-        backend.fetch(&Ask::tokens(&t, Databases::All)).unwrap();
+        backend
+            .fetch(&Ask::tokens(&t, Databases::All(&[])))
+            .unwrap();
     }
     assert!(
         backend.usage().tags <= 2 * SWEEP_EVERY as u64,
@@ -328,7 +332,12 @@ fn readers_and_writers_at_once() {
 
 fn removable(backend: &MemoryBackend, sql: &str, on: &Arc<[Tag]>, removed: &[&str]) -> Put {
     let key = key(sql);
-    let vector = match judge(backend.fetch(&Ask::tokens(on, Databases::All)).unwrap(), on) {
+    let vector = match judge(
+        backend
+            .fetch(&Ask::tokens(on, Databases::All(&[])))
+            .unwrap(),
+        on,
+    ) {
         Judgement::Miss(vector) => vector,
         other => panic!("nothing to capture: {other:?}"),
     };
@@ -433,7 +442,9 @@ fn a_touch_moves_no_end_past_the_latest() {
     let backend = MemoryBackend::new(1 << 20);
     let on = tags(&["a"]);
     let vector = match judge(
-        backend.fetch(&Ask::tokens(&on, Databases::All)).unwrap(),
+        backend
+            .fetch(&Ask::tokens(&on, Databases::All(&[])))
+            .unwrap(),
         &on,
     ) {
         Judgement::Miss(vector) => vector,
@@ -445,6 +456,6 @@ fn a_touch_moves_no_end_past_the_latest() {
     backend.put(key("q"), entry, None).unwrap();
     let later = Instant::now() + Duration::from_secs(3600);
     assert!(backend.touch(&key("q"), later).unwrap());
-    let found = backend.recall(&key("q")).unwrap().entry.unwrap();
+    let found = backend.recall(&key("q"), &[]).unwrap().entry.unwrap();
     assert_eq!(found.expires_at, latest);
 }

@@ -6,16 +6,21 @@ use diesel::row::{Field, Row};
 use std::collections::BTreeSet;
 
 use crate::catalogue::Catalogue;
+use crate::connection::gate::Mark;
 use crate::database::DatabaseId;
 use crate::database_state::Fingerprint;
 use crate::dialect::Dialect;
 use crate::footprint::{Isolation, Name};
+use crate::shared::Shared;
 use crate::statement::{CacheDatabase, Question};
+use crate::token::ProcessId;
 
 mod fingerprint;
 mod mysql;
 mod postgres;
 mod sqlite;
+#[cfg(feature = "sqlite")]
+mod sqlite_marks;
 
 /// A row of texts.
 type Texts = Vec<Option<String>>;
@@ -118,6 +123,71 @@ where
     match C::Backend::DIALECT {
         Dialect::Postgres => postgres::has_ended(conn, session),
         Dialect::Mysql => mysql::has_ended(conn, session),
+        #[cfg(feature = "sqlite")]
+        Dialect::Sqlite => sqlite_marks::has_ended(conn, session),
+        #[cfg(not(feature = "sqlite"))]
+        Dialect::Sqlite => Ok(false),
+    }
+}
+
+/// Marks the session as one of a process. Returns whether it is marked.
+///
+/// # Errors
+/// If the database refuses.
+pub(crate) fn mark<C>(conn: &mut C, mark: Mark, shared: &Shared) -> QueryResult<Marked>
+where
+    C: LoadConnection,
+    C::Backend: CacheDatabase,
+{
+    let marked = match C::Backend::DIALECT {
+        Dialect::Postgres => postgres::mark(conn, mark)?,
+        Dialect::Mysql => mysql::mark(conn, mark)?,
+        #[cfg(feature = "sqlite")]
+        Dialect::Sqlite => {
+            let session = sqlite_marks::mark(conn, mark, &shared.lock_files)?;
+            return Ok(session.map_or(Marked::No, Marked::As));
+        }
+        #[cfg(not(feature = "sqlite"))]
+        Dialect::Sqlite => false,
+    };
+    let _ = shared;
+    Ok(if marked { Marked::Yes } else { Marked::No })
+}
+
+/// Whether a session is marked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(
+    not(feature = "sqlite"),
+    allow(dead_code, reason = "SQLite names its sessions so")
+)]
+pub(crate) enum Marked {
+    /// It is not.
+    No,
+    /// It is.
+    Yes,
+    /// It is, under a name that the database does not give it.
+    As(String),
+}
+
+/// Whether any session is marked that is of none of these processes.
+///
+/// # Errors
+/// If the database refuses.
+pub(crate) fn has_marks_besides<C>(
+    conn: &mut C,
+    mark: Mark,
+    processes: &[ProcessId],
+) -> QueryResult<bool>
+where
+    C: LoadConnection,
+    C::Backend: CacheDatabase,
+{
+    match C::Backend::DIALECT {
+        Dialect::Postgres => postgres::has_marks_besides(conn, mark, processes),
+        Dialect::Mysql => mysql::has_marks_besides(conn, mark, processes),
+        #[cfg(feature = "sqlite")]
+        Dialect::Sqlite => sqlite_marks::has_marks_besides(conn, mark, processes),
+        #[cfg(not(feature = "sqlite"))]
         Dialect::Sqlite => Ok(true),
     }
 }
@@ -180,7 +250,7 @@ fn names(list: &str) -> BTreeSet<Name> {
         .collect()
 }
 
-/// Whether a session's name can stand in a query: a number, as both servers give.
+/// Whether a part of a session's name can stand in a query: a number, as both servers give.
 fn is_number(session: &str) -> bool {
     !session.is_empty() && session.bytes().all(|byte| byte.is_ascii_digit())
 }

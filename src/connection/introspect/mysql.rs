@@ -6,10 +6,12 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::{SessionInfo, cell, digest, flag, is_number, texts};
 use crate::catalogue::{Catalogue, Child, Code, Events, Language, Trigger};
+use crate::connection::gate::Mark;
 use crate::database::DatabaseId;
 use crate::dialect::Dialect;
 use crate::footprint::{self, Isolation, Name};
 use crate::statement::CacheDatabase;
+use crate::token::ProcessId;
 
 // A query may name tables of any schema of the server, so the server is the database.
 const SESSION: &str = "\
@@ -77,7 +79,7 @@ where
     let identity = name.unwrap_or_else(|| cell(row, 0));
     Ok(SessionInfo {
         database: DatabaseId::named(format!("mysql {identity}").as_bytes()),
-        session: Some(cell(row, 1).to_owned()),
+        session: Some(format!("{} {}", server(cell(row, 0)), cell(row, 1))),
         settings: digest(&settings),
         isolation: match isolation.as_str() {
             "READ-COMMITTED" => Isolation::ReadCommitted,
@@ -345,19 +347,73 @@ where
     Ok(seen.iter().all(|row| allowed.contains(cell(row, 0))))
 }
 
+/// A server in the name of a session.
+fn server(identity: &str) -> String {
+    blake3::hash(identity.as_bytes()).to_hex()[..16].to_owned()
+}
+
+/// Whether the session has ended: the server does not list it, and would.
 pub(super) fn has_ended<C>(conn: &mut C, session: &str) -> QueryResult<bool>
 where
     C: LoadConnection,
     C::Backend: CacheDatabase,
 {
-    let Some((id, user)) = session.split_once(' ').filter(|(id, _)| is_number(id)) else {
+    let mut parts = session.splitn(3, ' ');
+    let (Some(of), Some(id), Some(user)) = (parts.next(), parts.next(), parts.next()) else {
         return Ok(false);
     };
+    if !is_number(id) {
+        return Ok(false);
+    }
     // Without a privilege, only the sessions of one's own user are listed.
-    let me = texts(conn, "SELECT SUBSTRING_INDEX(USER(), '@', 1)")?;
-    if me.first().is_none_or(|row| cell(row, 0) != user) {
+    let me = "SELECT CONCAT_WS(' ', @@hostname, @@port, @@datadir, @@server_id), \
+                     SUBSTRING_INDEX(USER(), '@', 1)";
+    let me = texts(conn, me)?;
+    if me
+        .first()
+        .is_none_or(|row| server(cell(row, 0)) != of || cell(row, 1) != user)
+    {
         return Ok(false);
     }
     let sql = format!("SELECT '1' FROM information_schema.processlist WHERE id = {id}");
     Ok(texts(conn, &sql)?.is_empty())
+}
+
+/// Marks the session by two locks: that it is one of this cache's, and of which process.
+pub(super) fn mark<C>(conn: &mut C, mark: Mark) -> QueryResult<bool>
+where
+    C: LoadConnection,
+    C::Backend: CacheDatabase,
+{
+    let Mark { class, process } = mark;
+    let name = format!("CONCAT('diesel_cache.{class:08x}.', CONNECTION_ID())");
+    let of_process = format!("CONCAT('diesel_cache.{class:08x}.', CONNECTION_ID(), '.{process}')");
+    // Asked again, it is not taken twice.
+    let sql = format!(
+        "SELECT IF(IS_USED_LOCK({of_process}) <=> CONNECTION_ID(), 1, GET_LOCK({of_process}, 0)), \
+                IF(IS_USED_LOCK({name}) <=> CONNECTION_ID(), 1, GET_LOCK({name}, 0))"
+    );
+    let rows = texts(conn, &sql)?;
+    Ok(rows.first().is_some_and(|row| flag(row, 0) && flag(row, 1)))
+}
+
+/// Whether a marked session is of none of these processes.
+pub(super) fn has_marks_besides<C>(
+    conn: &mut C,
+    mark: Mark,
+    processes: &[ProcessId],
+) -> QueryResult<bool>
+where
+    C: LoadConnection,
+    C::Backend: CacheDatabase,
+{
+    let name = format!("CONCAT('diesel_cache.{:08x}.', p.id", mark.class);
+    let mut sql = format!(
+        "SELECT '1' FROM information_schema.processlist p WHERE IS_USED_LOCK({name})) = p.id"
+    );
+    for process in processes {
+        let of_process = format!("{name}, '.{process}')");
+        sql.push_str(&format!(" AND NOT (IS_USED_LOCK({of_process}) <=> p.id)"));
+    }
+    Ok(!texts(conn, &sql)?.is_empty())
 }

@@ -5,10 +5,12 @@ use diesel::result::QueryResult;
 
 use super::{SessionInfo, Texts, cell, digest, flag, is_number, names, texts};
 use crate::catalogue::{Catalogue, Child};
+use crate::connection::gate::Mark;
 use crate::database::DatabaseId;
 use crate::dialect::Dialect;
 use crate::footprint::{self, Isolation};
 use crate::statement::CacheDatabase;
+use crate::token::ProcessId;
 
 mod code;
 mod settings;
@@ -17,7 +19,7 @@ mod settings;
 // of a server that was restarted, which may have lost commits.
 const SESSION: &str = "\
     SELECT (SELECT system_identifier::text FROM pg_control_system()), \
-           pg_postmaster_start_time()::text, \
+           extract(epoch FROM pg_postmaster_start_time())::text, \
            (SELECT oid::text FROM pg_database WHERE datname = current_database()), \
            pg_backend_pid()::text, \
            current_setting('default_transaction_isolation'), \
@@ -58,7 +60,7 @@ where
     };
     Ok(SessionInfo {
         database: DatabaseId::named(format!("postgres {identity}").as_bytes()),
-        session: Some(cell(row, 3).to_owned()),
+        session: Some(session_name(row)),
         settings: digest(&settings),
         isolation: match cell(row, 4) {
             "read committed" => Isolation::ReadCommitted,
@@ -174,14 +176,83 @@ where
     )
 }
 
+/// A session's name: the database, the server's start and the process of the session.
+fn session_name(row: &Texts) -> String {
+    let of = |index| cell(row, index);
+    format!("{}/{} {} {}", of(0), of(2), of(1), of(3))
+}
+
+/// Whether the session has ended: the server lists no such process, or it was restarted since.
 pub(super) fn has_ended<C>(conn: &mut C, session: &str) -> QueryResult<bool>
 where
     C: LoadConnection,
     C::Backend: CacheDatabase,
 {
-    if !is_number(session) {
+    let mut parts = session.split(' ');
+    let (Some(database), Some(start), Some(pid)) = (parts.next(), parts.next(), parts.next())
+    else {
+        return Ok(false);
+    };
+    if !is_number(pid) {
         return Ok(false);
     }
-    let sql = format!("SELECT 1::text FROM pg_stat_activity WHERE pid = {session}");
-    Ok(texts(conn, &sql)?.is_empty())
+    let sql = format!(
+        "SELECT (SELECT system_identifier::text FROM pg_control_system()) || '/' || \
+                (SELECT oid::text FROM pg_database WHERE datname = current_database()), \
+                extract(epoch FROM pg_postmaster_start_time())::text, \
+                EXISTS (SELECT 1 FROM pg_stat_activity WHERE pid = {pid})::int::text, \
+                pg_is_in_recovery()::int::text"
+    );
+    let rows = texts(conn, &sql)?;
+    let row = rows.first().ok_or(diesel::result::Error::NotFound)?;
+    // A standby tells nothing of its primary's sessions.
+    if cell(row, 0) != database || flag(row, 3) {
+        return Ok(false);
+    }
+    Ok(cell(row, 1) != start || !flag(row, 2))
+}
+
+/// The number of the advisory lock that marks a process' sessions.
+fn lock(mark: Mark) -> u64 {
+    (u64::from(mark.class) << 40) | mark.process.number()
+}
+
+/// Marks the session by an advisory lock that it shares with its like.
+pub(super) fn mark<C>(conn: &mut C, mark: Mark) -> QueryResult<bool>
+where
+    C: LoadConnection,
+    C::Backend: CacheDatabase,
+{
+    // Locks take a signed number, and are listed by two halves without a sign.
+    let lock = lock(mark);
+    let (upper, lower, signed) = (lock >> 32, lock & 0xffff_ffff, lock.cast_signed());
+    let sql = format!(
+        "SELECT (CASE WHEN EXISTS (SELECT 1 FROM pg_locks \
+                  WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND objsubid = 1 \
+                    AND classid = {upper} AND objid = {lower} AND granted) \
+                 THEN true ELSE pg_try_advisory_lock_shared({signed}) END)::int::text"
+    );
+    let rows = texts(conn, &sql)?;
+    Ok(rows.first().is_some_and(|row| flag(row, 0)))
+}
+
+/// Whether a marked session is of none of these processes.
+pub(super) fn has_marks_besides<C>(
+    conn: &mut C,
+    mark: Mark,
+    processes: &[ProcessId],
+) -> QueryResult<bool>
+where
+    C: LoadConnection,
+    C::Backend: CacheDatabase,
+{
+    let sql = "SELECT DISTINCT classid::text, objid::text FROM pg_locks \
+                WHERE locktype = 'advisory' AND objsubid = 1 \
+                  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    let locks = texts(conn, sql)?;
+    Ok(locks.iter().any(|row| {
+        let half = |index| cell(row, index).parse::<u64>().unwrap_or_default();
+        let lock = (half(0) << 32) | half(1);
+        lock >> 40 == u64::from(mark.class) && !processes.contains(&ProcessId::of(lock))
+    }))
 }

@@ -16,7 +16,7 @@ pub(super) const TABLE: Table = Table {
         (5, &["lib", "prelude", "test"]),
         (4, &["query", "values", "model", "connection"]),
         (3, &["cache", "explain"]),
-        (2, &["core", "lookup", "fill", "flight", "invalidate"]),
+        (2, &["core", "flight", "invalidate", "shared"]),
         (
             1,
             &["backend", "codec", "signal", "metrics", "stats", "feed"],

@@ -9,13 +9,14 @@ use std::time::{Duration, Instant};
 
 use diesel::connection::{Instrumentation, InstrumentationEvent};
 use diesel_cache::Outcome;
-use diesel_cache::backend::{Ask, CacheBackend, MemoryBackend, Put, Usage, Writer};
+use diesel_cache::backend::{Acknowledged, Ask, CacheBackend, MemoryBackend, Put, Usage, Writer};
+use diesel_cache::database::TagSpace;
 use diesel_cache::entry::Entry;
 use diesel_cache::error::BackendError;
 use diesel_cache::key::Key;
 use diesel_cache::protocol::{Fetched, Lift};
 use diesel_cache::tag::Tag;
-use diesel_cache::token::{Epoch, ProcessId, WriterId};
+use diesel_cache::token::{ProcessId, WriterId};
 
 pub(crate) const MISS: Outcome = Outcome::Miss {
     stored: true,
@@ -119,7 +120,7 @@ impl CacheBackend for Shelf {
         Ok(Put::Stored)
     }
 
-    fn quarantine(&self, writer: &Writer<'_>, tags: &[Tag]) -> Result<Epoch, BackendError> {
+    fn quarantine(&self, writer: &Writer<'_>, tags: &[Tag]) -> Result<Acknowledged, BackendError> {
         self.tokens.quarantine(writer, tags)
     }
 
@@ -131,8 +132,8 @@ impl CacheBackend for Shelf {
         self.tokens.renew(tags)
     }
 
-    fn recall(&self, key: &Key) -> Result<Fetched, BackendError> {
-        self.tokens.recall(key)
+    fn recall(&self, key: &Key, attached: &[TagSpace]) -> Result<Fetched, BackendError> {
+        self.tokens.recall(key, attached)
     }
 
     fn put_if_absent(&self, key: Key, entry: Entry) -> Result<Put, BackendError> {

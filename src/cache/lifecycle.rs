@@ -1,0 +1,23 @@
+//! The end of a cache's life.
+
+use std::time::Duration;
+
+use crate::cache::Cache;
+
+impl Cache {
+    /// Waits until all invalidations that could not be delivered to a shared store are, for that
+    /// long at most. Returns whether they are. In memory there is never anything to wait for.
+    pub fn flush(&self, patience: Duration) -> bool {
+        self.core().shared.flush(patience)
+    }
+
+    /// Like [`flush`](Self::flush), and ends the thread that delivers them. For the end of the
+    /// process, when no connection writes any more. What is not delivered by then is lost:
+    /// other processes may then read what is older, for the time to live at most.
+    pub fn shutdown(&self, patience: Duration) -> bool {
+        let shared = &self.core().shared;
+        let delivered = shared.flush(patience);
+        shared.stop();
+        delivered
+    }
+}

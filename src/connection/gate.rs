@@ -1,0 +1,209 @@
+//! A shared store that may have lost quarantines, and what the database knows of them.
+//!
+//! Each attached session carries a *mark* in the database: of which process it is, and of which
+//! namespace. After a loss the gate of a database is closed until every process that has a
+//! marked session there has testified that none of its writers is at work whose quarantine was
+//! lost. A session that lives on without its process keeps its mark, and the gate closed.
+
+use diesel::connection::LoadConnection;
+
+use crate::connection::introspect::Marked;
+use crate::connection::{introspect, quietly, tracker};
+use crate::core::Core;
+use crate::invalidate::SessionName;
+use crate::statement::CacheDatabase;
+use crate::tag::Tag;
+use crate::token::{Opening, ProcessId};
+
+/// What the sessions of this cache are marked with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mark {
+    /// The namespace: a number below 2^24.
+    pub(crate) class: u32,
+    /// The process.
+    pub(crate) process: ProcessId,
+}
+
+impl Mark {
+    pub(super) fn of(core: &Core) -> Self {
+        let digest = blake3::hash(format!("diesel-cache {}", core.config.namespace).as_bytes());
+        let [a, b, c, ..] = *digest.as_bytes();
+        Self {
+            class: u32::from_be_bytes([0, a, b, c]),
+            process: core.process,
+        }
+    }
+}
+
+/// Marks the session, where the store is shared. A session that cannot be marked is none that
+/// there is evidence of: what it writes is invalidated after it is committed.
+pub(super) fn mark<C>(conn: &mut C)
+where
+    C: LoadConnection,
+    C::Backend: CacheDatabase,
+{
+    let Some(tracker) = tracker(conn) else {
+        return;
+    };
+    let cache = tracker.cache().clone();
+    let core = cache.core();
+    if !core.is_shared() {
+        return;
+    }
+    let Some(space) = tracker.database().map(|database| database.id.tags) else {
+        return;
+    };
+    // rule: attached-sessions-are-marked
+    let marked = quietly(conn, |conn| {
+        introspect::mark(conn, Mark::of(core), &core.shared)
+    });
+    let Some(tracker) = self::tracker(conn) else {
+        return;
+    };
+    match marked.unwrap_or(Marked::No) {
+        Marked::Yes => {}
+        Marked::As(name) => tracker.set_session(Some(SessionName::of_this_process(name))),
+        Marked::No => {
+            log::warn!(
+                "a session cannot be marked in the database: what it writes is invalidated after \
+                 it is committed, not before"
+            );
+            tracker.set_session(None);
+        }
+    }
+    core.shared.attach(space);
+    if !core.shared.knows(space) {
+        core.beat();
+    }
+}
+
+/// Opens the gate of the connection's database, if the database says that it may be opened.
+/// Returns whether it is open.
+pub(crate) fn open<C>(conn: &mut C) -> bool
+where
+    C: LoadConnection,
+    C::Backend: CacheDatabase,
+{
+    let Some(tracker) = tracker(conn).filter(|tracker| tracker.may_ask()) else {
+        return false;
+    };
+    let Some(space) = tracker.database().map(|database| database.id.tags) else {
+        return false;
+    };
+    let cache = tracker.cache().clone();
+    let core = cache.core();
+    if !core.shared.may_try(space) {
+        return false;
+    }
+    let Some(standing) = core.beat() else {
+        return false;
+    };
+    if standing.opening(space).is_some() {
+        return true;
+    }
+    // What this process left behind keeps it from testifying.
+    resolve_own(conn);
+    let Some(standing) = core.beat() else {
+        return false;
+    };
+    let testified: Vec<ProcessId> = standing
+        .testified
+        .iter()
+        .filter(|(_, of)| *of == space)
+        .map(|(process, _)| *process)
+        .collect();
+    // rule: the-gate-opens-on-the-databases-evidence
+    let waits = quietly(conn, |conn| {
+        introspect::has_marks_besides(conn, Mark::of(core), &testified)
+    });
+    if waits.unwrap_or(true) {
+        return false;
+    }
+    match core.backend.open(standing.epoch, space, Opening::fresh()) {
+        Ok(()) => true,
+        Err(error) => {
+            core.failed(&error);
+            false
+        }
+    }
+}
+
+/// Asks what became of sessions of this process that left a quarantine behind. Returns whether
+/// any has ended, and with it its quarantine. A refusal changes nothing.
+pub(super) fn resolve_own<C>(conn: &mut C) -> bool
+where
+    C: LoadConnection,
+    C::Backend: CacheDatabase,
+{
+    let Some(tracker) = tracker(conn).filter(|tracker| tracker.may_ask()) else {
+        return false;
+    };
+    if tracker.database().is_none() {
+        return false;
+    }
+    let cache = tracker.cache().clone();
+    let mut resolved = false;
+    for session in cache.core().unresolved() {
+        let ended = quietly(conn, |conn| introspect::has_ended(conn, &session));
+        if ended.unwrap_or(false) {
+            cache.core().resolve(&session);
+            resolved = true;
+        }
+    }
+    resolved
+}
+
+/// Asks what became of sessions that left a quarantine of these tags behind, of whatever
+/// process; of any tags, if there are none. Returns whether any has ended.
+pub(crate) fn resolve_orphans<C>(conn: &mut C, tags: &[Tag]) -> bool
+where
+    C: LoadConnection,
+    C::Backend: CacheDatabase,
+{
+    let own = resolve_own(conn);
+    resolve_holders(conn, tags) || own
+}
+
+/// Asks what became of the writers that hold a quarantine of what a read depends on, and lifts
+/// those whose session has ended. Returns whether any was.
+fn resolve_holders<C>(conn: &mut C, tags: &[Tag]) -> bool
+where
+    C: LoadConnection,
+    C::Backend: CacheDatabase,
+{
+    let Some(tracker) = tracker(conn).filter(|tracker| tracker.may_ask()) else {
+        return false;
+    };
+    let Some(space) = tracker.database().map(|database| database.id.tags) else {
+        return false;
+    };
+    let cache = tracker.cache().clone();
+    let core = cache.core();
+    if !core.is_shared() || !core.shared.may_ask(space) {
+        return false;
+    }
+    let holders = match core.backend.holders(tags) {
+        Ok(holders) => holders,
+        Err(error) => {
+            core.failed(&error);
+            return false;
+        }
+    };
+    let mut resolved = false;
+    for holder in holders {
+        // This process knows of its own.
+        if holder.process == core.process && core.shared.is_under_way(holder.writer) {
+            continue;
+        }
+        let Some(session) = holder.session else {
+            continue;
+        };
+        // rule: a-quarantine-is-lifted-on-the-databases-evidence
+        let ended = quietly(conn, |conn| introspect::has_ended(conn, &session));
+        if ended.unwrap_or(false) {
+            core.resolve_holder(holder.writer, holder.space.unwrap_or(space), &holder.tags);
+            resolved = true;
+        }
+    }
+    resolved
+}
