@@ -21,6 +21,7 @@ use crate::flight::Role;
 use crate::key::{Key, KeyParts, RowForm};
 use crate::outcome::Outcome;
 use crate::query::Options;
+use crate::query::rows::{Keep, Stored};
 use crate::resolve::{ReadFootprint, Resolver};
 use crate::statement::CacheDatabase;
 use crate::stats::count;
@@ -43,22 +44,9 @@ const UNSTORED: Outcome = Outcome::Miss {
     joined: false,
 };
 
-/// How large a result is.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Size {
-    /// In bytes.
-    pub(super) weight: usize,
-    /// Whether it has no rows.
-    pub(super) empty: bool,
-}
-
-/// A row as the connection hands it out.
-type RowOf<'c, 'q, Conn> = <Conn as LoadConnection>::Row<'c, 'q>;
-
 /// Runs a cached read.
 ///
-/// `push` adds one row to what is stored, `size` tells how large it is, `rows` is
-/// how it is stored and of which type.
+/// `S` is how its rows are stored, `row_type` the name of their type.
 ///
 /// # Errors
 /// What the database returns; never because of the cache.
@@ -66,24 +54,22 @@ pub(super) fn execute<'query, Q, Conn, S>(
     query: Q,
     options: Options,
     conn: &mut Conn,
-    rows: (RowForm, &'static str),
-    push: impl Fn(&mut S, &RowOf<'_, 'query, Conn>) -> QueryResult<()>,
-    size: impl Fn(&S) -> Size,
+    row_type: &'static str,
 ) -> QueryResult<Arc<S>>
 where
     Conn: LoadConnection,
     Conn::Backend: CacheDatabase + QueryMetadata<Q::SqlType>,
     Q: Query + QueryFragment<Conn::Backend> + QueryId + 'query,
-    S: Default + Any + Send + Sync,
+    S: Stored<Conn::Backend>,
 {
     // rule: a-read-that-never-returns-makes-no-value
     let _owed = options.within.as_ref().map(Dependencies::owe);
     let ask = |query: Q, conn: &mut Conn| -> QueryResult<Arc<S>> {
         // What this read is, its handle is told below.
         let _told = options.within.as_ref().map(watch::told);
-        let mut stored = S::default();
+        let mut stored = S::new(Keep::Values);
         for row in conn.load(query)? {
-            push(&mut stored, &row?)?;
+            stored.push(&row?)?;
         }
         Ok(Arc::new(stored))
     };
@@ -105,7 +91,7 @@ where
         }
     };
 
-    let plan = match plan(&query, &options, conn, rows) {
+    let plan = match plan(&query, &options, conn, (S::FORM, row_type)) {
         Ok(plan) => plan,
         Err(reason) => {
             let cache = connection::tracker(conn).map(|tracker| tracker.cache().clone());
@@ -227,19 +213,18 @@ where
             return Err(error);
         }
     };
-    let size = size(&stored);
     let lives = Lives {
         asked: options.ttl,
         negative: options.negative_ttl,
         models: footprint.ttl,
     };
-    let lifetime = core.lifetime(lives, size.empty);
+    let lifetime = core.lifetime(lives, stored.is_empty());
     let expires_at = core.expiry(lifetime.unwrap_or_default());
     let entry = Entry {
         tags: Arc::clone(&footprint.tags),
         vector,
         payload: Payload::Typed(Arc::clone(&stored) as Arc<dyn Any + Send + Sync>),
-        weight: size.weight,
+        weight: stored.weight(),
         expires_at,
         lifetime: lifetime.unwrap_or_default(),
         stale_until: expires_at,

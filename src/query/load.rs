@@ -12,7 +12,7 @@ use diesel::query_dsl::methods::LoadQuery;
 use diesel::result::QueryResult;
 
 use crate::query::Cached;
-use crate::query::execute::{Size, execute};
+use crate::query::execute::execute;
 use crate::query::rows::DatabaseRows;
 
 /// The rows of a cached read, each made when it is asked for.
@@ -54,17 +54,8 @@ where
         Conn: 'conn;
 
     fn internal_load(self, conn: &mut Conn) -> QueryResult<Self::RowIter<'_>> {
-        let stored = execute::<Q, Conn, _>(
-            self.query,
-            self.options,
-            conn,
-            (DB::FORM, std::any::type_name::<U>()),
-            |stored: &mut DB::Stored, row| DB::push(stored, row),
-            |stored| Size {
-                weight: DB::weight(stored),
-                empty: DB::is_empty(stored),
-            },
-        )?;
+        let row_type = std::any::type_name::<U>();
+        let stored = execute::<Q, Conn, DB::Stored>(self.query, self.options, conn, row_type)?;
         Ok(CachedRows { stored, next: 0 })
     }
 }

@@ -1,17 +1,35 @@
 //! How rows cross the cache, for each database.
 
-use diesel::deserialize::FromSqlRow;
-use diesel::result::{Error, QueryResult};
-use diesel::row::{Field, Row};
+use diesel::result::QueryResult;
+use diesel::row::Row;
 
 use crate::key::RowForm;
 use crate::statement::CacheDatabase;
+
+mod cells;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod raw;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod raw_bytes;
+#[cfg(feature = "sqlite")]
+mod replay;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+#[cfg(all(test, feature = "sqlite"))]
+mod tests;
+mod typed;
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+mod wire;
+
+pub(in crate::query) use self::cells::DatabaseCells;
+pub(in crate::query) use self::typed::Typed;
 
 /// How rows of type `U`, selected as `ST`, cross the cache when they come from this database.
 ///
 /// On PostgreSQL and MySQL the cells are stored as the server sent them, so any `U`
 /// that Diesel can load will do. SQLite's cells cannot outlive their statement, so
-/// the values themselves are stored, and must be `Clone + Send + Sync`.
+/// the values themselves are stored, and must be `Clone + Send + Sync`. A store outside of
+/// the process is given the cells, on every database.
 #[diagnostic::on_unimplemented(
     message = "rows of type `{U}` cannot be cached when they come from `{Self}`",
     label = "this row type cannot be cached on `{Self}`",
@@ -19,106 +37,53 @@ use crate::statement::CacheDatabase;
 )]
 pub trait DatabaseRows<ST, U>: CacheDatabase {
     /// The rows of one result.
-    type Stored: Default + Send + Sync + 'static;
-
-    /// How they are stored.
-    const FORM: RowForm;
-
-    /// Adds a row.
-    ///
-    /// # Errors
-    /// If the row cannot be read.
-    fn push<'a, R>(stored: &mut Self::Stored, row: &R) -> QueryResult<()>
-    where
-        R: Row<'a, Self>;
-
-    /// What the rows weigh, in bytes.
-    fn weight(stored: &Self::Stored) -> usize;
-
-    /// Whether there are no rows.
-    fn is_empty(stored: &Self::Stored) -> bool;
+    type Stored: Stored<Self>;
 
     /// The row at an index, or `None` past the last.
     fn row(stored: &Self::Stored, index: usize) -> Option<QueryResult<U>>;
 }
 
-/// Values of the row type, and the length of their texts and blobs.
-#[derive(Debug)]
-#[cfg_attr(
-    not(feature = "sqlite"),
-    allow(unreachable_pub, reason = "only SQLite's rows name it in public")
-)]
-pub struct Typed<U> {
-    pub(crate) rows: Vec<U>,
-    pub(crate) bytes: usize,
+/// What the rows of a result are collected for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// To be stored in this process.
+    Values,
+    /// To be stored as bytes: whatever [`Stored::encode`] needs is kept as well.
+    Bytes,
 }
 
-impl<U> Default for Typed<U> {
-    fn default() -> Self {
-        Self {
-            rows: Vec::new(),
-            bytes: 0,
-        }
-    }
-}
+/// The rows of one result, as they are stored.
+pub trait Stored<DB: CacheDatabase>: Sized + Send + Sync + 'static {
+    /// How they are stored.
+    const FORM: RowForm;
 
-impl<U> Typed<U> {
+    /// No rows yet.
+    fn new(keep: Keep) -> Self;
+
     /// Adds a row.
     ///
     /// # Errors
-    /// If the row cannot be read.
-    pub(crate) fn push<'a, DB, ST, R>(&mut self, row: &R) -> QueryResult<()>
+    /// If the row cannot be read. That its bytes cannot be kept is no error.
+    fn push<'a, R>(&mut self, row: &R) -> QueryResult<()>
     where
-        DB: CacheDatabase,
-        U: FromSqlRow<ST, DB>,
-        R: Row<'a, DB>,
-    {
-        for index in 0..row.field_count() {
-            let field = Row::get(row, index);
-            self.bytes += field
-                .as_ref()
-                .and_then(Field::value)
-                .map_or(0, DB::value_weight);
-        }
-        self.rows
-            .push(U::build_from_row(row).map_err(Error::DeserializationError)?);
-        Ok(())
-    }
+        R: Row<'a, DB>;
 
     /// What the rows weigh, in bytes.
-    pub(crate) fn weight(&self) -> usize {
-        self.bytes + self.rows.len() * size_of::<U>()
-    }
+    fn weight(&self) -> usize;
+
+    /// Whether there are no rows.
+    fn is_empty(&self) -> bool;
+
+    /// The rows as bytes, or `None` if these rows cannot cross as bytes, or were not collected
+    /// for it.
+    fn encode(&self) -> Option<Vec<u8>>;
+
+    /// Rows from the bytes of [`encode`](Self::encode); `None` for bytes of whatever else, and
+    /// for those of another library, version or platform. It never panics, and allocates no more
+    /// than a constant factor of the length of the bytes.
+    fn decode(bytes: &[u8]) -> Option<Self>;
+
+    /// A digest of what the bytes must agree in: readers that differ in it cannot read each
+    /// other's bytes. Part of a key, it keeps them from overwriting each other's entries in turns.
+    fn fingerprint() -> [u8; 16];
 }
-
-#[cfg(feature = "sqlite")]
-impl<ST, U> DatabaseRows<ST, U> for diesel::sqlite::Sqlite
-where
-    U: FromSqlRow<ST, Self> + Clone + Send + Sync + 'static,
-{
-    type Stored = Typed<U>;
-
-    const FORM: RowForm = RowForm::Typed;
-
-    fn push<'a, R>(stored: &mut Self::Stored, row: &R) -> QueryResult<()>
-    where
-        R: Row<'a, Self>,
-    {
-        stored.push::<Self, ST, R>(row)
-    }
-
-    fn weight(stored: &Self::Stored) -> usize {
-        stored.weight()
-    }
-
-    fn is_empty(stored: &Self::Stored) -> bool {
-        stored.rows.is_empty()
-    }
-
-    fn row(stored: &Self::Stored, index: usize) -> Option<QueryResult<U>> {
-        stored.rows.get(index).cloned().map(Ok)
-    }
-}
-
-#[cfg(any(feature = "postgres", feature = "mysql"))]
-mod raw;

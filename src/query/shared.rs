@@ -1,5 +1,6 @@
 //! Reads whose rows are shared with the cache instead of copied out of it.
 
+use std::fmt;
 use std::sync::Arc;
 
 use diesel::connection::{Connection, LoadConnection};
@@ -9,15 +10,18 @@ use diesel::query_builder::{Query, QueryFragment, QueryId};
 use diesel::query_dsl::CompatibleType;
 use diesel::result::QueryResult;
 
-use crate::key::RowForm;
 use crate::query::Cached;
-use crate::query::execute::{Size, execute};
-use crate::query::rows::Typed;
-use crate::statement::CacheDatabase;
+use crate::query::execute::execute;
+use crate::query::rows::{DatabaseCells, Typed};
 
 /// Rows that are shared with the cache. Dereferences to a slice.
-#[derive(Debug)]
-pub struct Shared<U>(Arc<Typed<U>>);
+pub struct Shared<U>(Arc<dyn AsRef<[U]> + Send + Sync>);
+
+impl<U: fmt::Debug> fmt::Debug for Shared<U> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Shared").field(&&**self).finish()
+    }
+}
 
 impl<U> Clone for Shared<U> {
     fn clone(&self) -> Self {
@@ -29,7 +33,7 @@ impl<U> std::ops::Deref for Shared<U> {
     type Target = [U];
 
     fn deref(&self) -> &[U] {
-        &self.0.rows
+        (*self.0).as_ref()
     }
 }
 
@@ -83,22 +87,14 @@ where
     Conn: Connection<Backend = DB> + LoadConnection,
     Q: Query + QueryFragment<DB> + QueryId + 'query,
     Q::SqlType: CompatibleType<U, DB, SqlType = ST>,
-    DB: CacheDatabase + QueryMetadata<Q::SqlType>,
+    DB: DatabaseCells + QueryMetadata<Q::SqlType>,
     U: FromSqlRow<ST, DB> + Send + Sync + 'static,
     ST: 'static,
 {
     fn internal_load_shared(self, conn: &mut Conn) -> QueryResult<Shared<U>> {
-        let stored = execute::<Q, Conn, Typed<U>>(
-            self.query,
-            self.options,
-            conn,
-            (RowForm::Typed, std::any::type_name::<U>()),
-            |stored, row| stored.push::<DB, ST, _>(row),
-            |stored| Size {
-                weight: stored.weight(),
-                empty: stored.rows.is_empty(),
-            },
-        )?;
+        let row_type = std::any::type_name::<U>();
+        let stored =
+            execute::<Q, Conn, Typed<DB, ST, U>>(self.query, self.options, conn, row_type)?;
         Ok(Shared(stored))
     }
 }

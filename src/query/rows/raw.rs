@@ -3,12 +3,15 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use diesel::backend::Backend;
 use diesel::result::{Error, QueryResult};
 use diesel::row::{Field, PartialRow, Row, RowIndex, RowSealed};
 
+use crate::key::RowForm;
+use crate::query::rows::{Keep, Stored, raw_bytes};
+use crate::statement::CacheDatabase;
+
 /// A database whose cells are bytes with a type.
-pub trait RawDatabase: Backend {
+pub trait RawDatabase: CacheDatabase {
     /// The type of a cell.
     type CellType: Copy + PartialEq + Send + Sync + 'static;
 
@@ -17,21 +20,34 @@ pub trait RawDatabase: Backend {
 
     /// A cell made from bytes and a type.
     fn value<'a>(bytes: &'a [u8], cell_type: &'a Self::CellType) -> Self::RawValue<'a>;
+
+    /// The number that a type of cells has in every process, or `None` if it has none.
+    fn number(cell_type: &Self::CellType) -> Option<u32>;
+
+    /// The type of that [`number`](Self::number).
+    fn cell_type(number: u32) -> Option<Self::CellType>;
+
+    /// Whether a cell of that type may have these bytes.
+    fn fits(bytes: &[u8], cell_type: &Self::CellType) -> bool;
+
+    /// What decides how a cell's bytes are read, besides the platform and the version of this
+    /// library.
+    fn platform() -> String;
 }
 
 /// The rows of one result: all cells in one buffer.
 pub struct RawRows<DB: RawDatabase> {
-    columns: Arc<[Column<DB>]>,
-    bytes: Vec<u8>,
-    /// The end of each cell in `bytes`; `None` for NULL.
-    cells: Vec<Option<Range<usize>>>,
-    rows: usize,
+    pub(super) columns: Arc<[Column<DB>]>,
+    pub(super) bytes: Vec<u8>,
+    /// Where each cell lies in `bytes`; `None` for NULL.
+    pub(super) cells: Vec<Option<Range<usize>>>,
+    pub(super) rows: usize,
 }
 
-struct Column<DB: RawDatabase> {
-    name: Option<Box<str>>,
+pub(super) struct Column<DB: RawDatabase> {
+    pub(super) name: Option<Box<str>>,
     /// Known from the first cell that is not NULL.
-    cell_type: Option<DB::CellType>,
+    pub(super) cell_type: Option<DB::CellType>,
 }
 
 impl<DB: RawDatabase> std::fmt::Debug for RawRows<DB> {
@@ -58,7 +74,7 @@ fn unstorable(why: &str) -> Error {
 }
 
 impl<DB: RawDatabase> RawRows<DB> {
-    pub(super) fn push<'a, R: Row<'a, DB>>(&mut self, row: &R) -> QueryResult<()> {
+    pub(super) fn add<'a, R: Row<'a, DB>>(&mut self, row: &R) -> QueryResult<()> {
         let count = row.field_count();
         if self.rows == 0 {
             self.columns = (0..count)
@@ -90,14 +106,6 @@ impl<DB: RawDatabase> RawRows<DB> {
         }
         self.rows += 1;
         Ok(())
-    }
-
-    pub(super) fn weight(&self) -> usize {
-        self.bytes.len() + self.cells.len() * size_of::<Option<Range<usize>>>()
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.rows == 0
     }
 
     pub(super) fn row(&self, index: usize) -> Option<RawRow<'_, DB>> {
@@ -181,6 +189,38 @@ impl<'f, DB: RawDatabase> Field<'f, DB> for RawField<'f, DB> {
     }
 }
 
+impl<DB: RawDatabase> Stored<DB> for RawRows<DB> {
+    const FORM: RowForm = RowForm::Raw;
+
+    fn new(_: Keep) -> Self {
+        Self::default()
+    }
+
+    fn push<'a, R: Row<'a, DB>>(&mut self, row: &R) -> QueryResult<()> {
+        self.add(row)
+    }
+
+    fn weight(&self) -> usize {
+        self.bytes.len() + self.cells.len() * size_of::<Option<Range<usize>>>()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
+    fn encode(&self) -> Option<Vec<u8>> {
+        self.to_bytes()
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        Self::from_bytes(bytes)
+    }
+
+    fn fingerprint() -> [u8; 16] {
+        raw_bytes::fingerprint::<DB>()
+    }
+}
+
 /// Stores the cells as the server sent them.
 macro_rules! raw_rows {
     ($database:ty) => {
@@ -190,69 +230,41 @@ macro_rules! raw_rows {
         {
             type Stored = RawRows<$database>;
 
-            const FORM: crate::key::RowForm = crate::key::RowForm::Raw;
-
-            fn push<'a, R>(stored: &mut Self::Stored, row: &R) -> QueryResult<()>
-            where
-                R: Row<'a, Self>,
-            {
-                stored.push(row)
-            }
-
-            fn weight(stored: &Self::Stored) -> usize {
-                stored.weight()
-            }
-
-            fn is_empty(stored: &Self::Stored) -> bool {
-                stored.is_empty()
-            }
-
             fn row(stored: &Self::Stored, index: usize) -> Option<QueryResult<U>> {
                 let row = stored.row(index)?;
-                Some(U::build_from_row(&row).map_err(Error::DeserializationError))
+                Some(U::build_from_row(&row).map_err(diesel::result::Error::DeserializationError))
+            }
+        }
+
+        impl crate::query::rows::DatabaseCells for $database {
+            type Cells = RawRows<$database>;
+
+            fn keep<'a, R>(cells: &mut Self::Cells, row: &R) -> QueryResult<()>
+            where
+                R: diesel::row::Row<'a, Self>,
+            {
+                cells.add(row)
+            }
+
+            fn encode(cells: &Self::Cells) -> Option<Vec<u8>> {
+                cells.to_bytes()
+            }
+
+            fn replay<ST, U>(bytes: &[u8]) -> Option<Vec<U>>
+            where
+                U: diesel::deserialize::FromSqlRow<ST, Self>,
+            {
+                raw_bytes::replay(bytes)
+            }
+
+            fn fingerprint() -> [u8; 16] {
+                raw_bytes::fingerprint::<$database>()
             }
         }
     };
 }
 
-#[cfg(feature = "postgres")]
-mod postgres {
-    use std::num::NonZeroU32;
-
-    use super::{Error, QueryResult, RawDatabase, RawRows, Row};
-    use diesel::pg::{Pg, PgValue};
-
-    impl RawDatabase for Pg {
-        type CellType = NonZeroU32;
-
-        fn cell<'v>(value: &'v PgValue<'_>) -> (&'v [u8], NonZeroU32) {
-            (value.as_bytes(), value.get_oid())
-        }
-
-        fn value<'a>(bytes: &'a [u8], cell_type: &'a NonZeroU32) -> PgValue<'a> {
-            PgValue::new(bytes, cell_type)
-        }
-    }
-
-    raw_rows!(Pg);
-}
-
 #[cfg(feature = "mysql")]
-mod mysql {
-    use super::{Error, QueryResult, RawDatabase, RawRows, Row};
-    use diesel::mysql::{Mysql, MysqlType, MysqlValue};
-
-    impl RawDatabase for Mysql {
-        type CellType = MysqlType;
-
-        fn cell<'v>(value: &'v MysqlValue<'_>) -> (&'v [u8], MysqlType) {
-            (value.as_bytes(), value.value_type())
-        }
-
-        fn value<'a>(bytes: &'a [u8], cell_type: &'a MysqlType) -> MysqlValue<'a> {
-            MysqlValue::new(bytes, *cell_type)
-        }
-    }
-
-    raw_rows!(Mysql);
-}
+mod mysql;
+#[cfg(feature = "postgres")]
+mod postgres;
