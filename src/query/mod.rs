@@ -17,10 +17,14 @@ mod execute;
 mod load;
 mod rows;
 mod shared;
+#[cfg(feature = "test")]
+mod stored;
 
 pub use self::load::CachedRows;
 pub use self::rows::DatabaseRows;
 pub use self::shared::{LoadShared, LoadSharedDsl, Shared};
+#[cfg(feature = "test")]
+pub(crate) use self::stored::through_bytes;
 
 /// A query that is read through the cache; made by [`cached`](CachedDsl::cached).
 ///

@@ -68,11 +68,13 @@ use crate::statement::CacheDatabase;
 
 mod assert;
 mod recording;
+mod stored;
 
 pub use self::assert::{
     assert_bypass, assert_hit, assert_invalidated_by, assert_miss, assert_not_invalidated_by,
 };
 pub use self::recording::{Command, Kind, RecordingBackend};
+pub use self::stored::as_stored;
 
 /// A cache for one test, and the record of what it asks of its store; made by [`cache`].
 ///

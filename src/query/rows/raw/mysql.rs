@@ -71,7 +71,10 @@ impl RawDatabase for Mysql {
     fn fits(bytes: &[u8], cell_type: &MysqlType) -> bool {
         use MysqlType as T;
         match cell_type {
-            T::Time | T::Date | T::DateTime | T::Timestamp => Some(bytes.len()) == *TIME,
+            // Diesel's buffer may be larger than the client library's time.
+            T::Time | T::Date | T::DateTime | T::Timestamp => {
+                TIME.is_some_and(|time| bytes.len() >= time)
+            }
             T::Tiny | T::UnsignedTiny => bytes.len() == 1,
             T::Short | T::UnsignedShort => bytes.len() == 2,
             T::Long | T::UnsignedLong | T::Float => bytes.len() == 4,

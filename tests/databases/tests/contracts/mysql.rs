@@ -14,3 +14,5 @@ mod events;
 mod only;
 #[path = "cases/outside.rs"]
 mod outside;
+#[path = "cases/stored.rs"]
+mod stored;

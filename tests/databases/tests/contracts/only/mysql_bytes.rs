@@ -9,6 +9,7 @@ use diesel::query_builder::QueryFragment;
 use diesel::query_builder::bind_collector::RawBytesBindCollector;
 use diesel::result::Error;
 use diesel::sql_types::{Integer, Nullable};
+use diesel_cache::test::as_stored;
 use diesel_cache::{Cache, CachedDsl, Outcome, Report};
 
 use super::engine::{self, Arena};
@@ -170,6 +171,8 @@ fn a_hit_replays_every_cell_as_it_was_sent() {
     let query = || v::table.order(v::id);
     let plain: Vec<Cells> = query().load(&mut conn).unwrap();
     assert!(plain.len() == 3 && plain[0].t.is_some() && plain[1].t.is_none());
+    let stored: Option<Vec<Cells>> = as_stored(query(), &mut conn).unwrap();
+    assert_eq!(stored.as_ref(), Some(&plain));
     for hit in [false, true, true] {
         let rows: Vec<Cells> = query().cached().report(&report).load(&mut conn).unwrap();
         assert_eq!(rows, plain);
@@ -235,6 +238,8 @@ fn a_hit_replays_dates_times_and_numbers_as_diesel_reads_them() {
         (moment.year, moment.month, moment.day, moment.second_part),
         (2024, 2, 29, 1)
     );
+    let stored: Option<Vec<Row>> = as_stored(query(), &mut conn).unwrap();
+    assert_eq!(format!("{stored:?}"), format!("{:?}", Some(&plain)));
     let report = Report::new();
     for hit in [false, true] {
         let rows: Vec<Row> = query().cached().report(&report).load(&mut conn).unwrap();

@@ -12,6 +12,7 @@ use diesel::query_builder::{QueryFragment, QueryId};
 use diesel::result::Error;
 use diesel::serialize::{self, IsNull, Output, ToSql};
 use diesel::sql_types::{Integer, Nullable, SqlType};
+use diesel_cache::test::as_stored;
 use diesel_cache::{Cache, CachedDsl, Outcome, Report};
 
 use super::engine::{self, Arena};
@@ -217,10 +218,7 @@ struct Cells {
     z: Cell,
 }
 
-#[test]
-fn a_hit_replays_every_cell_as_it_was_sent() {
-    let arena = arena();
-    let mut conn = arena.connect();
+fn filled(conn: &mut PgConnection) {
     conn.batch_execute(
         "CREATE TABLE values (id int primary key, c_a bool, c_b int2, c_c int8, c_d float4, c_e float8, c_f numeric, c_g text,
             c_h varchar(9), c_i bytea, c_j timestamp, c_k timestamptz, c_l date, c_m time, c_n interval, c_o int[], c_p text[],
@@ -235,6 +233,13 @@ fn a_hit_replays_every_cell_as_it_was_sent() {
          INSERT INTO values (id) VALUES (2)",
     )
     .unwrap();
+}
+
+#[test]
+fn a_hit_replays_every_cell_as_it_was_sent() {
+    let arena = arena();
+    let mut conn = arena.connect();
+    filled(&mut conn);
     Cache::from_url("memory://")
         .unwrap()
         .attach(&mut conn)
@@ -243,6 +248,8 @@ fn a_hit_replays_every_cell_as_it_was_sent() {
     let query = || values::values::table.order(values::values::id);
     let plain: Vec<Cells> = query().load(&mut conn).unwrap();
     assert!(plain.len() == 3 && plain[0].z.is_some() && plain[1].z.is_none());
+    let stored: Option<Vec<Cells>> = as_stored(query(), &mut conn).unwrap();
+    assert_eq!(stored.as_ref(), Some(&plain));
     for hit in [false, true, true] {
         let rows: Vec<Cells> = query().cached().report(&report).load(&mut conn).unwrap();
         assert_eq!(rows, plain);
@@ -278,6 +285,8 @@ fn a_hit_replays_every_cell_as_it_was_sent() {
         ))
     };
     let plain: Vec<Row> = query().load(&mut conn).unwrap();
+    let stored: Option<Vec<Row>> = as_stored(query(), &mut conn).unwrap();
+    assert_eq!(stored.as_ref(), Some(&plain));
     for hit in [false, true] {
         let rows: Vec<Row> = query().cached().report(&report).load(&mut conn).unwrap();
         assert_eq!(rows, plain);
