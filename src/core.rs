@@ -1,5 +1,9 @@
 //! The cache beneath its handle: the backend, the counters and the protocol's driver.
 
+mod lookup;
+
+pub(crate) use self::lookup::{Awaited, Found, Missing, Question};
+
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::time::{Duration, Instant};
@@ -61,17 +65,6 @@ pub(crate) struct Lives {
     pub(crate) negative: Option<Duration>,
     /// The models, or the configuration of their tables.
     pub(crate) models: Option<Duration>,
-}
-
-/// What a lookup found.
-#[derive(Debug)]
-pub(crate) enum Found {
-    /// A valid entry.
-    Hit(Entry),
-    /// Nothing valid; a result may be stored for this vector.
-    Miss(Vector),
-    /// The cache cannot be used now.
-    Bypass(Bypass),
 }
 
 impl Core {
@@ -229,39 +222,6 @@ impl Core {
         }
     }
 
-    /// Looks for a valid entry. The tokens of a miss are captured here, and so before
-    /// the caller reads the database.
-    pub(crate) fn lookup(
-        &self,
-        key: &Key,
-        tags: &[Tag],
-        databases: Databases<'_>,
-        refresh: bool,
-    ) -> Found {
-        if self.shared.is_undelivered(tags) {
-            return Found::Bypass(Bypass::Undelivered);
-        }
-        let fetched = match self.backend.fetch(&Ask::entry(key, tags, databases)) {
-            Ok(fetched) => fetched,
-            Err(error) => return Found::Bypass(self.failed(&error)),
-        };
-        match judge(fetched, tags) {
-            Judgement::Hit(entry) if refresh => Found::Miss(entry.vector),
-            Judgement::Hit(entry) if entry.expires_at <= Instant::now() => {
-                count(&self.counters.expirations);
-                Found::Miss(entry.vector)
-            }
-            Judgement::Hit(entry) => Found::Hit(entry),
-            Judgement::Miss(vector) => Found::Miss(vector),
-            Judgement::Establish => match self.capture(tags, databases) {
-                Ok(vector) => Found::Miss(vector),
-                Err(reason) => Found::Bypass(reason),
-            },
-            Judgement::Quarantined => Found::Bypass(Bypass::Quarantined),
-            Judgement::Closed => Found::Bypass(Bypass::Closed),
-        }
-    }
-
     /// Captures the tokens of tags: what is read from the database from here on may be stored
     /// for them.
     ///
@@ -288,9 +248,18 @@ impl Core {
         Bypass::Backend
     }
 
-    /// Stores a result. Returns whether it is stored.
-    pub(crate) fn store(&self, key: Key, entry: Entry) -> bool {
-        self.store_by(entry, |entry| self.backend.put(key, entry, None))
+    /// Stores a result, and ends the lease. Returns whether it is stored.
+    pub(crate) fn store(&self, key: Key, entry: Entry, lease: Option<ProcessId>) -> bool {
+        self.store_by(entry, |entry| self.backend.put(key, entry, lease))
+    }
+
+    /// Ends a lease without an entry.
+    pub(crate) fn give_back(&self, key: &Key, lease: Option<ProcessId>) {
+        if let Some(holder) = lease
+            && let Err(error) = self.backend.release(key, holder)
+        {
+            self.failed(&error);
+        }
     }
 
     /// Stores a result unless a valid one is there. Returns whether it is stored.
@@ -341,6 +310,11 @@ impl Core {
             Some(negative) if empty => (!negative.is_zero()).then_some(negative.min(ttl)),
             _ => Some(ttl),
         }
+    }
+
+    /// Until when an entry may be served that is being made anew.
+    pub(crate) fn stale_until(&self, expires_at: Instant) -> Instant {
+        expires_at + self.config.stale_while_revalidate.min(LONGEST)
     }
 
     /// When an entry that is stored now and lives for `ttl` at most is too old. The jitter

@@ -75,6 +75,18 @@ pub struct Entry {
     pub removed_with: Arc<[Tag]>,
 }
 
+impl Entry {
+    /// Makes bytes of what is stored. Returns whether there are any.
+    pub(crate) fn become_bytes(&mut self, bytes: Option<Vec<u8>>) -> bool {
+        let Some(bytes) = bytes else {
+            return false;
+        };
+        self.weight = bytes.len();
+        self.payload = Payload::Bytes(bytes.into());
+        true
+    }
+}
+
 impl fmt::Debug for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Entry")

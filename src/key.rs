@@ -33,6 +33,8 @@ pub struct KeyParts<'a> {
     pub scope: Option<&'a [u8]>,
     /// How the rows are stored, and the name of their type.
     pub rows: (RowForm, &'a str),
+    /// What the bytes of the rows must agree in, where they leave the process.
+    pub platform: &'a [u8],
     /// The SQL text.
     pub sql: &'a str,
     /// The binds, each with its type, as `statement` encodes them.
@@ -88,6 +90,7 @@ impl Key {
             parts.versions,
             scope,
             row_type.as_bytes(),
+            parts.platform,
             parts.sql.as_bytes(),
             parts.binds,
         ] {
@@ -151,6 +154,7 @@ mod tests {
             versions: b"",
             scope: None,
             rows: (RowForm::Typed, "T"),
+            platform: b"",
             sql: "SELECT 1",
             binds: b"b",
         }
@@ -195,6 +199,10 @@ mod tests {
             },
             KeyParts {
                 rows: (RowForm::Typed, "U"),
+                ..base
+            },
+            KeyParts {
+                platform: b"p",
                 ..base
             },
             KeyParts {

@@ -19,6 +19,7 @@ pub(crate) struct Counters {
     pub(crate) quarantines: AtomicU64,
     pub(crate) resolves: AtomicU64,
     pub(crate) joined: AtomicU64,
+    pub(crate) served_meanwhile: AtomicU64,
     pub(crate) backend_errors: AtomicU64,
     pub(crate) trackers_removed: AtomicU64,
     pub(crate) strategy_panics: AtomicU64,
@@ -65,6 +66,7 @@ impl Counters {
             quarantines: read(&self.quarantines),
             resolves: read(&self.resolves),
             joined: read(&self.joined),
+            served_meanwhile: read(&self.served_meanwhile),
             backend_errors: read(&self.backend_errors),
             trackers_removed: read(&self.trackers_removed),
             strategy_panics: read(&self.strategy_panics),
@@ -105,6 +107,9 @@ pub struct Stats {
     pub resolves: u64,
     /// Misses that got the result of another read of the same thing under way.
     pub joined: u64,
+    /// Hits on entries at or past the end of their life that another reader was making anew; see
+    /// [`stale_while_revalidate`](crate::Builder::stale_while_revalidate).
+    pub served_meanwhile: u64,
     /// Failures of the backend.
     pub backend_errors: u64,
     /// Trackers that were removed from a live connection.

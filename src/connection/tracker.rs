@@ -278,6 +278,12 @@ impl Tracker {
         self.watch.as_ref()
     }
 
+    /// Whether the database is one that only this connection names so.
+    pub(crate) fn is_private(&self) -> bool {
+        let database = self.database.as_ref();
+        database.is_some_and(|database| database.id.is_private())
+    }
+
     /// What the session is called; without a name there is no evidence to be had of its end.
     pub(crate) fn set_session(&mut self, session: Option<SessionName>) {
         self.session = session;

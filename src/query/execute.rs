@@ -2,42 +2,27 @@
 
 use std::any::Any;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use diesel::connection::LoadConnection;
 use diesel::expression::QueryMetadata;
 use diesel::query_builder::{Query, QueryFragment, QueryId};
 use diesel::result::QueryResult;
 
-use crate::backend::Databases;
 use crate::bypass::Bypass;
 use crate::cache::Cache;
 use crate::connection::{self, Fill};
-use crate::core::{Found, Lives};
-use crate::database::TagSpace;
+use crate::core::{Awaited, Found, Lives, Missing, Question};
 use crate::dependencies::{self, Dependencies, Unstored, watch};
 use crate::entry::{Entry, Payload, Vector};
 use crate::flight::Role;
-use crate::key::{Key, KeyParts, RowForm};
 use crate::outcome::Outcome;
+use crate::protocol::Leased;
 use crate::query::Options;
+use crate::query::plan::{self, Plan};
 use crate::query::rows::{Keep, Stored};
-use crate::resolve::{ReadFootprint, Resolver};
 use crate::statement::CacheDatabase;
 use crate::stats::count;
-use crate::token::Opening;
-
-/// What a read needs to look into the cache.
-struct Plan {
-    cache: Cache,
-    key: Key,
-    footprint: ReadFootprint,
-    fill: Fill,
-    space: TagSpace,
-    opening: Option<Opening>,
-    /// What the footprint was resolved by.
-    resolver: Arc<Resolver>,
-}
 
 const UNSTORED: Outcome = Outcome::Miss {
     stored: false,
@@ -64,10 +49,10 @@ where
 {
     // rule: a-read-that-never-returns-makes-no-value
     let _owed = options.within.as_ref().map(Dependencies::owe);
-    let ask = |query: Q, conn: &mut Conn| -> QueryResult<Arc<S>> {
+    let ask = |query: Q, conn: &mut Conn, keep: Keep| -> QueryResult<Arc<S>> {
         // What this read is, its handle is told below.
         let _told = options.within.as_ref().map(watch::told);
-        let mut stored = S::new(Keep::Values);
+        let mut stored = S::new(keep);
         for row in conn.load(query)? {
             stored.push(&row?)?;
         }
@@ -91,7 +76,8 @@ where
         }
     };
 
-    let plan = match plan(&query, &options, conn, (S::FORM, row_type)) {
+    let rows = (S::FORM, row_type);
+    let plan = match plan::plan(&query, &options, conn, rows, S::fingerprint()) {
         Ok(plan) => plan,
         Err(reason) => {
             let cache = connection::tracker(conn).map(|tracker| tracker.cache().clone());
@@ -99,7 +85,7 @@ where
                 connection::warn_unattached();
             }
             report(cache.as_ref(), Outcome::Bypass(reason));
-            return ask(query, conn);
+            return ask(query, conn, Keep::Values);
         }
     };
     let Plan {
@@ -132,12 +118,27 @@ where
             });
         }
     };
-    let mut found = core.lookup(
-        &key,
-        &footprint.tags,
-        Databases::One(space),
-        options.refresh,
-    );
+    // An entry's rows, if they can be read here.
+    let serve = |entry: &Entry| -> Option<Arc<S>> {
+        let stored = match &entry.payload {
+            // Another type of the same name is not ours to read.
+            Payload::Typed(_) => entry.payload.typed::<S>()?,
+            Payload::Bytes(bytes) => Arc::new(S::decode(bytes)?),
+        };
+        depend(&entry.vector, Some(entry.expires_at));
+        Some(stored)
+    };
+    // rule: no-flight-inside-a-transaction
+    let joins = core.config.single_flight && !options.refresh && plan::may_wait(conn);
+    let question = Question {
+        key: &key,
+        tags: &footprint.tags,
+        space,
+        opening,
+        refresh: options.refresh,
+        leases: joins && fill == Fill::Allowed,
+    };
+    let mut found = core.lookup(&question);
     // A writer's outcome may be unknown: this read's connection may bring evidence.
     let again = match found {
         Found::Bypass(Bypass::Quarantined) => connection::resolve_orphans(conn, &footprint.tags),
@@ -145,67 +146,92 @@ where
         _ => false,
     };
     if again {
-        found = core.lookup(
-            &key,
-            &footprint.tags,
-            Databases::One(space),
-            options.refresh,
-        );
+        found = core.lookup(&question);
     }
     // rule: a-plan-must-outlive-its-lookup
     // The footprint came from a catalogue, and the tokens from later: had the schema
     // changed in between, the footprint would be that of another schema.
-    if !is_current(conn, &resolver) {
+    if !plan::is_current(conn, &resolver) {
         report(Some(&cache), Outcome::Bypass(Bypass::Quarantined));
-        return ask(query, conn);
+        return ask(query, conn, Keep::Values);
     }
-    let vector = match found {
-        Found::Hit(entry) => match entry.payload.typed::<S>() {
+    let joined = || {
+        count(&core.counters.joined);
+        let outcome = Outcome::Miss {
+            stored: true,
+            joined: true,
+        };
+        report(Some(&cache), outcome);
+    };
+    let mut missing = match found {
+        Found::Hit(entry) => match serve(&entry) {
             Some(stored) => {
-                depend(&entry.vector, Some(entry.expires_at));
                 report(Some(&cache), Outcome::Hit);
                 return Ok(stored);
             }
-            // Another type of the same name: not ours to read.
-            None => entry.vector,
+            None => Missing::of(entry.vector),
         },
-        Found::Miss(vector) => vector,
+        Found::Miss(missing) => missing,
         Found::Bypass(reason) => {
             report(Some(&cache), Outcome::Bypass(reason));
-            return ask(query, conn);
+            return ask(query, conn, Keep::Values);
         }
     };
     if fill == Fill::Forbidden {
         report(Some(&cache), Outcome::Bypass(Bypass::Isolation));
-        return ask(query, conn);
+        return ask(query, conn, Keep::Values);
     }
 
-    // rule: no-flight-inside-a-transaction
-    let flight = (core.config.single_flight && !options.refresh && may_wait(conn))
-        .then(|| core.flights.join(&key, &vector, core.config.patience))
+    // What may be served meanwhile is not waited for.
+    let patience = match missing.meanwhile {
+        Some(_) => Duration::ZERO,
+        None => core.config.patience,
+    };
+    let flight = joins
+        .then(|| core.flights.join(&key, &missing.vector, patience))
         .flatten();
     let leader = match flight {
-        Some(Role::Follower(Some(entry))) => {
-            if let Some(stored) = entry.payload.typed::<S>() {
-                depend(&entry.vector, Some(entry.expires_at));
-                count(&core.counters.joined);
-                report(
-                    Some(&cache),
-                    Outcome::Miss {
-                        stored: true,
-                        joined: true,
-                    },
-                );
+        Some(Role::Follower(landed)) => {
+            if let Some(stored) = landed.as_ref().and_then(&serve) {
+                joined();
+                return Ok(stored);
+            }
+            if let Some(stored) = missing.meanwhile.as_ref().and_then(&serve) {
+                count(&core.counters.served_meanwhile);
+                report(Some(&cache), Outcome::Hit);
                 return Ok(stored);
             }
             None
         }
         Some(Role::Leader(leader)) => Some(leader),
-        Some(Role::Follower(None)) | None => None,
+        None => None,
     };
-    let stored = match ask(query, conn) {
+    // Of the processes that miss it one asks the database; the others' leaders wait for it.
+    if leader.is_some() && missing.leased == Leased::Taken {
+        match core.await_entry(&question) {
+            Awaited::Landed(entry) => {
+                if let Some(stored) = serve(&entry) {
+                    if let Some(leader) = leader {
+                        leader.land(entry);
+                    }
+                    joined();
+                    return Ok(stored);
+                }
+            }
+            Awaited::Ours(now) => missing = now,
+            Awaited::Nothing => {}
+        }
+    }
+    let lease = (missing.leased == Leased::Granted).then_some(core.process);
+    let keep = if core.is_shared() {
+        Keep::Bytes
+    } else {
+        Keep::Values
+    };
+    let stored = match ask(query, conn, keep) {
         Ok(stored) => stored,
         Err(error) => {
+            core.give_back(&key, lease);
             report(Some(&cache), UNSTORED);
             if let Some(value) = &options.within {
                 value.refuse(Unstored::Failed);
@@ -220,14 +246,14 @@ where
     };
     let lifetime = core.lifetime(lives, stored.is_empty());
     let expires_at = core.expiry(lifetime.unwrap_or_default());
-    let entry = Entry {
+    let mut entry = Entry {
         tags: Arc::clone(&footprint.tags),
-        vector,
+        vector: missing.vector,
         payload: Payload::Typed(Arc::clone(&stored) as Arc<dyn Any + Send + Sync>),
         weight: stored.weight(),
         expires_at,
         lifetime: lifetime.unwrap_or_default(),
-        stale_until: expires_at,
+        stale_until: core.stale_until(expires_at),
         not_after: None,
         removed_with: Arc::clone(&footprint.removed_with),
     };
@@ -236,7 +262,12 @@ where
         leader.land(entry.clone());
     }
     let older = options.refresh.then(|| key.clone());
-    let kept = lifetime.is_some() && core.store(key, entry);
+    let kept = lifetime.is_some()
+        && (!core.is_shared() || entry.become_bytes(stored.encode()))
+        && core.store(key.clone(), entry, lease);
+    if !kept {
+        core.give_back(&key, lease);
+    }
     // rule: a-refresh-leaves-nothing-older
     if let Some(key) = older.filter(|_| !kept) {
         core.forget(&key);
@@ -249,89 +280,4 @@ where
         },
     );
     Ok(stored)
-}
-
-/// Whether the catalogue that the plan went by is still current.
-fn is_current<Conn: LoadConnection>(conn: &mut Conn, resolver: &Arc<Resolver>) -> bool {
-    connection::tracker(conn)
-        .and_then(|tracker| tracker.database())
-        .and_then(|database| database.current())
-        .is_some_and(|current| Arc::ptr_eq(&current, resolver))
-}
-
-/// Whether the thread may wait for another's read: it holds no transaction open.
-fn may_wait<Conn: LoadConnection>(conn: &mut Conn) -> bool {
-    connection::tracker(conn).is_some_and(|tracker| tracker.may_ask())
-}
-
-fn plan<Q, Conn>(
-    query: &Q,
-    options: &Options,
-    conn: &mut Conn,
-    rows: (RowForm, &'static str),
-) -> Result<Plan, Bypass>
-where
-    Conn: LoadConnection,
-    Conn::Backend: CacheDatabase,
-    Q: QueryFragment<Conn::Backend>,
-{
-    let cache = connection::tracker(conn)
-        .ok_or(Bypass::Unattached)?
-        .cache()
-        .clone();
-    if !cache.is_enabled() {
-        return Err(Bypass::Disabled);
-    }
-    if options.no_cache {
-        return Err(Bypass::NoCache);
-    }
-    connection::make_known(conn)?;
-    let tracker = connection::tracker(conn).ok_or(Bypass::Unattached)?;
-    let database = Arc::clone(tracker.database().ok_or(Bypass::Unidentified)?);
-    let statement = Conn::Backend::describe(query).map_err(|_| Bypass::Undescribed)?;
-    // A catalogue that is not current, though it was just read, has an older write under way.
-    // First: a catalogue that is read after it is known counts in it.
-    let mut opening = database.opening();
-    let mut resolver = database.current().ok_or(Bypass::Quarantined)?;
-    let mut resolved = resolver.resolve(&statement.sql);
-    if matches!(resolved.read, Err(Bypass::UnknownRelation)) && connection::reread_catalogue(conn) {
-        opening = database.opening();
-        resolver = database.current().ok_or(Bypass::Quarantined)?;
-        resolved = resolver.resolve(&statement.sql);
-    }
-    let mut footprint = resolved.read.clone()?;
-    if !(options.depends_on.is_empty() && options.labels.is_empty()) {
-        footprint = resolver.footprint(footprint.reads, &options.depends_on, &options.labels)?;
-    }
-    if !cache.are_enabled(&footprint.reads.tables) {
-        return Err(Bypass::Disabled);
-    }
-    // rule: row-level-security-needs-a-scope
-    if footprint.reads.row_security && options.scope.is_none() {
-        return Err(Bypass::RowSecurity);
-    }
-    let tracker = connection::tracker(conn).ok_or(Bypass::Unattached)?;
-    let fill = tracker.admits(&footprint.reads)?;
-    let session = tracker.scope().ok_or(Bypass::Session)?;
-    let key = Key::new(&KeyParts {
-        namespace: &cache.core().config.namespace,
-        database: database.id.keys,
-        dialect: database.dialect,
-        session: &session,
-        version: cache.core().config.version,
-        versions: &footprint.versions,
-        scope: options.scope.as_deref(),
-        rows,
-        sql: &statement.sql,
-        binds: &statement.binds,
-    });
-    Ok(Plan {
-        cache,
-        key,
-        footprint,
-        fill,
-        space: database.id.tags,
-        opening,
-        resolver,
-    })
 }

@@ -15,6 +15,7 @@ use crate::outcome::Report;
 
 mod execute;
 mod load;
+mod plan;
 mod rows;
 mod shared;
 #[cfg(feature = "test")]

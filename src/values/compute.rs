@@ -555,7 +555,7 @@ impl Value {
             not_after,
             removed_with,
         };
-        let stored = lifetime.is_some() && core.store(plan.key, entry.clone());
+        let stored = lifetime.is_some() && core.store(plan.key, entry.clone(), None);
         // After it is stored, so that those who wait find it.
         if let Some(leader) = plan.leader {
             leader.land(entry);

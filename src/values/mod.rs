@@ -134,7 +134,7 @@ impl Values {
         let key = self.key(name);
         let core = self.cache.core();
         let stored = match self.entry(value, timeout) {
-            Some(entry) => core.store(key.clone(), entry),
+            Some(entry) => core.store(key.clone(), entry, None),
             None => false,
         };
         // rule: a-value-that-cannot-be-stored-leaves-no-older-one

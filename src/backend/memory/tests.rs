@@ -21,6 +21,7 @@ fn key(sql: &str) -> Key {
         versions: b"",
         scope: None,
         rows: (RowForm::Typed, ""),
+        platform: b"",
         sql,
         binds: &[],
     })

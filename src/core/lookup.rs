@@ -1,0 +1,241 @@
+//! Looking for an entry, and for leave to make one.
+
+use std::time::{Duration, Instant};
+
+use super::Core;
+use crate::backend::{Ask, Databases, Lease};
+use crate::bypass::Bypass;
+use crate::database::TagSpace;
+use crate::entry::{Entry, Vector};
+use crate::key::Key;
+use crate::protocol::{Fetched, Judgement, Leased, judge};
+use crate::stats::count;
+use crate::tag::Tag;
+use crate::token::Opening;
+
+/// How long a reader that waits for another process' entry sleeps at first, and at most.
+const FIRST_NAP: Duration = Duration::from_millis(1);
+const LONGEST_NAP: Duration = Duration::from_millis(16);
+
+/// What a cached read asks for.
+#[derive(Debug)]
+pub(crate) struct Question<'a> {
+    pub(crate) key: &'a Key,
+    pub(crate) tags: &'a [Tag],
+    pub(crate) space: TagSpace,
+    /// The opening in which the catalogue was read that told the tags.
+    pub(crate) opening: Option<Opening>,
+    /// Whether it is to be made anew.
+    pub(crate) refresh: bool,
+    /// Whether the reader would wait for another process that makes it.
+    pub(crate) leases: bool,
+}
+
+/// What a lookup found.
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// A valid entry.
+    Hit(Entry),
+    /// Nothing valid.
+    Miss(Missing),
+    /// The cache cannot be used now.
+    Bypass(Bypass),
+}
+
+/// That there is no valid entry.
+#[derive(Debug)]
+pub(crate) struct Missing {
+    /// A result may be stored for this vector.
+    pub(crate) vector: Vector,
+    /// Whether this process is the one to make it.
+    pub(crate) leased: Leased,
+    /// What may be served while another makes it: it is too old, or soon will be, and its tokens
+    /// are current.
+    pub(crate) meanwhile: Option<Entry>,
+}
+
+impl Missing {
+    pub(crate) fn of(vector: Vector) -> Self {
+        Self {
+            vector,
+            leased: Leased::NotAsked,
+            meanwhile: None,
+        }
+    }
+}
+
+/// What came of waiting for another process.
+#[derive(Debug)]
+pub(crate) enum Awaited {
+    /// It made the entry.
+    Landed(Entry),
+    /// It gave up, or was overtaken: this process makes it.
+    Ours(Missing),
+    /// Nothing, for as long as one waits.
+    Nothing,
+}
+
+impl Core {
+    /// Looks for a valid entry. The tokens of a miss are captured here, and so before
+    /// the caller reads the database.
+    pub(crate) fn lookup(&self, question: &Question<'_>) -> Found {
+        let ask = Ask::entry(question.key, question.tags, Databases::One(question.space));
+        let fetched = match self.fetch(question, &ask) {
+            Ok(fetched) => fetched,
+            Err(reason) => return Found::Bypass(reason),
+        };
+        let missing = match judge(fetched, question.tags) {
+            Judgement::Hit(entry) if question.refresh => {
+                return Found::Miss(Missing::of(entry.vector));
+            }
+            Judgement::Hit(entry) => match self.age(&entry) {
+                Age::Good => return Found::Hit(entry),
+                age => Missing {
+                    vector: entry.vector.clone(),
+                    leased: Leased::NotAsked,
+                    meanwhile: (age == Age::Meanwhile).then_some(entry),
+                },
+            },
+            Judgement::Miss(vector) => Missing::of(vector),
+            Judgement::Establish => return self.prepare(question, None),
+            Judgement::Quarantined => return Found::Bypass(Bypass::Quarantined),
+            Judgement::Closed => return Found::Bypass(Bypass::Closed),
+        };
+        if self.is_shared() && question.leases {
+            self.prepare(question, missing.meanwhile)
+        } else {
+            Found::Miss(missing)
+        }
+    }
+
+    /// Captures the tokens of what is not there, and takes the lease to make it.
+    fn prepare(&self, question: &Question<'_>, meanwhile: Option<Entry>) -> Found {
+        let leases = self.is_shared() && question.leases;
+        let ask = Ask {
+            establish: true,
+            lease: leases.then_some(Lease {
+                holder: self.process,
+                patience: self.config.patience,
+            }),
+            ..Ask::entry(question.key, question.tags, Databases::One(question.space))
+        };
+        let fetched = match self.fetch(question, &ask) {
+            Ok(fetched) => fetched,
+            Err(reason) => return Found::Bypass(reason),
+        };
+        let leased = fetched.leased;
+        let missing = match judge(fetched, question.tags) {
+            // Another was faster.
+            Judgement::Hit(entry) if !question.refresh && entry.expires_at > Instant::now() => {
+                match meanwhile {
+                    // It is the one that is soon to end.
+                    Some(before) if before.expires_at == entry.expires_at => Missing {
+                        vector: entry.vector,
+                        leased,
+                        meanwhile: Some(before),
+                    },
+                    _ => return Found::Hit(entry),
+                }
+            }
+            Judgement::Hit(entry) => Missing {
+                vector: entry.vector,
+                leased,
+                meanwhile,
+            },
+            Judgement::Miss(vector) => Missing {
+                vector,
+                leased,
+                // What was valid a moment ago is no longer.
+                meanwhile: None,
+            },
+            // A tag that is missing again was renewed in between: a writer is at work.
+            Judgement::Quarantined | Judgement::Establish => {
+                return Found::Bypass(Bypass::Quarantined);
+            }
+            Judgement::Closed => return Found::Bypass(Bypass::Closed),
+        };
+        match missing.meanwhile {
+            Some(entry) if leased == Leased::Taken => {
+                count(&self.counters.served_meanwhile);
+                Found::Hit(entry)
+            }
+            _ => Found::Miss(missing),
+        }
+    }
+
+    /// Waits for another process that makes the entry, for as long as the configuration says.
+    /// What it made is judged like any entry.
+    // rule: what-was-waited-for-is-judged
+    pub(crate) fn await_entry(&self, question: &Question<'_>) -> Awaited {
+        let deadline = Instant::now() + self.config.patience;
+        let mut nap = FIRST_NAP;
+        while Instant::now() < deadline {
+            std::thread::sleep(nap);
+            nap = (nap * 2).min(LONGEST_NAP);
+            match self.prepare(question, None) {
+                Found::Hit(entry) => return Awaited::Landed(entry),
+                Found::Miss(missing) if missing.leased != Leased::Taken => {
+                    return Awaited::Ours(missing);
+                }
+                Found::Miss(_) => {}
+                Found::Bypass(_) => return Awaited::Nothing,
+            }
+        }
+        Awaited::Nothing
+    }
+
+    /// Fetches, unless what is asked for must not be served.
+    fn fetch(&self, question: &Question<'_>, ask: &Ask<'_>) -> Result<Fetched, Bypass> {
+        // Before the store is asked: what is told to it in between is current.
+        if self.shared.is_undelivered(question.tags) {
+            return Err(Bypass::Undelivered);
+        }
+        let fetched = self
+            .backend
+            .fetch(ask)
+            .map_err(|error| self.failed(&error))?;
+        if !self.is_shared() {
+            return Ok(fetched);
+        }
+        // rule: a-plan-of-another-opening-bypasses
+        // Its catalogue may be older than a change of the schema that others have seen.
+        if fetched.gate.is_some() && fetched.opening != question.opening {
+            self.learn_opening(question.space, fetched.opening);
+            return Err(Bypass::CatalogueDue);
+        }
+        Ok(fetched)
+    }
+
+    fn age(&self, entry: &Entry) -> Age {
+        let now = Instant::now();
+        let left = entry.expires_at.saturating_duration_since(now);
+        if left.is_zero() {
+            count(&self.counters.expirations);
+            return match now < entry.stale_until {
+                true => Age::Meanwhile,
+                false => Age::Dead,
+            };
+        }
+        let window = entry.lifetime.mul_f64(self.config.eager_refresh);
+        if left >= window {
+            return Age::Good;
+        }
+        // The nearer the end, the likelier.
+        let likely = 1.0 - left.as_secs_f64() / window.as_secs_f64();
+        match rand::random_bool(likely.clamp(0.0, 1.0)) {
+            true => Age::Meanwhile,
+            false => Age::Good,
+        }
+    }
+}
+
+/// How old an entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Age {
+    /// It may be served.
+    Good,
+    /// It may be served while another makes it anew.
+    Meanwhile,
+    /// It may not be served.
+    Dead,
+}

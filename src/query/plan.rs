@@ -1,0 +1,127 @@
+//! What a cached read needs to know before it looks into the cache.
+
+use std::sync::Arc;
+
+use diesel::connection::LoadConnection;
+use diesel::query_builder::QueryFragment;
+
+use crate::bypass::Bypass;
+use crate::cache::Cache;
+use crate::connection::{self, Fill};
+use crate::database::TagSpace;
+use crate::key::{Key, KeyParts, RowForm};
+use crate::query::Options;
+use crate::resolve::{ReadFootprint, Resolver};
+use crate::statement::CacheDatabase;
+use crate::token::Opening;
+
+/// What a read needs to look into the cache.
+pub(super) struct Plan {
+    pub(super) cache: Cache,
+    pub(super) key: Key,
+    pub(super) footprint: ReadFootprint,
+    pub(super) fill: Fill,
+    pub(super) space: TagSpace,
+    pub(super) opening: Option<Opening>,
+    /// What the footprint was resolved by.
+    pub(super) resolver: Arc<Resolver>,
+}
+
+/// Whether the catalogue that the plan went by is still current.
+pub(super) fn is_current<Conn: LoadConnection>(conn: &mut Conn, resolver: &Arc<Resolver>) -> bool {
+    connection::tracker(conn)
+        .and_then(|tracker| tracker.database())
+        .and_then(|database| database.current())
+        .is_some_and(|current| Arc::ptr_eq(&current, resolver))
+}
+
+/// Whether the thread may wait for another's read: it holds no transaction open.
+pub(super) fn may_wait<Conn: LoadConnection>(conn: &mut Conn) -> bool {
+    connection::tracker(conn).is_some_and(|tracker| tracker.may_ask())
+}
+
+/// Finds out what a query reads, and under which key.
+///
+/// # Errors
+/// Why it may not use the cache.
+pub(super) fn plan<Q, Conn>(
+    query: &Q,
+    options: &Options,
+    conn: &mut Conn,
+    rows: (RowForm, &'static str),
+    platform: [u8; 16],
+) -> Result<Plan, Bypass>
+where
+    Conn: LoadConnection,
+    Conn::Backend: CacheDatabase,
+    Q: QueryFragment<Conn::Backend>,
+{
+    let cache = connection::tracker(conn)
+        .ok_or(Bypass::Unattached)?
+        .cache()
+        .clone();
+    if !cache.is_enabled() {
+        return Err(Bypass::Disabled);
+    }
+    if options.no_cache {
+        return Err(Bypass::NoCache);
+    }
+    connection::make_known(conn)?;
+    let tracker = connection::tracker(conn).ok_or(Bypass::Unattached)?;
+    // rule: a-private-database-shares-nothing
+    if cache.core().is_shared() && tracker.is_private() {
+        return Err(Bypass::PrivateDatabase);
+    }
+    let database = Arc::clone(tracker.database().ok_or(Bypass::Unidentified)?);
+    let statement = Conn::Backend::describe(query).map_err(|_| Bypass::Undescribed)?;
+    // First: a catalogue that is read after it is known counts in it.
+    let mut opening = database.opening();
+    // A catalogue that is not current, though it was just read, has an older write under way.
+    let mut resolver = database.current().ok_or(Bypass::Quarantined)?;
+    let mut resolved = resolver.resolve(&statement.sql);
+    if matches!(resolved.read, Err(Bypass::UnknownRelation)) && connection::reread_catalogue(conn) {
+        opening = database.opening();
+        resolver = database.current().ok_or(Bypass::Quarantined)?;
+        resolved = resolver.resolve(&statement.sql);
+    }
+    let mut footprint = resolved.read.clone()?;
+    if !(options.depends_on.is_empty() && options.labels.is_empty()) {
+        footprint = resolver.footprint(footprint.reads, &options.depends_on, &options.labels)?;
+    }
+    if !cache.are_enabled(&footprint.reads.tables) {
+        return Err(Bypass::Disabled);
+    }
+    // rule: row-level-security-needs-a-scope
+    if footprint.reads.row_security && options.scope.is_none() {
+        return Err(Bypass::RowSecurity);
+    }
+    let tracker = connection::tracker(conn).ok_or(Bypass::Unattached)?;
+    let fill = tracker.admits(&footprint.reads)?;
+    let session = tracker.scope().ok_or(Bypass::Session)?;
+    let key = Key::new(&KeyParts {
+        namespace: &cache.core().config.namespace,
+        database: database.id.keys,
+        dialect: database.dialect,
+        session: &session,
+        version: cache.core().config.version,
+        versions: &footprint.versions,
+        scope: options.scope.as_deref(),
+        rows,
+        platform: if cache.core().is_shared() {
+            &platform
+        } else {
+            &[]
+        },
+        sql: &statement.sql,
+        binds: &statement.binds,
+    });
+    Ok(Plan {
+        cache,
+        key,
+        footprint,
+        fill,
+        space: database.id.tags,
+        opening,
+        resolver,
+    })
+}
