@@ -68,6 +68,7 @@ pub mod backend;
 pub mod bypass;
 mod cache;
 pub mod catalogue;
+mod codec;
 mod config;
 mod connection;
 mod core;

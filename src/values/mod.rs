@@ -18,7 +18,17 @@ use crate::key::{Key, ValueParts};
 use crate::stats::count;
 use crate::values::held::{Held, Weighed, weigh};
 
+#[cfg_attr(
+    not(test),
+    allow(dead_code, reason = "for the shared store, which comes with it")
+)]
+mod bytes;
 mod compute;
+#[cfg_attr(
+    not(test),
+    allow(dead_code, reason = "for the shared store, which comes with it")
+)]
+mod digest;
 mod held;
 mod look;
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use diesel::deserialize::FromSqlRow;
 
 use super::raw::{Column, RawDatabase, RawRows};
-use super::wire::{self, Bytes};
+use super::wire;
+use crate::codec::{self, Bytes};
 
 /// A name and, if any cell is not NULL, the number of the type.
 type WireColumn<'a> = (Option<&'a str>, Option<u32>);
@@ -35,11 +36,11 @@ impl<DB: RawDatabase> RawRows<DB> {
             });
         }
         let rows: WireRows<'_> = (columns, self.rows as u64, cells);
-        wire::seal(fingerprint::<DB>(), &rows)
+        codec::seal(fingerprint::<DB>(), &rows)
     }
 
     pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let (columns, rows, cells): WireRows<'_> = wire::open(fingerprint::<DB>(), bytes)?;
+        let (columns, rows, cells): WireRows<'_> = codec::open(fingerprint::<DB>(), bytes)?;
         let rows = usize::try_from(rows).ok()?;
         if !wire::is_table(columns.len(), rows, cells.len()) {
             return None;
@@ -80,7 +81,7 @@ impl<DB: RawDatabase> RawRows<DB> {
 }
 
 pub(super) fn fingerprint<DB: RawDatabase>() -> [u8; 16] {
-    wire::fingerprint(&[b"raw rows", DB::platform().as_bytes()])
+    wire::fingerprint("cells as the server sent them", &DB::platform())
 }
 
 /// The rows in the bytes, made as Diesel makes them from the server's.

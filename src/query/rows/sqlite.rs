@@ -7,8 +7,9 @@ use diesel::result::{Error, QueryResult};
 use diesel::row::{Field, Row};
 use diesel::sqlite::{Sqlite, SqliteType};
 
+use crate::codec::{self, Bytes};
 use crate::query::rows::replay::{Replay, Value};
-use crate::query::rows::wire::{self, Bytes};
+use crate::query::rows::wire;
 use crate::query::rows::{DatabaseCells, DatabaseRows, Typed};
 
 /// The cells of one result.
@@ -106,7 +107,7 @@ impl SqliteCells {
             });
         }
         let rows: WireRows<'_> = (names, self.rows as u64, cells);
-        wire::seal(Sqlite::fingerprint(), &rows)
+        codec::seal(Sqlite::fingerprint(), &rows)
     }
 }
 
@@ -139,7 +140,7 @@ impl DatabaseCells for Sqlite {
     where
         U: FromSqlRow<ST, Self>,
     {
-        let (names, rows, cells): WireRows<'_> = wire::open(Self::fingerprint(), bytes)?;
+        let (names, rows, cells): WireRows<'_> = codec::open(Self::fingerprint(), bytes)?;
         if !wire::is_table(names.len(), usize::try_from(rows).ok()?, cells.len()) {
             return None;
         }
@@ -151,7 +152,7 @@ impl DatabaseCells for Sqlite {
     }
 
     fn fingerprint() -> [u8; 16] {
-        wire::fingerprint(&[b"SQLite's cells"])
+        wire::fingerprint("cells of SQLite", "")
     }
 }
 
