@@ -2,13 +2,13 @@
 
 mod lookup;
 
-pub(crate) use self::lookup::{Awaited, Found, Missing, Question};
+pub(crate) use self::lookup::{Awaited, Found, Missing, Patience, Question};
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::time::{Duration, Instant};
 
-use crate::backend::{Ask, CacheBackend, Databases, Put, Standing};
+use crate::backend::{Ask, CacheBackend, Lease, Put, Standing};
 use crate::bypass::Bypass;
 use crate::config::Config;
 use crate::database::{DatabaseId, TagSpace};
@@ -19,11 +19,10 @@ use crate::feed::Feed;
 use crate::flight::Flights;
 use crate::invalidate::Orphan;
 use crate::key::Key;
-use crate::protocol::{Judgement, Lift, judge};
+use crate::protocol::{Judgement, Leased, Lift, judge};
 use crate::resolve::Settings;
 use crate::shared::{self, Delivery, Shared};
 use crate::stats::{Counters, count};
-use crate::tag::Tag;
 use crate::token::{Opening, ProcessId};
 
 /// No entry lives longer.
@@ -227,18 +226,30 @@ impl Core {
     ///
     /// # Errors
     /// Why nothing may be stored.
-    pub(crate) fn capture(&self, tags: &[Tag], databases: Databases<'_>) -> Result<Vector, Bypass> {
-        if self.shared.is_undelivered(tags) {
+    pub(crate) fn capture(&self, ask: &Ask<'_>) -> Result<(Vector, Leased), Bypass> {
+        if self.shared.is_undelivered(ask.tags) {
             return Err(Bypass::Undelivered);
         }
-        let fetched = self.backend.fetch(&Ask::tokens(tags, databases));
-        match judge(fetched.map_err(|error| self.failed(&error))?, tags) {
-            Judgement::Miss(vector) => Ok(vector),
-            Judgement::Hit(entry) => Ok(entry.vector),
+        let fetched = self
+            .backend
+            .fetch(ask)
+            .map_err(|error| self.failed(&error))?;
+        let leased = fetched.leased;
+        match judge(fetched, ask.tags) {
+            Judgement::Miss(vector) => Ok((vector, leased)),
+            Judgement::Hit(entry) => Ok((entry.vector, leased)),
             // A tag that is missing again was renewed in between: a writer is at work.
             Judgement::Quarantined | Judgement::Establish => Err(Bypass::Quarantined),
             Judgement::Closed => Err(Bypass::Closed),
         }
+    }
+
+    /// The lease to ask a shared store for.
+    pub(crate) fn lease(&self) -> Option<Lease> {
+        self.is_shared().then_some(Lease {
+            holder: self.process,
+            patience: self.config.patience,
+        })
     }
 
     /// The backend failed: counts it and says so.

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::Core;
-use crate::backend::{Ask, Databases, Lease};
+use crate::backend::{Ask, Databases};
 use crate::bypass::Bypass;
 use crate::database::TagSpace;
 use crate::entry::{Entry, Vector};
@@ -110,13 +110,9 @@ impl Core {
 
     /// Captures the tokens of what is not there, and takes the lease to make it.
     fn prepare(&self, question: &Question<'_>, meanwhile: Option<Entry>) -> Found {
-        let leases = self.is_shared() && question.leases;
         let ask = Ask {
             establish: true,
-            lease: leases.then_some(Lease {
-                holder: self.process,
-                patience: self.config.patience,
-            }),
+            lease: self.lease().filter(|_| question.leases),
             ..Ask::entry(question.key, question.tags, Databases::One(question.space))
         };
         let fetched = match self.fetch(question, &ask) {
@@ -167,11 +163,8 @@ impl Core {
     /// What it made is judged like any entry.
     // rule: what-was-waited-for-is-judged
     pub(crate) fn await_entry(&self, question: &Question<'_>) -> Awaited {
-        let deadline = Instant::now() + self.config.patience;
-        let mut nap = FIRST_NAP;
-        while Instant::now() < deadline {
-            std::thread::sleep(nap);
-            nap = (nap * 2).min(LONGEST_NAP);
+        let mut patience = Patience::new(self.config.patience);
+        while patience.nap() {
             match self.prepare(question, None) {
                 Found::Hit(entry) => return Awaited::Landed(entry),
                 Found::Miss(missing) if missing.leased != Leased::Taken => {
@@ -226,6 +219,31 @@ impl Core {
             true => Age::Meanwhile,
             false => Age::Good,
         }
+    }
+}
+
+/// The patience of one who waits for another process.
+#[derive(Debug)]
+pub(crate) struct Patience {
+    until: Instant,
+    nap: Duration,
+}
+
+impl Patience {
+    pub(crate) fn new(patience: Duration) -> Self {
+        Self {
+            // The wait is bounded, whatever was asked for.
+            until: Instant::now() + patience.min(Duration::from_secs(3600)),
+            nap: FIRST_NAP,
+        }
+    }
+
+    /// Sleeps a little. Returns whether any patience is left.
+    pub(crate) fn nap(&mut self) -> bool {
+        let left = self.until.saturating_duration_since(Instant::now());
+        std::thread::sleep(self.nap.min(left));
+        self.nap = (self.nap * 2).min(LONGEST_NAP);
+        !left.is_zero()
     }
 }
 

@@ -7,24 +7,27 @@ use std::time::Duration;
 
 use diesel::connection::LoadConnection;
 
-use crate::backend::Databases;
+use crate::backend::{Ask, Databases};
 use crate::bypass::Bypass;
 use crate::cache::Cache;
 use crate::catalogue::Reads;
 use crate::connection::{self, Fill};
-use crate::core::Lives;
+use crate::core::{Lives, Patience};
 use crate::dependencies::watch::{self, Watch};
 use crate::dependencies::{Collected, Dependencies, Read, Unstored};
-use crate::entry::{Entry, Payload, Vector};
+use crate::entry::{Entry, Vector};
 use crate::flight::{Leader, Role};
 use crate::footprint::{self, Name};
 use crate::key::{Key, ValueParts};
 use crate::outcome::{Outcome, Report};
+use crate::protocol::Leased;
 use crate::statement::CacheDatabase;
 use crate::stats::count;
 use crate::strategy::Strategies;
 use crate::tag::Tag;
-use crate::values::held::{Held, Weighed, weigh};
+use crate::token::ProcessId;
+use crate::values::bytes::Unfit;
+use crate::values::held::Held;
 use crate::values::{CacheValue, look};
 
 /// A value by name that is computed when it is not there; made by [`Cache::value`].
@@ -322,6 +325,7 @@ struct Plan<'c> {
     vector: Vector,
     fill: Fill,
     leader: Option<Leader<'c>>,
+    lease: Option<ProcessId>,
 }
 
 /// What became of the look for a value.
@@ -363,11 +367,14 @@ impl Value {
             compute(&dependencies)
         };
         count(&self.cache.core().counters.misses);
-        let key = plan.key.clone();
+        let (key, lease) = (plan.key.clone(), plan.lease);
         let kept = match &computed {
             Ok(value) => self.keep(plan, value, is_empty(value), &dependencies),
             Err(_) => Err(Unstored::Failed),
         };
+        if kept.is_err() {
+            self.cache.core().give_back(&key, lease);
+        }
         // rule: a-refresh-leaves-nothing-older
         if self.refresh && kept.is_err() && computed.is_ok() {
             self.cache.core().forget(&key);
@@ -411,21 +418,26 @@ impl Value {
         {
             return Found::Hit(value);
         }
-        let vector = match core.capture(&tags, Databases::All(&core.shared.spaces())) {
-            Ok(vector) => vector,
+        let spaces = core.shared.spaces();
+        let joins = core.config.single_flight && !self.refresh && !asker.hurried;
+        let ask = Ask {
+            key: Some(&key),
+            lease: core.lease().filter(|_| joins),
+            ..Ask::tokens(&tags, Databases::All(&spaces))
+        };
+        let (mut vector, mut leased) = match core.capture(&ask) {
+            Ok(captured) => captured,
             Err(reason) => return Found::Bypass(reason),
         };
-        let flight = (core.config.single_flight && !self.refresh && !asker.hurried)
+        let flight = joins
             .then(|| core.flights.join(&key, &vector, core.config.patience))
             .flatten();
         let leader = match flight {
             Some(Role::Leader(leader)) => Some(leader),
             // rule: a-joined-value-is-judged-anew
             // What the leader collected may be older than this call.
-            Some(Role::Follower(landed)) => {
-                if landed.is_some()
-                    && let Some(value) = self.valid(&key, &tags, asker)
-                {
+            Some(Role::Follower(_)) => {
+                if let Some(value) = self.valid(&key, &tags, asker) {
                     count(&core.counters.joined);
                     return Found::Hit(value);
                 }
@@ -433,7 +445,20 @@ impl Value {
             }
             None => None,
         };
+        // Of the processes that miss it one computes; the others' leaders wait for it.
+        let mut patience = Patience::new(core.config.patience);
+        while leader.is_some() && leased == Leased::Taken && patience.nap() {
+            if let Some(value) = self.valid(&key, &tags, asker) {
+                count(&core.counters.joined);
+                return Found::Hit(value);
+            }
+            (vector, leased) = match core.capture(&ask) {
+                Ok(captured) => captured,
+                Err(reason) => return Found::Bypass(reason),
+            };
+        }
         Found::Miss(Plan {
+            lease: (leased == Leased::Granted).then_some(core.process),
             key,
             tags,
             vector,
@@ -532,22 +557,19 @@ impl Value {
                 scoped: self.scope.is_some(),
             });
         }
-        let weight = match weigh(value, core.config.max_entry_bytes) {
-            Weighed::Bytes(weight) => weight,
-            Weighed::TooLarge => {
-                count(&core.counters.rejected_too_large);
-                return Err(Unstored::Refused);
-            }
-            Weighed::Unserializable => return Err(Unstored::Unserializable),
+        let held = Held {
+            value: value.clone(),
+            settings: settings.digest(&tables),
+            tables,
         };
+        let (payload, weight) = held.payload(core).map_err(|why| match why {
+            Unfit::TooLarge => Unstored::Refused,
+            Unfit::Unserializable | Unfit::Lossy => Unstored::Unserializable,
+        })?;
         let entry = Entry {
             tags,
             vector,
-            payload: Payload::Typed(Arc::new(Held {
-                value: value.clone(),
-                settings: settings.digest(&tables),
-                tables,
-            })),
+            payload,
             weight,
             expires_at,
             lifetime: lifetime.unwrap_or_default(),
@@ -555,7 +577,7 @@ impl Value {
             not_after,
             removed_with,
         };
-        let stored = lifetime.is_some() && core.store(plan.key, entry.clone(), None);
+        let stored = lifetime.is_some() && core.store(plan.key, entry.clone(), plan.lease);
         // After it is stored, so that those who wait find it.
         if let Some(leader) = plan.leader {
             leader.land(entry);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::core::Core;
-use crate::entry::Entry;
+use crate::entry::{Entry, Payload};
 use crate::key::Key;
 use crate::protocol::{Judgement, judge};
 use crate::stats::count;
@@ -35,6 +35,9 @@ pub(super) fn entry(core: &Core, key: &Key) -> Option<Entry> {
 /// The valid entry under a key, if it holds a `T`.
 pub(super) fn valid<T: CacheValue>(core: &Core, key: &Key) -> Option<(Entry, Arc<Held<T>>)> {
     let entry = entry(core, key)?;
-    let held = entry.payload.typed::<Held<T>>()?;
+    let held = match &entry.payload {
+        Payload::Typed(_) => entry.payload.typed::<Held<T>>()?,
+        Payload::Bytes(bytes) => Arc::new(Held::decode(bytes, core.config.codec)?),
+    };
     Some((entry, held))
 }

@@ -8,15 +8,16 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::backend::Databases;
+use crate::backend::{Ask, Databases};
 use crate::bypass::Bypass;
 use crate::cache::Cache;
 use crate::core::LONGEST;
 use crate::dependencies::watch;
-use crate::entry::{Entry, Payload};
+use crate::entry::Entry;
 use crate::key::{Key, ValueParts};
 use crate::stats::count;
-use crate::values::held::{Held, Weighed, weigh};
+use crate::values::bytes::Unfit;
+use crate::values::held::Held;
 
 #[cfg_attr(
     not(test),
@@ -238,22 +239,19 @@ impl Values {
         if timeout.is_zero() {
             return None;
         }
-        let weight = match weigh(&value, core.config.max_entry_bytes) {
-            Weighed::Bytes(weight) => weight,
-            Weighed::TooLarge => {
-                count(&core.counters.rejected_too_large);
-                return None;
-            }
-            Weighed::Unserializable => {
+        let (payload, weight) = match Held::plain(value).payload(core) {
+            Ok(payload) => payload,
+            Err(Unfit::Unserializable) => {
                 log::warn!("a value of type {} cannot be serialized", type_name::<T>());
                 return None;
             }
+            Err(Unfit::TooLarge | Unfit::Lossy) => return None,
         };
         let expires_at = Instant::now() + timeout.min(LONGEST);
         Some(Entry {
             tags: Arc::from([]),
-            vector: core.capture(&[], Databases::None).ok()?,
-            payload: Payload::Typed(Held::plain(value)),
+            vector: core.capture(&Ask::tokens(&[], Databases::None)).ok()?.0,
+            payload,
             weight,
             expires_at,
             lifetime: timeout,
