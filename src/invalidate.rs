@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::backend::{Acknowledged, Writer};
 use crate::catalogue::Writes;
-use crate::config::Level;
+use crate::config::{Level, OnUnreachable};
 use crate::core::Core;
 use crate::database::TagSpace;
 use crate::database_state::Governed;
@@ -63,6 +63,8 @@ pub(crate) struct Guard {
     session: Option<SessionName>,
     /// Keeps newer catalogues from being read by while an older one governs the write.
     governed: Option<Governed>,
+    /// Whether the store has answered that it has all of it.
+    acknowledged: bool,
     owed: bool,
 }
 
@@ -100,6 +102,7 @@ impl Core {
             space,
             session,
             governed,
+            acknowledged: false,
             owed: true,
         };
         if self.is_shared() {
@@ -125,7 +128,14 @@ impl Core {
         }
     }
 
-    /// Whether the last announcement of a guard was acknowledged.
+    /// Whether a write that cannot be announced is to be given up, where it can be.
+    pub(crate) fn aborts(&self) -> bool {
+        self.is_shared()
+            && self.config.level == Level::Strong
+            && self.config.on_unreachable == OnUnreachable::Abort
+    }
+
+    /// Asks the store to put what a guard is of under quarantine, and notes its answer.
     fn put_under_quarantine(&self, guard: &Guard) -> Option<Acknowledged> {
         count(&self.counters.quarantines);
         let writer = Writer {
@@ -320,12 +330,11 @@ impl Guard {
     /// Announces what is about to be written.
     fn announce(&mut self, seen: Option<Opening>) {
         let core = Arc::clone(&self.core);
-        let Some(known) = core.put_under_quarantine(self) else {
+        let known = core.put_under_quarantine(self);
+        self.acknowledged = known.is_some();
+        let Some(known) = known.filter(|_| core.is_shared()) else {
             return;
         };
-        if !core.is_shared() {
-            return;
-        }
         if let Some(space) = self.space {
             core.learn_opening(space, known.opening);
         }
@@ -334,8 +343,30 @@ impl Guard {
         if !told && !self.writes.is_unbounded() {
             self.writes.merge(&Writes::everything());
             self.tags = write_tags(&self.writes, self.space);
-            core.put_under_quarantine(self);
+            self.acknowledged = core.put_under_quarantine(self).is_some();
         }
+    }
+
+    /// Whether the store has all of it under quarantine.
+    pub(crate) fn is_acknowledged(&self) -> bool {
+        self.acknowledged
+    }
+
+    /// Announces more, if it is more.
+    pub(crate) fn also(
+        mut self,
+        writes: Writes,
+        governed: Option<Governed>,
+        seen: Option<Opening>,
+    ) -> Self {
+        self.governed = governed.or(self.governed.take());
+        let before = self.writes.clone();
+        self.writes.merge(&writes);
+        if self.writes != before {
+            self.tags = write_tags(&self.writes, self.space);
+            self.announce(seen);
+        }
+        self
     }
 
     /// The writer committed, or may have, and is over.

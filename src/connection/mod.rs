@@ -8,7 +8,7 @@ use diesel::result::QueryResult;
 use crate::bypass::Bypass;
 use crate::cache::Cache;
 use crate::dialect::Dialect;
-use crate::error::Error;
+use crate::error::{Error, StoreUnreachable};
 use crate::model::CacheModel;
 use crate::statement::CacheDatabase;
 
@@ -155,7 +155,8 @@ impl Cache {
     /// # Errors
     /// What `run` returns, what the database returns, or
     /// [`QueryBuilderError`](diesel::result::Error::QueryBuilderError) if this cache is
-    /// not attached.
+    /// not attached, or if a shared store is out of reach and
+    /// [`OnUnreachable::Abort`](crate::OnUnreachable::Abort) was chosen; nothing is written then.
     pub fn transaction<C, T, E>(
         &self,
         conn: &mut C,
@@ -169,7 +170,24 @@ impl Cache {
             let why = "the cache is not attached to this connection";
             return Err(diesel::result::Error::QueryBuilderError(why.into()).into());
         }
-        conn.transaction(run)
+        conn.transaction(|conn| {
+            let value = run(conn)?;
+            announce(conn)?;
+            Ok(value)
+        })
+    }
+}
+
+/// Announces what is about to be committed, where a write that cannot be announced is given up.
+///
+/// # Errors
+/// If it is to be given up.
+pub(crate) fn announce<C: Connection>(conn: &mut C) -> QueryResult<()> {
+    match tracker(conn).is_none_or(Tracker::announce) {
+        true => Ok(()),
+        false => Err(diesel::result::Error::QueryBuilderError(
+            StoreUnreachable.into(),
+        )),
     }
 }
 

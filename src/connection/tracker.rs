@@ -59,6 +59,8 @@ pub(crate) struct Tracker {
     in_flight: Vec<InFlight>,
     /// Quarantines whose statement may still be at work on the server.
     doubts: Vec<Guard>,
+    /// What the transaction is about to commit, if it was announced before its COMMIT.
+    announced: Option<Guard>,
     /// The schema's generation by which the transaction's first write was resolved.
     pending_generation: Option<u64>,
     /// Whether the statements are this crate's own questions.
@@ -106,6 +108,7 @@ impl Tracker {
             temporary_unknown: false,
             in_flight: Vec::new(),
             doubts: Vec::new(),
+            announced: None,
             pending_generation: None,
             quiet: false,
             hint: None,
@@ -454,7 +457,10 @@ impl Tracker {
         };
         self.note_schema_change(&resolved.writes);
         self.note_schema_change(&quarantine);
-        let guard = (!quarantine.is_empty()).then(|| self.quarantine(quarantine, governed, seen));
+        let guard = (!quarantine.is_empty()).then(|| match self.announced.take() {
+            Some(guard) => guard.also(quarantine, governed, seen),
+            None => self.quarantine(quarantine, governed, seen),
+        });
         self.in_flight.push(InFlight {
             nested: !self.in_flight.is_empty() && is_type_lookup(text),
             resolved,
@@ -510,6 +516,10 @@ impl Tracker {
         }
         if self.transaction.is_autocommit() {
             self.pending_generation = None;
+            // It was rolled back, or ended in a way that was not foreseen.
+            if let Some(guard) = self.announced.take() {
+                guard.renew(Source::Transaction);
+            }
         }
         let source = if finished.resolved.writes.is_empty() {
             Source::Transaction
@@ -558,6 +568,28 @@ impl Tracker {
 
     fn space(&self) -> Option<TagSpace> {
         self.database.as_ref().map(|database| database.id.tags)
+    }
+
+    /// Announces what the outermost transaction is about to commit. Returns whether it may.
+    // rule: a-write-that-cannot-be-announced-is-aborted
+    pub(crate) fn announce(&mut self) -> bool {
+        let core = self.cache.core();
+        if !core.aborts() || !self.transaction.is_outermost() {
+            return true;
+        }
+        let writes = self.transaction.pending();
+        if writes.is_empty() {
+            return true;
+        }
+        let database = self.database.as_ref();
+        let seen = database.and_then(|database| database.opening());
+        let guard = self.quarantine(writes, None, seen);
+        if !guard.is_acknowledged() {
+            guard.restore();
+            return false;
+        }
+        self.announced = Some(guard);
+        true
     }
 
     fn quarantine(

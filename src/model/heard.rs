@@ -8,7 +8,7 @@ use diesel::connection::{Connection, TransactionManager};
 use diesel::result::{Error, QueryResult};
 
 use crate::cache::Cache;
-use crate::connection::tracker;
+use crate::connection::{self, tracker};
 use crate::model::CacheModel;
 use crate::signal::{
     AnyEvent, Change, Commits, Event, Hook, Inside, Lifecycle, PostDelete, PostSave, PreDelete,
@@ -56,7 +56,7 @@ impl<M: CacheModel, Pre: Event, Post: Event> Heard<M, Pre, Post> {
             || self.any_pre.is_some()
             || self.post.is_some()
             || self.any_post.is_some();
-        if undoes {
+        if undoes || tracker(conn).is_some_and(|tracker| tracker.cache().core().aborts()) {
             transaction(conn, write)
         } else {
             write(conn)
@@ -276,6 +276,7 @@ pub(super) fn transaction<C: Connection, T>(
             Ok(Ok(_)) if !balanced => Err(Error::QueryBuilderError(
                 "a receiver left a transaction open, or ended one that it had not begun".into(),
             )),
+            Ok(Ok(value)) => connection::announce(conn).map(|()| value),
             Ok(result) => result,
             Err(payload) => {
                 panic = Some(payload);
