@@ -10,6 +10,9 @@
 //! captured; if after c, the captured token is no longer current when the read
 //! looks. Either way the read does not hit.
 
+pub mod cell;
+pub mod gate;
+
 use smallvec::SmallVec;
 
 use crate::entry::{Entry, Vector};

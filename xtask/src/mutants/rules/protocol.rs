@@ -51,4 +51,60 @@ pub(super) const RULES: &[Mutant] = &[
         tests: &[&["--package", "diesel-cache", "--test", "suite"]],
         servers: false,
     },
+    cell(
+        "the-cell-renews-for-a-stranger",
+        "            self.renew();\n            return;",
+        "            return;",
+    ),
+    cell(
+        "the-cell-remembers-who-wrote",
+        "kept.filter(|_| how == Lift::Restore)",
+        "kept",
+    ),
+    cell(
+        "the-cell-waits-for-its-last-writer",
+        "(false, kept) => Self::Quarantined { writers, kept },",
+        "(false, _) => Self::Missing,",
+    ),
+    cell(
+        "a-quarantine-is-never-forgotten",
+        "matches!(self, Self::Clean(_));",
+        "!matches!(self, Self::Missing);",
+    ),
+    gate(
+        "testimony-waits-for-every-guard",
+        "guards.all(",
+        "guards.any(",
+    ),
+    gate(
+        "every-session-has-its-testimony",
+        "marked.into_iter().all(",
+        "marked.into_iter().any(",
+    ),
 ];
+
+/// A rule of a tag's cell.
+const fn cell(name: &'static str, find: &'static str, replace: &'static str) -> Mutant {
+    pure(name, "src/protocol/cell.rs", find, replace)
+}
+
+/// A rule of the gate.
+const fn gate(name: &'static str, find: &'static str, replace: &'static str) -> Mutant {
+    pure(name, "src/protocol/gate.rs", find, replace)
+}
+
+const fn pure(
+    name: &'static str,
+    file: &'static str,
+    find: &'static str,
+    replace: &'static str,
+) -> Mutant {
+    Mutant {
+        name,
+        file,
+        find,
+        replace,
+        tests: LIB,
+        servers: false,
+    }
+}
