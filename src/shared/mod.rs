@@ -11,6 +11,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::database::TagSpace;
+use crate::protocol::gate;
 use crate::tag::Tag;
 use crate::token::{Epoch, Opening, WriterId};
 
@@ -129,10 +130,9 @@ impl Shared {
     // rule: a-process-testifies-for-its-writers
     pub(crate) fn may_testify(&self, epoch: Epoch, space: TagSpace) -> bool {
         let state = self.state();
-        state.epoch == Some(epoch)
-            && state.tickets.values().all(|ticket| {
-                ticket.epoch == Some(epoch) || ticket.space.is_some_and(|other| other != space)
-            })
+        let of_space = |ticket: &&Ticket| ticket.space.is_none_or(|other| other == space);
+        let tickets = state.tickets.values().filter(of_space);
+        state.epoch == Some(epoch) && gate::may_testify(&epoch, tickets.map(|ticket| ticket.epoch))
     }
 
     /// The process is attached to that database.

@@ -1,9 +1,11 @@
 //! Cells: the state of each known tag.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 
+use crate::protocol::cell::Cell as Pure;
 use crate::protocol::{Lift, TagState};
 use crate::tag::Tag;
 use crate::token::{Token, WriterId};
@@ -11,50 +13,64 @@ use crate::token::{Token, WriterId};
 /// Unused cells are swept when there are this many more than after the last sweep.
 pub(super) const SWEEP_EVERY: usize = 4096;
 
-/// A tag's token and its state: the number of writers that hold it, whether one of
-/// them committed, and whether the token is dead.
+/// What readers see of a tag without a lock: its token, and whether that is clean, held by a
+/// writer or dead. A dead one never revives.
 #[derive(Debug)]
 pub(super) struct Cell {
     pub(super) token: Token,
-    state: AtomicU32,
+    state: AtomicU8,
 }
 
-const DEAD: u32 = 1 << 31;
-const DIRTY: u32 = 1 << 30;
-const WRITERS: u32 = DIRTY - 1;
+const CLEAN: u8 = 0;
+const HELD: u8 = 1;
+const DEAD: u8 = 2;
 
 impl Cell {
-    fn new(state: u32) -> Arc<Self> {
-        Arc::new(Self {
-            token: Token::fresh(),
-            state: AtomicU32::new(state),
-        })
+    pub(super) fn read(&self) -> TagState {
+        match self.state.load(Ordering::SeqCst) {
+            CLEAN => TagState::Clean(self.token),
+            HELD => TagState::Quarantined,
+            _ => TagState::Missing,
+        }
     }
 
-    pub(super) fn read(&self) -> TagState {
-        let state = self.state.load(Ordering::SeqCst);
-        if state & DEAD != 0 {
-            TagState::Missing
-        } else if state & WRITERS != 0 {
-            TagState::Quarantined
-        } else {
-            TagState::Clean(self.token)
-        }
+    fn show(&self, pure: &Pure<WriterId, Token>) {
+        let state = match pure {
+            Pure::Clean(_) => CLEAN,
+            Pure::Quarantined { .. } => HELD,
+            Pure::Missing => DEAD,
+        };
+        self.state.store(state, Ordering::SeqCst);
+    }
+}
+
+/// A known tag: the protocol's cell, and what readers see of it.
+#[derive(Debug)]
+struct Known {
+    pure: Pure<WriterId, Token>,
+    shown: Arc<Cell>,
+}
+
+impl Known {
+    fn of(token: Token, pure: Pure<WriterId, Token>) -> Self {
+        let state = AtomicU8::new(DEAD);
+        let shown = Arc::new(Cell { token, state });
+        shown.show(&pure);
+        Self { pure, shown }
     }
 }
 
 /// The cells of all known tags. Cells change only under this lock; they are read without it.
 #[derive(Debug, Default)]
 pub(super) struct Cells {
-    by_tag: HashMap<Tag, Arc<Cell>, ahash::RandomState>,
-    pub(super) held: HashMap<(WriterId, Tag), (), ahash::RandomState>,
+    by_tag: HashMap<Tag, Known, ahash::RandomState>,
     swept_at: usize,
 }
 
 impl Cells {
     /// The cell of a tag, if there is one.
     pub(super) fn known(&self, tag: &Tag) -> Option<&Arc<Cell>> {
-        self.by_tag.get(tag)
+        self.by_tag.get(tag).map(|known| &known.shown)
     }
 
     /// How many tags have a cell.
@@ -64,61 +80,63 @@ impl Cells {
 
     /// The cell of a tag, made clean if there is none.
     pub(super) fn cell(&mut self, tag: Tag) -> Arc<Cell> {
-        if self.by_tag.len() > self.swept_at + SWEEP_EVERY {
-            self.sweep();
-        }
-        Arc::clone(self.by_tag.entry(tag).or_insert_with(|| Cell::new(0)))
+        self.make_room();
+        let known = self.by_tag.entry(tag).or_insert_with(|| {
+            let token = Token::fresh();
+            Known::of(token, Pure::Clean(token))
+        });
+        Arc::clone(&known.shown)
     }
 
     /// Forgets clean cells that no entry holds. Their tokens die with them.
     pub(super) fn sweep(&mut self) {
-        self.by_tag.retain(|_, cell| {
-            let unused =
-                Arc::strong_count(cell) == 1 && cell.state.load(Ordering::SeqCst) & WRITERS == 0;
-            if unused {
-                cell.state.store(DEAD, Ordering::SeqCst);
-            }
-            !unused
+        self.by_tag.retain(|_, known| {
+            let forgotten = Arc::strong_count(&known.shown) == 1 && known.pure.forget();
+            known.shown.show(&known.pure);
+            !forgotten
         });
         self.swept_at = self.by_tag.len();
     }
 
     pub(super) fn quarantine(&mut self, writer: WriterId, tag: Tag) {
-        if self.held.insert((writer, tag), ()).is_none() {
-            self.cell(tag).state.fetch_add(1, Ordering::SeqCst);
-        }
+        self.make_room();
+        let unknown = || Known::of(Token::fresh(), Pure::Missing);
+        let known = self.by_tag.entry(tag).or_insert_with(unknown);
+        known.pure.quarantine(writer);
+        known.shown.show(&known.pure);
     }
 
     pub(super) fn lift(&mut self, writer: WriterId, tag: Tag, how: Lift) {
-        // rule: a-lift-that-finds-nothing-renews
-        if self.held.remove(&(writer, tag)).is_none() {
-            self.renew(tag);
-            return;
-        }
-        let Some(cell) = self.by_tag.get(&tag).map(Arc::clone) else {
-            return;
-        };
-        let dirty = if how == Lift::Renew { DIRTY } else { 0 };
-        let state = (cell.state.load(Ordering::SeqCst) | dirty) - 1;
-        // rule: the-last-writer-out-makes-it-clean
-        if state & WRITERS == 0 && state & DIRTY != 0 {
-            self.by_tag.remove(&tag);
-            cell.state.store(DEAD, Ordering::SeqCst);
-        } else {
-            cell.state.store(state, Ordering::SeqCst);
-        }
+        self.change(tag, |cell| cell.lift(&writer, how));
     }
 
     pub(super) fn renew(&mut self, tag: Tag) {
-        let Some(cell) = self.by_tag.get(&tag) else {
+        self.change(tag, Pure::renew);
+    }
+
+    /// How many quarantines there are.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        let known = self.by_tag.values();
+        known.map(|known| known.pure.writers().len()).sum()
+    }
+
+    /// Changes what is known of a tag. What becomes missing is forgotten: the next capture
+    /// makes another.
+    fn change(&mut self, tag: Tag, change: impl FnOnce(&mut Pure<WriterId, Token>)) {
+        let Entry::Occupied(mut known) = self.by_tag.entry(tag) else {
             return;
         };
-        let state = cell.state.load(Ordering::SeqCst);
-        if state & WRITERS == 0 {
-            cell.state.store(DEAD, Ordering::SeqCst);
-            self.by_tag.remove(&tag);
-        } else {
-            cell.state.store(state | DIRTY, Ordering::SeqCst);
+        change(&mut known.get_mut().pure);
+        known.get().shown.show(&known.get().pure);
+        if known.get().pure == Pure::Missing {
+            known.remove();
+        }
+    }
+
+    fn make_room(&mut self) {
+        if self.by_tag.len() > self.swept_at + SWEEP_EVERY {
+            self.sweep();
         }
     }
 }

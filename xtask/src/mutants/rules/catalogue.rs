@@ -372,7 +372,7 @@ pub(super) const RULES: &[Mutant] = &[
     hazard(
         "a-change-from-elsewhere-voids-the-catalogue",
         LOOK,
-        "cache.schema_found_changed(space);",
+        "cache.schema_found_changed(space, watch.user(), &view.fingerprint);",
         "let _ = space;",
         DRIFT_OF_SQLITE,
         false,
@@ -380,15 +380,15 @@ pub(super) const RULES: &[Mutant] = &[
     hazard(
         "a-change-from-elsewhere-voids-what-is-cached",
         "src/cache/mod.rs",
-        "self.renew_schema(space);\n    }",
-        "}",
+        "self.renew_schema(space, user, now);\n    }\n\n    ///",
+        "}\n\n    ///",
         DRIFT_OF_SQLITE,
         false,
     ),
     hazard(
         "what-is-left-of-a-time-when-nobody-looked-is-void",
         LOOK,
-        "cache.renew_schema(database.id.tags);",
+        "cache.meet_schema(database.id.tags, watch.user(), &view.fingerprint);",
         "",
         DRIFT_OF_SQLITE,
         false,

@@ -28,22 +28,6 @@ pub(super) const RULES: &[Mutant] = &[
         servers: false,
     },
     Mutant {
-        name: "a-lift-that-finds-nothing-renews",
-        file: "src/backend/memory/cells.rs",
-        find: "            self.renew(tag);\n            return;",
-        replace: "            return;",
-        tests: LIB,
-        servers: false,
-    },
-    Mutant {
-        name: "the-last-writer-out-makes-it-clean",
-        file: "src/backend/memory/cells.rs",
-        find: "if state & WRITERS == 0 && state & DIRTY != 0 {",
-        replace: "if state & DIRTY != 0 {",
-        tests: LIB,
-        servers: false,
-    },
-    Mutant {
         name: "a-borrowed-bind-equals-an-owned-one",
         file: "src/statement.rs",
         find: "if !quoted && let Some(tail)",

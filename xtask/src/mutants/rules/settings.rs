@@ -2,7 +2,7 @@
 
 use super::{LIB, Mutant, SUITE};
 
-const LEVEL: &str = "src/config/level.rs";
+const LEVEL: &str = "src/config/layer.rs";
 const KIND: &str = "src/config/kind.rs";
 const RESOLVE: &str = "src/resolve.rs";
 
@@ -41,7 +41,7 @@ pub(super) const RULES: &[Mutant] = &[
     },
     Mutant {
         name: "a-table-that-is-off-bypasses",
-        file: "src/query/execute.rs",
+        file: "src/query/plan.rs",
         find: "if !cache.are_enabled(&footprint.reads.tables) {",
         replace: "if false && !cache.are_enabled(&footprint.reads.tables) {",
         tests: SUITE,

@@ -149,7 +149,7 @@ pub(super) const RULES: &[Mutant] = &[
     },
     Mutant {
         name: "versions-are-a-part-of-the-key",
-        file: "src/query/execute.rs",
+        file: "src/query/plan.rs",
         find: "versions: &footprint.versions,",
         replace: "versions: &[],",
         tests: SUITE,
