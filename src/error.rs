@@ -67,6 +67,14 @@ pub enum Error {
         /// The schemes that exist in this build.
         known: String,
     },
+    /// A shared store answered, and cannot be used.
+    #[error("the store in {place} cannot be used: {reason}")]
+    Store {
+        /// Where its URL stands.
+        place: String,
+        /// What is wrong, and what to do about it.
+        reason: String,
+    },
     /// The process-wide cache was installed before.
     #[error("a process-wide cache is installed already")]
     AlreadyInstalled,

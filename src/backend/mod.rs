@@ -18,6 +18,15 @@ mod memory;
 #[cfg(feature = "memory")]
 pub use self::memory::MemoryBackend;
 
+#[cfg(feature = "redis")]
+mod redis;
+#[cfg(feature = "redis")]
+pub(crate) use self::redis::is_scheme as is_redis;
+#[cfg(feature = "redis")]
+pub use self::redis::{BreakerState, EncryptionKey, RedisBackend, RedisOptions};
+#[cfg(feature = "redis")]
+mod wire;
+
 pub use self::ask::{Acknowledged, Ask, Databases, Holder, Lease, Standing, Writer};
 
 /// A store of entries and tokens.

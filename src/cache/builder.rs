@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::backend::CacheBackend;
+#[cfg(feature = "redis")]
+use crate::backend::{EncryptionKey, RedisBackend, RedisOptions, is_redis};
 use crate::cache::Cache;
 use crate::config::{self, Codec, Config, Layer, Level, OnUnreachable, Secret, Source, Url, Value};
 use crate::core::Core;
@@ -430,18 +432,61 @@ fn make_backend(url: Option<&Url>, config: &Config) -> Result<Arc<dyn CacheBacke
             allowed: "nothing between `memory://` and a query, such as `memory://?ttl=10m`"
                 .to_owned(),
         }),
+        #[cfg(feature = "redis")]
+        scheme if is_redis(scheme) => {
+            let store = RedisBackend::with_parts(scheme, body, redis(config), &place())?;
+            Ok(Arc::new(store))
+        }
         _ => {
             let _ = (config, body);
             Err(Error::UnknownBackend {
                 place: place(),
                 // A URL without a scheme may hold a password: it is not repeated.
                 scheme: scheme.chars().take(32).collect(),
-                known: if cfg!(feature = "memory") {
-                    "`memory://`".to_owned()
-                } else {
-                    "none: switch on the feature `memory`".to_owned()
-                },
+                known: known_backends(),
             })
         }
     }
+}
+
+/// The schemes that this build knows, in words.
+fn known_backends() -> String {
+    let features = [
+        (cfg!(feature = "memory"), "`memory://`"),
+        (cfg!(feature = "redis"), "`redis://`"),
+        (cfg!(feature = "redis-cluster"), "`redis+cluster://`"),
+        (cfg!(feature = "redis-sentinel"), "`redis+sentinel://`"),
+        (cfg!(feature = "tls"), "`rediss://`"),
+    ];
+    let known: Vec<&str> = features
+        .into_iter()
+        .filter_map(|(on, scheme)| on.then_some(scheme))
+        .collect();
+    if known.is_empty() {
+        return "none: switch on the feature `memory` or `redis`".to_owned();
+    }
+    known.join(", ")
+}
+
+/// What the configuration says of a store in Redis.
+#[cfg(feature = "redis")]
+fn redis(config: &Config) -> RedisOptions {
+    let key = config.encryption_key.as_ref();
+    let tables = config.tables.values();
+    let longest = tables.filter_map(|table| table.settings.ttl).max();
+    let mut options = RedisOptions::default();
+    options.namespace.clone_from(&config.namespace);
+    options.level = config.level;
+    options.connect_timeout = config.connect_timeout;
+    options.io_timeout = config.io_timeout;
+    options.pool_size = config.pool_size;
+    options.max_entry_bytes = config.max_entry_bytes;
+    options.compress_above = config.compress_above;
+    options.encryption_key = key.and_then(|key| EncryptionKey::from_hex(&key.0));
+    options.tls_ca = config.tls_ca.clone().map(PathBuf::from);
+    options.token_ttl = longest
+        .unwrap_or(config.ttl)
+        .max(config.ttl)
+        .saturating_mul(2);
+    options
 }

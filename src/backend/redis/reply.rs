@@ -1,0 +1,195 @@
+//! What the scripts answer.
+
+use redis::Value;
+
+use crate::backend::wire::{Clock, Digest, Wire};
+use crate::backend::{Acknowledged, Holder};
+use crate::database::TagSpace;
+use crate::protocol::{Fetched, Leased, TagState, TagStates};
+use crate::tag::Tag;
+use crate::token::{Epoch, Nonce, Opening, ProcessId, Token, WriterId};
+
+/// The answer to `fetch` and `recall`. An entry that cannot be read is none.
+pub(super) fn fetched(
+    answer: Vec<Value>,
+    key: Option<&Digest>,
+    wire: &Wire,
+    tags: Option<usize>,
+) -> Option<Fetched> {
+    let [gate, opening, entry, states, leased] = <[Value; 5]>::try_from(answer).ok()?;
+    let opening = match opening {
+        Value::Nil => None,
+        Value::BulkString(bytes) => Some(Opening::from_bytes(id(&bytes)?)),
+        _ => return None,
+    };
+    let gate = match gate {
+        Value::Nil => None,
+        Value::BulkString(bytes) => Some(Nonce::from_bytes(id(&bytes)?)),
+        _ => return None,
+    };
+    let found = match entry {
+        Value::Nil => None,
+        Value::BulkString(bytes) => Some(bytes),
+        _ => return None,
+    };
+    let entry = found
+        .as_deref()
+        .and_then(|bytes| wire.decode(key?, bytes, Clock::now()));
+    let mut states = tag_states(&bytes(states)?)?;
+    if let Some(tags) = tags {
+        if states.len() != tags {
+            return None;
+        }
+    } else if entry
+        .as_ref()
+        .is_none_or(|entry| entry.tags.len() != states.len())
+    {
+        // The states are those of the entry's own tags.
+        states.clear();
+    }
+    let leased = match &*bytes(leased)? {
+        b"g" => Leased::Granted,
+        b"t" => Leased::Taken,
+        // What the script took for valid cannot be read: whoever finds that makes it anew.
+        b"v" if entry.is_none() => Leased::Granted,
+        b"v" | b"n" => Leased::NotAsked,
+        _ => return None,
+    };
+    Some(Fetched {
+        gate,
+        opening,
+        entry,
+        states,
+        leased,
+    })
+}
+
+fn tag_states(mut text: &[u8]) -> Option<TagStates> {
+    let mut states = TagStates::new();
+    while let Some((kind, rest)) = text.split_first() {
+        text = rest;
+        states.push(match kind {
+            b'c' => {
+                let (token, rest) = text.split_at_checked(16)?;
+                text = rest;
+                TagState::Clean(Token::from_bytes(id(token)?))
+            }
+            b'q' => TagState::Quarantined,
+            b'm' => TagState::Missing,
+            _ => return None,
+        });
+    }
+    Some(states)
+}
+
+/// The answer to `beat`.
+pub(super) fn standing(answer: Vec<Value>) -> Option<crate::backend::Standing> {
+    let [epoch, open, testified, mine] = <[Value; 4]>::try_from(answer).ok()?;
+    let spaces = bytes(open)?;
+    let testified = bytes(testified)?;
+    Some(crate::backend::Standing {
+        epoch: Epoch::from_bytes(id(&bytes(epoch)?)?),
+        open: spaces
+            .chunks_exact(32)
+            .filter_map(|pair| {
+                let (space, opening) = pair.split_at(16);
+                Some((TagSpace(id(space)?), Opening::from_bytes(id(opening)?)))
+            })
+            .collect(),
+        testified: testified
+            .chunks_exact(24)
+            .filter_map(|member| Some((process(member)?, TagSpace(id(&member[8..])?))))
+            .collect(),
+        mine: ids(&bytes(mine)?).map(WriterId::from_bytes).collect(),
+    })
+}
+
+/// The answer to `quarantine`.
+pub(super) fn acknowledged(answer: Vec<Value>) -> Option<Acknowledged> {
+    let [epoch, opening] = <[Value; 2]>::try_from(answer).ok()?;
+    Some(Acknowledged {
+        epoch: Epoch::from_bytes(id(&bytes(epoch)?)?),
+        opening: match opening {
+            Value::Nil => None,
+            opening => Some(Opening::from_bytes(id(&bytes(opening)?)?)),
+        },
+    })
+}
+
+/// The answer to `holders`.
+pub(super) fn holders(answer: Vec<Value>) -> Option<Vec<Holder>> {
+    let texts: Option<Vec<Vec<u8>>> = answer.into_iter().map(bytes).collect();
+    let texts = texts?;
+    texts
+        .chunks(3)
+        .map(|text| {
+            let [writer, record, tags] = text else {
+                return None;
+            };
+            let (space, session) = read_record(record)?;
+            Some(Holder {
+                writer: WriterId::from_bytes(id(writer)?),
+                process: process(record)?,
+                space,
+                session,
+                tags: ids(tags).map(Tag::from_bytes).collect(),
+            })
+        })
+        .collect()
+}
+
+/// A writer's record: process, database, session.
+pub(super) fn record(writer: &crate::backend::Writer<'_>) -> Vec<u8> {
+    let mut record = writer.process.number().to_be_bytes().to_vec();
+    record.push(u8::from(writer.space.is_some()));
+    record.extend_from_slice(&writer.space.map_or([0; 16], |space| space.0));
+    if let Some(session) = writer.session {
+        record.push(1);
+        record.extend_from_slice(session.as_bytes());
+    } else {
+        record.push(0);
+    }
+    record
+}
+
+fn read_record(record: &[u8]) -> Option<(Option<TagSpace>, Option<String>)> {
+    let space = TagSpace(id(record.get(9..25)?)?);
+    let session = match record.get(25)? {
+        0 => None,
+        _ => Some(String::from_utf8(record[26..].to_vec()).ok()?),
+    };
+    Some(((record[8] != 0).then_some(space), session))
+}
+
+/// A number, or a word of one letter.
+pub(super) fn number(answer: &[Value]) -> Option<i64> {
+    match answer {
+        [Value::Int(number)] => Some(*number),
+        _ => None,
+    }
+}
+
+pub(super) fn word(answer: Vec<Value>) -> Option<u8> {
+    let [word] = <[Value; 1]>::try_from(answer).ok()?;
+    bytes(word)?.first().copied()
+}
+
+fn bytes(value: Value) -> Option<Vec<u8>> {
+    match value {
+        Value::BulkString(bytes) => Some(bytes),
+        _ => None,
+    }
+}
+
+fn process(record: &[u8]) -> Option<ProcessId> {
+    let bytes = record.first_chunk::<8>()?;
+    Some(ProcessId::of(u64::from_be_bytes(*bytes)))
+}
+
+fn id(bytes: &[u8]) -> Option<[u8; 16]> {
+    bytes.try_into().ok()
+}
+
+fn ids(bytes: &[u8]) -> impl Iterator<Item = [u8; 16]> + '_ {
+    bytes.chunks_exact(16).filter_map(id)
+}

@@ -1,0 +1,12 @@
+-- KEYS: gate, testimonies. ARGV: 4 and 5 an epoch and a nonce, 6 the database, or empty for all.
+ensure(ARGV[4], ARGV[5])
+call('HSET', KEYS[1], 'e', ARGV[4])
+if ARGV[6] ~= '' then
+  call('HSET', KEYS[1], 's' .. ARGV[6], '0')
+else
+  for _, field in ipairs(call('HKEYS', KEYS[1])) do
+    if byte(field) == 115 then call('HSET', KEYS[1], field, '0') end
+  end
+end
+call('DEL', KEYS[2])
+return { echo, 1 }
