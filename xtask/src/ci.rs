@@ -10,10 +10,11 @@ use crate::servers::Kind;
 use crate::workspace::cargo;
 use crate::{layers, process, setup, test};
 
-const PACKAGES: [&str; 4] = [
+const PACKAGES: [&str; 5] = [
     "diesel-cache",
     "diesel-cache-derive",
     "diesel-cache-databases",
+    "diesel-cache-faults",
     "xtask",
 ];
 

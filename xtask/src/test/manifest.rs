@@ -202,6 +202,7 @@ fn subject(package: &'static str, doc: bool, name: &str) -> &'static str {
         (None, "diesel-cache") => "library",
         (None, "diesel-cache-derive") => "derive",
         (None, "diesel-cache-databases") => "databases, any",
+        (None, "diesel-cache-faults") => "faults",
         (None, other) => other,
     }
 }

@@ -24,6 +24,7 @@ const PACKAGES: &[&str] = &[
     "diesel-cache",
     "diesel-cache-derive",
     "diesel-cache-databases",
+    "diesel-cache-faults",
     "xtask",
 ];
 /// The packages that have tests of databases.
