@@ -5,7 +5,7 @@
 //! # Layout
 //!
 //! - `cli`: the command line; `workspace`: where things are; `process`: running children
-//! - `setup`: what the machine needs; `servers`: private database servers
+//! - `setup`: what the machine needs; `servers`: private database servers and stores
 //! - `test`: all tests and the manifest of what ran
 //! - `layers`: the layer rule of `src/`; `mutants`: does a test guard each rule?
 //! - `ci`, `bench`: the rest

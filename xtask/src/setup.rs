@@ -71,6 +71,13 @@ const NEEDS: &[Need] = &[
         server: Some(Kind::Redis),
         present: || servers::installed(Kind::Redis),
     },
+    Need {
+        // The sentinels are this very program: Debian's `redis-sentinel` adds only a service.
+        package: "redis-server",
+        what: "the Redis server, built with TLS",
+        server: Some(Kind::Stores),
+        present: || servers::installed(Kind::Stores),
+    },
 ];
 
 /// Makes sure that everything the tests need with these servers is there:
@@ -81,7 +88,8 @@ const NEEDS: &[Need] = &[
 /// Lists the missing packages when they cannot be installed.
 pub(crate) fn ensure(kinds: &[Kind]) -> Result<()> {
     let needs = || NEEDS.iter().filter(|need| wanted(need, kinds));
-    let names: Vec<_> = needs().map(|need| need.package).collect();
+    let mut names: Vec<_> = needs().map(|need| need.package).collect();
+    names.dedup();
     eprintln!("setup: the tests need {}", names.join(", "));
     let missing: Vec<_> = needs().filter(|need| !(need.present)()).collect();
     if missing.is_empty() {
@@ -91,7 +99,8 @@ pub(crate) fn ensure(kinds: &[Kind]) -> Result<()> {
     for need in &missing {
         eprintln!("setup: missing: {} ({})", need.package, need.what);
     }
-    let packages: Vec<_> = missing.iter().map(|need| need.package).collect();
+    let mut packages: Vec<_> = missing.iter().map(|need| need.package).collect();
+    packages.dedup();
     if !is_root() || program("apt-get", &[]).is_none() {
         return Err(Error::new(format!(
             "missing packages: {0}\nInstall them, on Debian as root:\n    \

@@ -7,6 +7,7 @@ mod mariadb;
 mod postgres;
 mod redis;
 mod site;
+mod stores;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::process::ExitStatusExt;
@@ -22,6 +23,7 @@ use crate::process::{self, Group};
 use crate::setup;
 
 use self::site::Site;
+use self::stores::Stores;
 
 /// How long a server may take until it answers.
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -36,24 +38,32 @@ pub(crate) enum Kind {
     Postgres,
     Mariadb,
     Redis,
+    /// Redis in its other shapes: a cluster, behind sentinels, with TLS.
+    Stores,
 }
 
 impl Kind {
     /// Every server the tests use.
-    pub(crate) const ALL: &'static [Self] = &[Self::Postgres, Self::Mariadb, Self::Redis];
+    pub(crate) const ALL: &'static [Self] =
+        &[Self::Postgres, Self::Mariadb, Self::Redis, Self::Stores];
 
-    fn daemon(self) -> &'static dyn Daemon {
+    /// The one process it consists of, unless there are several.
+    fn daemon(self) -> Option<&'static dyn Daemon> {
         match self {
-            Self::Postgres => &postgres::Postgres,
-            Self::Mariadb => &mariadb::Mariadb,
-            Self::Redis => &redis::Redis,
+            Self::Postgres => Some(&postgres::Postgres),
+            Self::Mariadb => Some(&mariadb::Mariadb),
+            Self::Redis => Some(&redis::Redis),
+            Self::Stores => None,
         }
     }
 }
 
 /// Whether this server's programs are on the machine.
 pub(crate) fn installed(kind: Kind) -> bool {
-    kind.daemon().installed()
+    match kind.daemon() {
+        Some(daemon) => daemon.installed(),
+        None => stores::installed(),
+    }
 }
 
 /// How one server is prepared, started, asked and stopped.
@@ -90,7 +100,8 @@ struct Server {
 pub(crate) struct Servers {
     // Before `folder`: they stop before it is removed.
     running: Vec<Server>,
-    _folder: TempDir,
+    stores: Option<Stores>,
+    folder: TempDir,
 }
 
 impl Servers {
@@ -103,8 +114,7 @@ impl Servers {
         let began = Instant::now();
         let folder = site::folder()?;
         let mut sites = Vec::new();
-        for kind in kinds {
-            let daemon = kind.daemon();
+        for daemon in kinds.iter().filter_map(|kind| kind.daemon()) {
             let site = Site::new(folder.path(), daemon.name(), daemon.accounts())?;
             sites.push((daemon, site));
         }
@@ -125,8 +135,12 @@ impl Servers {
         }
         let mut servers = Self {
             running,
-            _folder: folder,
+            stores: None,
+            folder,
         };
+        if kinds.contains(&Kind::Stores) {
+            servers.stores = Some(Stores::start(servers.folder.path())?);
+        }
         for server in &mut servers.running {
             server.await_ready()?;
         }
@@ -140,14 +154,15 @@ impl Servers {
 
     /// The variables that tell the tests where the servers are.
     pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
-        self.running
-            .iter()
-            .map(|server| (server.daemon.variable(), server.daemon.url(server.port)))
-            .collect()
+        let one = |server: &Server| (server.daemon.variable(), server.daemon.url(server.port));
+        let stores = self.stores.iter().flat_map(Stores::environment);
+        self.running.iter().map(one).chain(stores).collect()
     }
 
     fn names(&self) -> Vec<&'static str> {
-        self.running.iter().map(|s| s.daemon.name()).collect()
+        let stores = self.stores.iter().flat_map(|_| Stores::NAMES);
+        let running = self.running.iter().map(|server| server.daemon.name());
+        running.chain(stores.copied()).collect()
     }
 
     /// The first server that has ended, with the end of its log.
