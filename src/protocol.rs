@@ -117,7 +117,7 @@ pub fn judge(fetched: Fetched, tags: &[Tag]) -> Judgement {
 }
 
 /// How a writer ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Lift {
     /// It committed, or may have: the tags get new tokens.
     Renew,

@@ -1,0 +1,216 @@
+//! What a reader gets: the library's own judgement of what the store holds.
+
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+
+use diesel_cache::entry::{Entry, Payload, Vector};
+use diesel_cache::protocol::cell::Cell;
+use diesel_cache::protocol::{Fetched, Judgement, Leased, TagState, judge};
+use diesel_cache::tag::Tag;
+use diesel_cache::token::{Nonce, Token};
+
+use crate::rule::Rule;
+use crate::scope::{CHILD, PARENT, SCHEMA, Scope, Set, TAGS};
+use crate::store::members;
+use crate::world::{Captured, Guard, Id, Stage, Store, World};
+
+/// What a fetch comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// The entry is served.
+    Hit(u8),
+    /// The database is asked, and the result may be stored for this.
+    Miss(Captured),
+    /// Tokens are missing.
+    Establish,
+    /// The database is asked, and nothing is stored.
+    Bypass,
+}
+
+/// The names of the tags, for each set of them.
+static NAMES: LazyLock<Vec<Arc<[Tag]>>> = LazyLock::new(|| {
+    let name = |tag: usize| Tag::label(&tag.to_string());
+    (0..1 << TAGS)
+        .map(|set| members(set).map(name).collect())
+        .collect()
+});
+
+static NOW: LazyLock<Instant> = LazyLock::new(Instant::now);
+static NOTHING: LazyLock<Payload> = LazyLock::new(|| Payload::Typed(Arc::new(())));
+static NO_TAGS: LazyLock<Arc<[Tag]>> = LazyLock::new(|| Arc::from([]));
+
+fn token(id: Id) -> Token {
+    Token::from_bytes([id; 16])
+}
+
+fn nonce(id: Id) -> Nonce {
+    Nonce::from_bits(u64::from(id))
+}
+
+/// What a fetch of these tags comes to.
+#[must_use]
+pub fn look(scope: &Scope, store: &Store, tags: Set) -> Look {
+    let Some(gate) = store.gate.filter(|gate| gate.opening.is_some()) else {
+        return Look::Bypass;
+    };
+    let state = |tag: usize| match &store.cells[tag] {
+        Cell::Missing => TagState::Missing,
+        Cell::Clean(id) => TagState::Clean(token(*id)),
+        Cell::Quarantined { kept: Some(id), .. } if !scope.keeps(Rule::QuarantineBlocks) => {
+            TagState::Clean(token(*id))
+        }
+        Cell::Quarantined { .. } => TagState::Quarantined,
+    };
+    let current = |tag: usize| match &store.cells[tag] {
+        Cell::Clean(id) | Cell::Quarantined { kept: Some(id), .. } => *id,
+        _ => 0,
+    };
+    let entry = store.entry.map(|stored| {
+        let mut captured = stored.captured;
+        if !scope.keeps(Rule::CompareTokens) {
+            captured = captured_now(gate.nonce, tags, current);
+        }
+        if !scope.keeps(Rule::NonceInEntries) {
+            captured.nonce = gate.nonce;
+        }
+        entry(&captured)
+    });
+    let fetched = Fetched {
+        gate: Some(nonce(gate.nonce)),
+        entry,
+        states: members(tags).map(state).collect(),
+        leased: Leased::NotAsked,
+    };
+    match judge(fetched, &NAMES[usize::from(tags)]) {
+        Judgement::Hit(_) => store
+            .entry
+            .map_or(Look::Bypass, |entry| Look::Hit(entry.value)),
+        Judgement::Miss(_) => Look::Miss(captured_now(gate.nonce, tags, current)),
+        Judgement::Establish => Look::Establish,
+        Judgement::Quarantined | Judgement::Closed => Look::Bypass,
+    }
+}
+
+fn captured_now(nonce: Id, tags: Set, current: impl Fn(usize) -> Id) -> Captured {
+    let mut tokens = [0; TAGS];
+    for tag in members(tags) {
+        tokens[tag] = current(tag);
+    }
+    Captured {
+        tags,
+        nonce,
+        tokens,
+    }
+}
+
+fn entry(captured: &Captured) -> Entry {
+    Entry {
+        tags: Arc::clone(&NAMES[usize::from(captured.tags)]),
+        vector: Vector {
+            nonce: nonce(captured.nonce),
+            tokens: members(captured.tags)
+                .map(|tag| token(captured.tokens[tag]))
+                .collect(),
+        },
+        payload: NOTHING.clone(),
+        weight: 0,
+        expires_at: *NOW,
+        lifetime: Duration::ZERO,
+        stale_until: *NOW,
+        not_after: None,
+        removed_with: Arc::clone(&NO_TAGS),
+    }
+}
+
+impl World {
+    /// The tags of the readers of a process, if it may look into the cache now.
+    #[must_use]
+    pub fn plan(&self, scope: &Scope, process: usize) -> Option<Set> {
+        if !scope.catalogues {
+            return Some(scope.reads);
+        }
+        let process = &self.processes[process];
+        let catalogue = process.catalogue?;
+        let gate = self.store.gate?;
+        let current = catalogue.label.is_some() && catalogue.label == gate.opening;
+        let compares =
+            scope.keeps(Rule::ReadersCompareLabels) && scope.keeps(Rule::LabelledByOpening);
+        if !process.session || !process.alive || compares && !current {
+            return None;
+        }
+        Some(match (scope.view, catalogue.changed) {
+            (true, false) => PARENT | SCHEMA,
+            _ => scope.reads,
+        })
+    }
+
+    /// Whether the readers of a process go to the database, since it could not deliver a
+    /// write of theirs.
+    #[must_use]
+    pub fn bypasses(&self, scope: &Scope, process: usize) -> bool {
+        scope
+            .writers
+            .iter()
+            .zip(&self.writers)
+            .any(|(spec, writer)| {
+                spec.process == process
+                    && spec.touches & scope.reads != 0
+                    && writer.guard == Guard::Outstanding
+                    && matches!(
+                        writer.stage,
+                        Stage::Ready | Stage::Asked | Stage::Told(_) | Stage::Orphan
+                    )
+            })
+    }
+
+    /// The version that a reader of a process must see at least, if it begins now: that of the
+    /// last commit that matters to it. Every writer commits once.
+    #[must_use]
+    pub fn needs(&self, scope: &Scope, process: usize) -> u8 {
+        let matters = |at: &u8| {
+            let writer = self.log.at(*at);
+            let spec = &scope.writers[writer];
+            // At level strong a process sees its own writes, whether they are delivered or not.
+            let own = spec.process == process && spec.strong && self.processes[process].alive;
+            (self.writers[writer].due || own) && self.touches(scope, *at)
+        };
+        let last = (0..self.log.len()).rev().find(matters);
+        last.map_or(0, |at| at + 1)
+    }
+
+    /// What a reader of the database sees now: the version of the last commit that changed
+    /// anything for it.
+    #[must_use]
+    pub fn snapshot(&self, scope: &Scope) -> u8 {
+        self.snapshot_at(scope, self.log.len())
+    }
+
+    /// The same, when only so many had committed.
+    #[must_use]
+    pub fn snapshot_at(&self, scope: &Scope, len: u8) -> u8 {
+        let last = (0..len).rev().find(|at| self.touches(scope, *at));
+        last.map_or(0, |at| at + 1)
+    }
+
+    /// Whether a commit changed what the readers ask for.
+    fn touches(&self, scope: &Scope, at: u8) -> bool {
+        let spec = &scope.writers[self.log.at(at)];
+        if spec.ddl {
+            return true;
+        }
+        let mut rows = spec.touches;
+        if !scope.catalogues {
+            return rows & scope.reads != 0;
+        }
+        let changed = self.log.is_changed(scope, at);
+        if changed && rows & PARENT != 0 && !scope.view {
+            rows |= CHILD;
+        }
+        let read = if scope.view && !changed {
+            PARENT
+        } else {
+            CHILD
+        };
+        rows & read != 0
+    }
+}

@@ -1,0 +1,199 @@
+//! States that differ only in how random numbers are called, or in what nothing asks for
+//! any longer, are one state.
+
+use diesel_cache::protocol::cell::Cell;
+
+use crate::rule::Rule;
+use crate::scope::{Scope, TAGS};
+use crate::world::{
+    CONSTANT, Captured, Filler, GONE, Guard, Id, Opener, Session, Stage, Store, World, Writer,
+};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Token,
+    Nonce,
+    Epoch,
+    Opening,
+}
+
+/// Gives the state its shortest form.
+pub fn reduce(world: &mut World, scope: &Scope) {
+    if scope.reduced && scope.broken.is_empty() {
+        forget(world);
+    }
+    if let [one, other] = &scope.fillers[..]
+        && one == other
+    {
+        world.fillers.sort_unstable();
+    }
+    rename(world, scope);
+}
+
+/// Numbers the random numbers in the order in which they are met.
+fn rename(world: &mut World, scope: &Scope) {
+    let mut names = [[0; 256]; 4];
+    let mut next = [1; 4];
+    visit(world, scope, &mut |kind, id| {
+        if *id == 0 || *id >= CONSTANT {
+            return;
+        }
+        let kind = kind as usize;
+        let name = &mut names[kind][usize::from(*id)];
+        if *name == 0 {
+            *name = next[kind];
+            next[kind] += 1;
+        }
+        *id = *name;
+    });
+}
+
+fn visit(world: &mut World, scope: &Scope, see: &mut impl FnMut(Kind, &mut Id)) {
+    visit_store(&mut world.store, see);
+    if let Some(old) = &mut world.old {
+        visit_store(old, see);
+    }
+    // Broken catalogues are labelled by epochs.
+    let label = if scope.keeps(Rule::LabelledByOpening) {
+        Kind::Opening
+    } else {
+        Kind::Epoch
+    };
+    for process in &mut world.processes {
+        process.known.iter_mut().for_each(|id| see(Kind::Epoch, id));
+        process
+            .sending
+            .iter_mut()
+            .for_each(|id| see(Kind::Epoch, id));
+        process
+            .opening
+            .iter_mut()
+            .for_each(|id| see(Kind::Opening, id));
+        let catalogue = process.catalogue.iter_mut();
+        catalogue
+            .flat_map(|it| &mut it.label)
+            .for_each(|id| see(label, id));
+    }
+    for writer in &mut world.writers {
+        if let Guard::Known(id) = &mut writer.guard {
+            see(Kind::Epoch, id);
+        }
+        if let Some(reply) = &mut writer.reply {
+            see(Kind::Epoch, &mut reply.epoch);
+            reply
+                .opening
+                .iter_mut()
+                .for_each(|id| see(Kind::Opening, id));
+        }
+        writer.label.iter_mut().for_each(|id| see(label, id));
+    }
+    match &mut world.opener {
+        Opener::Standing(id, _) | Opener::May(id) => see(Kind::Epoch, id),
+        Opener::Idle | Opener::Marked(_) => {}
+    }
+    for filler in &mut world.fillers {
+        if let Filler::Captured(captured) | Filler::Loaded(captured, _) = filler {
+            visit_captured(captured, see);
+        }
+    }
+}
+
+fn visit_store(store: &mut Store, see: &mut impl FnMut(Kind, &mut Id)) {
+    if let Some(gate) = &mut store.gate {
+        see(Kind::Epoch, &mut gate.epoch);
+        see(Kind::Nonce, &mut gate.nonce);
+        gate.opening
+            .iter_mut()
+            .for_each(|id| see(Kind::Opening, id));
+    }
+    for cell in &mut store.cells {
+        match cell {
+            Cell::Clean(id) | Cell::Quarantined { kept: Some(id), .. } => see(Kind::Token, id),
+            _ => {}
+        }
+    }
+    if let Some(entry) = &mut store.entry {
+        visit_captured(&mut entry.captured, see);
+    }
+}
+
+fn visit_captured(captured: &mut Captured, see: &mut impl FnMut(Kind, &mut Id)) {
+    see(Kind::Nonce, &mut captured.nonce);
+    captured
+        .tokens
+        .iter_mut()
+        .for_each(|id| see(Kind::Token, id));
+}
+
+/// Drops what cannot matter again: a random number that the store no longer has never comes
+/// back. Only where no rule is broken.
+fn forget(world: &mut World) {
+    let gate = world.store.gate;
+    let epoch = gate.map(|gate| gate.epoch);
+    let opening = gate.and_then(|gate| gate.opening);
+    let current = |id: Option<Id>| id.filter(|_| id == epoch);
+    let open = |id: Option<Id>| id.filter(|_| id == opening);
+    let store = &world.store;
+    let lives = |captured: &Captured| {
+        gate.is_some_and(|gate| gate.nonce == captured.nonce)
+            && (0..TAGS).all(|tag| {
+                let id = captured.tokens[tag];
+                id == 0
+                    || match store.cells[tag] {
+                        Cell::Clean(token)
+                        | Cell::Quarantined {
+                            kept: Some(token), ..
+                        } => token == id,
+                        _ => false,
+                    }
+            })
+    };
+    for filler in &mut world.fillers {
+        if let Filler::Captured(captured) | Filler::Loaded(captured, _) = filler
+            && !lives(captured)
+        {
+            *filler = Filler::Idle;
+        }
+    }
+    if store.entry.is_some_and(|entry| !lives(&entry.captured)) {
+        world.store.entry = None;
+    }
+    for process in &mut world.processes {
+        process.known = current(process.known);
+        process.sending = current(process.sending);
+        process.opening = open(process.opening);
+        if let Some(catalogue) = &mut process.catalogue {
+            catalogue.label = open(catalogue.label);
+        }
+    }
+    if let Opener::Standing(id, _) | Opener::May(id) = world.opener
+        && Some(id) != epoch
+    {
+        world.opener = Opener::Idle;
+    }
+    for (at, writer) in world.writers.iter_mut().enumerate() {
+        if let Guard::Known(id) = &mut writer.guard
+            && Some(*id) != epoch
+        {
+            *id = GONE;
+        }
+        if let Some(reply) = &mut writer.reply {
+            reply.opening = open(reply.opening);
+            if Some(reply.epoch) != epoch {
+                reply.epoch = GONE;
+            }
+        }
+        writer.label = open(writer.label);
+        let ended = writer.session == Session::Ended || writer.session == Session::New;
+        let over = matches!(writer.stage, Stage::Over | Stage::Dead);
+        if over && ended && !writer.sent && !world.store.is_held_by(at) {
+            // Whether its commit must be seen by others is all that is left of it.
+            *writer = Writer {
+                stage: Stage::Over,
+                session: Session::Ended,
+                due: writer.due && world.log.has(at),
+                ..Writer::default()
+            };
+        }
+    }
+}
