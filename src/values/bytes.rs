@@ -1,7 +1,7 @@
 //! A value as bytes, for stores outside of the process.
 
 use std::any::{TypeId, type_name};
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::io::{Error, Write};
 use std::sync::{Mutex, PoisonError};
 
@@ -14,6 +14,7 @@ use crate::footprint::Name;
 use crate::values::CacheValue;
 use crate::values::digest::Digester;
 use crate::values::held::Held;
+use crate::values::probe::{self, Fields};
 
 /// Changed whenever the same bytes come to mean something else.
 const FORMAT: u32 = 1;
@@ -111,12 +112,25 @@ fn read<T: DeserializeOwned>(bytes: &[u8], codec: Codec) -> Option<T> {
 
 /// Whether what is read is what was written, as far as the value tells serde.
 fn survives<T: CacheValue>(value: &T, bytes: &[u8], codec: Codec) -> bool {
+    static UNSEEN: Mutex<BTreeMap<TypeId, Fields>> = Mutex::new(BTreeMap::new());
+    let known = |fields: Option<Fields>| {
+        let mut unseen = UNSEEN.lock().unwrap_or_else(PoisonError::into_inner);
+        match fields {
+            Some(fields) => unseen.insert(TypeId::of::<T>(), fields),
+            None => unseen.get(&TypeId::of::<T>()).cloned(),
+        }
+    };
     let Some(back) = read::<T>(bytes, codec) else {
         return false;
     };
-    let digester = Digester::default();
-    let written = digester.digest(value);
-    written.is_some() && written == digester.digest(&back)
+    let digester = Digester::expecting(known(None).unwrap_or_else(probe::read_by::<T>));
+    let (written, found) = (digester.digest(value), digester.digest(&back));
+    // rule: a-field-that-is-never-written-does-not-come-back
+    let Some(unseen) = digester.unseen() else {
+        return false;
+    };
+    known(Some(unseen));
+    written.is_some() && written == found
 }
 
 /// Says so of a type, once.

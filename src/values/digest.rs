@@ -4,6 +4,8 @@
 //! Finer than the bytes of a codec, in which `Some(None)` may look like `None`. The order of maps
 //! and sequences does not count, since that of a `HashMap` and a `HashSet` is another in each.
 
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::collections::hash_map::{DefaultHasher, RandomState};
 use std::fmt;
 use std::hash::{BuildHasher, Hash, Hasher};
@@ -13,22 +15,56 @@ use serde::ser::{
     SerializeTuple, SerializeTupleStruct, SerializeTupleVariant, Serializer,
 };
 
+use crate::values::probe::{Fields, Name};
+
 /// Makes digests that can be compared with each other.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Digester(RandomState);
+#[derive(Debug, Default)]
+pub(super) struct Digester {
+    state: RandomState,
+    /// What structs read, as long as they have not been seen to write it.
+    unseen: RefCell<Fields>,
+    /// Whether one has been seen not to.
+    unwritten: Cell<bool>,
+}
 
 impl Digester {
+    /// Looks whether structs write, or skip for a reason, the fields that they read.
+    pub(super) fn expecting(fields: Fields) -> Self {
+        Self {
+            unseen: RefCell::new(fields),
+            ..Self::default()
+        }
+    }
+
+    /// The structs that have not been seen, or `None` if one reads what it does not write.
+    pub(super) fn unseen(self) -> Option<Fields> {
+        (!self.unwritten.get()).then(|| self.unseen.into_inner())
+    }
+
     /// The digest of a value, or `None` if it does not serialize.
     pub(super) fn digest<T: Serialize + ?Sized>(&self, value: &T) -> Option<u64> {
         value.serialize(self).ok()
     }
 
-    fn list<'a>(&'a self, kind: Kind, of: impl Hash) -> List<'a> {
-        let mut hasher = self.0.build_hasher();
+    fn hash(&self, of: impl Hash) -> u64 {
+        self.state.hash_one(of)
+    }
+
+    fn list(&self, kind: Kind, of: impl Hash) -> List<'_> {
+        let mut hasher = self.state.build_hasher();
         (kind, of).hash(&mut hasher);
         List {
             digester: self,
             hasher,
+            unwritten: BTreeSet::new(),
+        }
+    }
+
+    fn fields(&self, kind: Kind, of: impl Hash, name: Name) -> List<'_> {
+        let unseen = self.unseen.borrow_mut().remove(&name);
+        List {
+            unwritten: unseen.unwrap_or_default(),
+            ..self.list(kind, of)
         }
     }
 }
@@ -72,6 +108,8 @@ impl ser::Error for Refused {
 pub(super) struct List<'a> {
     digester: &'a Digester,
     hasher: DefaultHasher,
+    /// The fields that it reads and has not written yet.
+    unwritten: BTreeSet<&'static str>,
 }
 
 impl List<'_> {
@@ -80,9 +118,11 @@ impl List<'_> {
         Ok(())
     }
 
-    fn add_field<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), Refused> {
-        name.hash(&mut self.hasher);
-        self.add(value)
+    fn close(self) -> u64 {
+        if !self.unwritten.is_empty() {
+            self.digester.unwritten.set(true);
+        }
+        self.hasher.finish()
     }
 }
 
@@ -109,19 +149,19 @@ impl<'a> Bag<'a> {
 
     fn add(&mut self, part: impl Hash) {
         self.length += 1;
-        self.sum = self.sum.wrapping_add(self.digester.0.hash_one(part));
+        self.sum = self.sum.wrapping_add(self.digester.hash(part));
     }
 
     fn close(self) -> u64 {
         let parts = (self.kind, self.length, self.sum);
-        self.digester.0.hash_one(parts)
+        self.digester.hash(parts)
     }
 }
 
 macro_rules! scalars {
     ($($method:ident: $type:ty),*) => {
         $(fn $method(self, value: $type) -> Result<u64, Refused> {
-            Ok(self.0.hash_one((Kind::Scalar, stringify!($type), value)))
+            Ok(self.hash((Kind::Scalar, stringify!($type), value)))
         })*
     };
 }
@@ -155,24 +195,24 @@ impl<'a> Serializer for &'a Digester {
     }
 
     fn serialize_str(self, value: &str) -> Result<u64, Refused> {
-        Ok(self.0.hash_one((Kind::Text, value)))
+        Ok(self.hash((Kind::Text, value)))
     }
 
     fn serialize_bytes(self, value: &[u8]) -> Result<u64, Refused> {
-        Ok(self.0.hash_one((Kind::Bytes, value)))
+        Ok(self.hash((Kind::Bytes, value)))
     }
 
     fn serialize_none(self) -> Result<u64, Refused> {
-        Ok(self.0.hash_one(Kind::None))
+        Ok(self.hash(Kind::None))
     }
 
     // rule: some-of-nothing-is-not-nothing
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<u64, Refused> {
-        Ok(self.0.hash_one((Kind::Some, value.serialize(self)?)))
+        Ok(self.hash((Kind::Some, value.serialize(self)?)))
     }
 
     fn serialize_unit(self) -> Result<u64, Refused> {
-        Ok(self.0.hash_one(Kind::Unit))
+        Ok(self.hash(Kind::Unit))
     }
 
     fn serialize_unit_struct(self, _: &'static str) -> Result<u64, Refused> {
@@ -185,7 +225,7 @@ impl<'a> Serializer for &'a Digester {
         index: u32,
         _: &'static str,
     ) -> Result<u64, Refused> {
-        Ok(self.0.hash_one((Kind::Variant, index)))
+        Ok(self.hash((Kind::Variant, index)))
     }
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(
@@ -204,7 +244,7 @@ impl<'a> Serializer for &'a Digester {
         value: &T,
     ) -> Result<u64, Refused> {
         let parts = (Kind::Variant, index, value.serialize(self)?);
-        Ok(self.0.hash_one(parts))
+        Ok(self.hash(parts))
     }
 
     fn serialize_seq(self, _: Option<usize>) -> Result<Bag<'a>, Refused> {
@@ -233,18 +273,18 @@ impl<'a> Serializer for &'a Digester {
         Ok(Bag::new(self, Kind::Map))
     }
 
-    fn serialize_struct(self, _: &'static str, _: usize) -> Result<List<'a>, Refused> {
-        Ok(self.list(Kind::Struct, ()))
+    fn serialize_struct(self, name: &'static str, _: usize) -> Result<List<'a>, Refused> {
+        Ok(self.fields(Kind::Struct, (), (name, "")))
     }
 
     fn serialize_struct_variant(
         self,
-        _: &'static str,
+        name: &'static str,
         index: u32,
-        _: &'static str,
+        variant: &'static str,
         _: usize,
     ) -> Result<List<'a>, Refused> {
-        Ok(self.list(Kind::Variant, index))
+        Ok(self.fields(Kind::Variant, index, (name, variant)))
     }
 
     // As the codecs are, so that each type shows itself as it does to them.
@@ -299,7 +339,7 @@ macro_rules! lists {
             }
 
             fn end(self) -> Result<u64, Refused> {
-                Ok(self.hasher.finish())
+                Ok(self.close())
             }
         })*
     };
@@ -316,11 +356,19 @@ macro_rules! fields {
                 name: &'static str,
                 value: &T,
             ) -> Result<(), Refused> {
-                self.add_field(name, value)
+                self.unwritten.remove(name);
+                name.hash(&mut self.hasher);
+                self.add(value)
+            }
+
+            // Its default may be what it had. If not, the digest of what comes back tells.
+            fn skip_field(&mut self, name: &'static str) -> Result<(), Refused> {
+                self.unwritten.remove(name);
+                Ok(())
             }
 
             fn end(self) -> Result<u64, Refused> {
-                Ok(self.hasher.finish())
+                Ok(self.close())
             }
         })*
     };

@@ -19,19 +19,12 @@ use crate::stats::count;
 use crate::values::bytes::Unfit;
 use crate::values::held::Held;
 
-#[cfg_attr(
-    not(test),
-    allow(dead_code, reason = "for the shared store, which comes with it")
-)]
 mod bytes;
 mod compute;
-#[cfg_attr(
-    not(test),
-    allow(dead_code, reason = "for the shared store, which comes with it")
-)]
 mod digest;
 mod held;
 mod look;
+mod probe;
 
 pub use self::compute::Value;
 

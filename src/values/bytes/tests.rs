@@ -207,6 +207,53 @@ fn a_field_that_is_never_written_and_must_be_read_is_refused() {
 }
 
 #[test]
+fn a_field_that_is_never_written_and_has_a_default_is_refused() {
+    #[derive(Clone, Serialize, Deserialize)]
+    #[allow(dead_code, reason = "read by serde alone")]
+    struct Secret {
+        name: String,
+        #[serde(skip_serializing, default)]
+        password: String,
+    }
+    #[derive(Clone, Serialize, Deserialize)]
+    enum Holder {
+        Nobody,
+        One {
+            secrets: Vec<Option<Secret>>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            next: Option<Box<Holder>>,
+        },
+    }
+    let one = |secrets| Holder::One {
+        secrets,
+        next: None,
+    };
+    let secret = || Secret {
+        name: String::new(),
+        password: "b".to_owned(),
+    };
+    let codec = Codec::Msgpack;
+    assert_eq!(refused(secret(), codec), Unfit::Lossy);
+    // Where it is not, there is nothing to lose.
+    for _ in 0..2 {
+        assert!(held(Holder::Nobody).encode(codec, 999).is_ok());
+        assert!(held(one(vec![None])).encode(codec, 999).is_ok());
+        assert_eq!(refused(one(vec![Some(secret())]), codec), Unfit::Lossy);
+    }
+}
+
+#[test]
+fn a_type_that_reads_other_names_too_is_refused() {
+    // It cannot be told from one with a field that is never written.
+    #[derive(Clone, Serialize, Deserialize)]
+    struct Aliased {
+        #[serde(alias = "b")]
+        a: i32,
+    }
+    assert_eq!(refused(Aliased { a: 1 }, Codec::Msgpack), Unfit::Lossy);
+}
+
+#[test]
 fn untagged_values_come_back_or_are_refused() {
     #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
     #[serde(untagged)]
