@@ -36,8 +36,8 @@ fn a_wrong_url_says_what_is_allowed() {
             "no backend for `` in the URL; this build knows `memory://`",
         ),
         (
-            "redis://secret@host",
-            "no backend for `redis` in the URL; this build knows `memory://`",
+            "mongodb://secret@host",
+            "no backend for `mongodb` in the URL; this build knows `memory://`",
         ),
         (
             "secret-without-a-scheme",

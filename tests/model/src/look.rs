@@ -76,6 +76,7 @@ pub fn look(scope: &Scope, store: &Store, tags: Set) -> Look {
         entry(&captured)
     });
     let fetched = Fetched {
+        opening: None,
         gate: Some(nonce(gate.nonce)),
         entry,
         states: members(tags).map(state).collect(),
