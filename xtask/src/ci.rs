@@ -10,11 +10,12 @@ use crate::servers::Kind;
 use crate::workspace::cargo;
 use crate::{layers, process, setup, test};
 
-const PACKAGES: [&str; 5] = [
+const PACKAGES: [&str; 6] = [
     "diesel-cache",
     "diesel-cache-derive",
     "diesel-cache-databases",
     "diesel-cache-faults",
+    "diesel-cache-soak",
     "xtask",
 ];
 

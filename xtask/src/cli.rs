@@ -17,6 +17,8 @@ cargo xtask <command>
   mutants [NAME ...] [--list]
                         break each rule on purpose: some test must fail
   ci [--no-test]        everything CI checks
+  soak [OPTIONS]        several processes under faults, and a checked history;
+                        its options stand in tests/soak/src/options.rs
   bench [-- ARGS]       run the benches and compare each with its group's baseline
   help                  this text";
 
@@ -41,6 +43,9 @@ pub(crate) enum Command {
         no_test: bool,
     },
     Bench {
+        args: Vec<String>,
+    },
+    Soak {
         args: Vec<String>,
     },
 }
@@ -78,6 +83,9 @@ pub(crate) fn parse(args: impl IntoIterator<Item = String>) -> Result<Command> {
         Some("layers") => Command::Layers,
         Some("servers") => Command::Servers { command: rest },
         Some("bench") => Command::Bench { args: rest },
+        Some("soak") => Command::Soak {
+            args: own.by_ref().collect(),
+        },
         Some("ci") => Command::Ci {
             no_test: flag(&mut own, "--no-test")?,
         },
@@ -165,5 +173,13 @@ mod tests {
         assert!(words("ci --fast").is_err());
         assert!(words("dance").is_err());
         assert_eq!(words("").unwrap(), Command::Help);
+    }
+
+    #[test]
+    fn the_options_of_the_soak_are_its_own() {
+        let expected = Command::Soak {
+            args: vec!["--seconds".into(), "5".into(), "--faults=all".into()],
+        };
+        assert_eq!(words("soak --seconds 5 --faults=all").unwrap(), expected);
     }
 }

@@ -8,6 +8,7 @@
 //! - `setup`: what the machine needs; `servers`: private database servers and stores
 //! - `test`: all tests and the manifest of what ran
 //! - `layers`: the layer rule of `src/`; `mutants`: does a test guard each rule?
+//! - `soak`: several processes under faults
 //! - `ci`, `bench`: the rest
 #![allow(
     clippy::print_stdout,
@@ -27,6 +28,7 @@ mod mutants;
 mod process;
 mod servers;
 mod setup;
+mod soak;
 mod test;
 mod workspace;
 
@@ -72,5 +74,6 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Mutants { names, list } => mutants::command(&names, list),
         Command::Ci { no_test } => ci::command(no_test),
         Command::Bench { args } => bench::command(&args),
+        Command::Soak { args } => soak::command(&args),
     }
 }

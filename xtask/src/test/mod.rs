@@ -25,6 +25,7 @@ const PACKAGES: &[&str] = &[
     "diesel-cache-derive",
     "diesel-cache-databases",
     "diesel-cache-faults",
+    "diesel-cache-soak",
     "xtask",
 ];
 /// The packages that have tests of databases.

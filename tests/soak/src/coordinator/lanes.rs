@@ -1,0 +1,169 @@
+//! Who breaks what, one thing after the other. Lanes run side by side.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::chance::Chance;
+use crate::coordinator::database::Db;
+use crate::coordinator::oracle::Oracle;
+use crate::coordinator::store::Store;
+use crate::coordinator::timeline::Timeline;
+use crate::coordinator::workers::Workers;
+use crate::fault::Kind;
+use crate::options::Options;
+use crate::points::{How, Point};
+
+/// Everything that can be broken.
+pub(super) struct World<'a> {
+    pub(super) options: &'a Options,
+    pub(super) workers: &'a Workers,
+    pub(super) store: &'a Store,
+    pub(super) db: &'a Db,
+    pub(super) timeline: &'a Timeline,
+    pub(super) oracle: &'a Oracle,
+}
+
+/// Faults of which there is one at a time.
+#[derive(Debug)]
+pub(super) struct Lane {
+    kinds: Vec<Kind>,
+    /// Milliseconds between two, from and to.
+    between: (u64, u64),
+}
+
+impl Lane {
+    /// The lanes for these faults: one for the store, one for everything else.
+    pub(super) fn of(kinds: &[Kind]) -> Vec<Self> {
+        let (store, others): (Vec<_>, Vec<_>) =
+            kinds.iter().partition(|kind| kind.is_of_the_store());
+        let lane = |kinds, between| Self { kinds, between };
+        [lane(store, (800, 2500)), lane(others, (200, 1200))]
+            .into_iter()
+            .filter(|lane| !lane.kinds.is_empty())
+            .collect()
+    }
+
+    /// Breaks things until then.
+    pub(super) fn run(
+        self,
+        world: &World<'_>,
+        mut chance: Chance,
+        until: Instant,
+    ) -> Result<(), String> {
+        let mut left = Vec::new();
+        let mut points = 0;
+        loop {
+            let (low, high) = self.between;
+            let pause = Duration::from_millis(chance.between(low, high));
+            if Instant::now() + pause >= until {
+                return Ok(());
+            }
+            thread::sleep(pause);
+            // Each of them once, in another order each time.
+            let kind = match left.pop() {
+                Some(kind) => kind,
+                None => {
+                    left = self.kinds.clone();
+                    chance.shuffle(&mut left);
+                    continue;
+                }
+            };
+            world.suffer(kind, &mut chance, &mut points)?;
+        }
+    }
+}
+
+impl World<'_> {
+    fn suffer(&self, kind: Kind, chance: &mut Chance, points: &mut usize) -> Result<(), String> {
+        let number = chance.below(self.workers.count());
+        let _at_work = self.timeline.begin(kind);
+        match kind {
+            Kind::KillWriter => {
+                let mut slot = self.workers.slot(number);
+                if chance.percent(50) {
+                    // Its statements go on without it once they get their locks.
+                    let locked = self.db.lock_rows()?;
+                    pause(chance, 20, 100);
+                    slot.kill();
+                    pause(chance, 50, 400);
+                    drop(locked);
+                } else {
+                    slot.kill();
+                }
+                slot.restart()
+            }
+            Kind::KillPoints => {
+                let mut slot = self.workers.slot(number);
+                let point = next(points);
+                if slot.meet(How::Kill, point) {
+                    slot.restart()?;
+                }
+                Ok(())
+            }
+            Kind::StopWriter => self.stop_writer(number, chance, points),
+            Kind::DbKill => {
+                for _ in 0..chance.between(1, 3) {
+                    let count = 1 + chance.below(3);
+                    self.db.end_sessions(count)?;
+                    pause(chance, 5, 100);
+                }
+                Ok(())
+            }
+            Kind::DbCut => {
+                let locked = self.db.lock_rows()?;
+                pause(chance, 20, 100);
+                self.db.cut();
+                pause(chance, 100, 800);
+                drop(locked);
+                Ok(())
+            }
+            Kind::Clear => {
+                self.workers.slot(number).tell("clear");
+                Ok(())
+            }
+            of_the_store => self.store.suffer(of_the_store, chance),
+        }
+    }
+
+    /// A worker is stopped somewhere, and the world goes on without it.
+    fn stop_writer(
+        &self,
+        number: usize,
+        chance: &mut Chance,
+        points: &mut usize,
+    ) -> Result<(), String> {
+        let mut slot = self.workers.slot(number);
+        let at_point = chance.percent(70);
+        if at_point {
+            if !slot.meet(How::Stop, next(points)) {
+                return Ok(());
+            }
+        } else {
+            slot.stop();
+        }
+        pause(chance, 1, 100);
+        let may_lose = |kind: &Kind| matches!(kind, Kind::FlushAll | Kind::StoreKill);
+        if self.options.faults.iter().any(may_lose) && chance.percent(60) {
+            self.store.lose(chance)?;
+        }
+        pause(chance, 100, 1200);
+        slot.go_on();
+        if at_point && chance.percent(30) {
+            // What it sends now, it never hears of.
+            thread::sleep(Duration::from_micros(chance.between(0, 3000)));
+            slot.kill();
+            slot.restart()?;
+        }
+        Ok(())
+    }
+}
+
+fn next(points: &mut usize) -> Point {
+    let point = Point::ALL[*points % Point::ALL.len()];
+    *points += 1;
+    point
+}
+
+fn pause(chance: &mut Chance, low: u64, high: u64) {
+    thread::sleep(Duration::from_millis(chance.between(low, high)));
+}

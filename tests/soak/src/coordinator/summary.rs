@@ -1,0 +1,136 @@
+//! What a run found, in one line of JSON.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use crate::clock::millis;
+use crate::coordinator::Outcome;
+use crate::options::{Level, OnUnreachable, Options};
+use crate::tally::Tally;
+
+/// The line, and which promises were broken.
+pub(super) fn of(
+    options: &Options,
+    tally: &Tally,
+    stats: &[Value],
+    stuck: u64,
+    duration: Duration,
+) -> Outcome {
+    let of_faults = |what: &dyn Fn(crate::tally::OfFault) -> Value| {
+        let faults = options.faults.iter();
+        let counted = faults.map(|kind| (kind.name().to_owned(), what(tally.of(*kind))));
+        Value::Object(counted.collect::<Map<_, _>>())
+    };
+    let line = json!({
+        "reads": tally.reads,
+        "hits": tally.hits,
+        "misses": tally.misses,
+        "bypasses": tally.bypasses,
+        "failed_reads": tally.failed_reads,
+        "writes": tally.writes,
+        "committed_writes": tally.committed_writes,
+        "rolled_back_writes": tally.rolled_back_writes,
+        "refused_writes": tally.refused_writes,
+        "overtaken_writes": tally.overtaken_writes,
+        "unknown_writes": tally.unknown_writes,
+        "reads_per_fault": of_faults(&|of| json!(of.reads)),
+        "hits_after_fault": of_faults(&|of| json!(of.hits_after)),
+        "hit_ratio_after_fault": of_faults(&|of| ratio(of.hits_after, of.reads_after)),
+        "stale_per_fault": of_faults(&|of| json!(of.stale)),
+        "hit_ratio": ratio(tally.hits, tally.reads),
+        "hit_ratio_between_faults": ratio(tally.quiet.1, tally.quiet.0),
+        "hit_ratio_at_end": ratio(tally.calm.1, tally.calm.0),
+        "stale_reads": tally.stale_reads,
+        "phantom_reads": tally.phantom_reads,
+        "foreign_reads": tally.foreign_reads,
+        "longest_staleness_ms": rounded(millis(tally.longest_staleness)),
+        "reads_at_end": tally.reads_at_end,
+        "stale_at_end": tally.stale_at_end,
+        "checker_errors": tally.checker_errors,
+        "stuck_threads": stuck,
+        "duration_s": rounded(duration.as_secs_f64()),
+        "seconds": options.seconds,
+        "level": options.level.text(),
+        "backend": options.backend.text(),
+        "database": options.database.text(),
+        "path": options.path.text(),
+        "on_unreachable": options.on_unreachable.text(),
+        "processes": options.processes,
+        "threads": options.threads,
+        "seed": options.seed,
+        "sabotage": options.sabotage.map(|sabotage| sabotage.text()),
+        "stats": sum(stats),
+    });
+    Outcome {
+        line: line.to_string(),
+        broken: broken(options, tally, stuck),
+    }
+}
+
+/// What was promised and not kept.
+fn broken(options: &Options, tally: &Tally, stuck: u64) -> Vec<String> {
+    let mut broken = Vec::new();
+    let mut never = |count: u64, what: &str| {
+        if count > 0 {
+            broken.push(format!("{count} {what}"));
+        }
+    };
+    never(tally.phantom_reads, "reads of what was never committed");
+    never(tally.foreign_reads, "reads of other rows");
+    never(tally.stale_at_end, "reads are stale at the end");
+    never(tally.checker_errors, "errors of the checker");
+    never(stuck, "threads were stuck");
+    never(u64::from(tally.reads == 0), "read: nothing was read");
+    never(
+        u64::from(tally.reads_at_end == 0),
+        "sweep: nothing was read at the end",
+    );
+    let strong = options.level == Level::Strong;
+    let cut_off = options.on_unreachable == OnUnreachable::Proceed
+        && options.faults.iter().any(|kind| kind.is_of_the_store());
+    match options.max_staleness_ms {
+        Some(limit) if millis(tally.longest_staleness) > limit as f64 => never(
+            tally.stale_reads,
+            &format!("stale reads, one for longer than {limit} ms"),
+        ),
+        // Where the store cannot be reached before a commit, staleness is what `proceed` is.
+        None if strong && !cut_off => never(tally.stale_reads, "stale reads"),
+        _ => {}
+    }
+    broken
+}
+
+fn ratio(part: u64, of: u64) -> Value {
+    match of {
+        0 => Value::Null,
+        of => json!(rounded(part as f64 / of as f64)),
+    }
+}
+
+fn rounded(number: f64) -> f64 {
+    (number * 1000.0).round() / 1000.0
+}
+
+/// The counters of all caches, added.
+fn sum(stats: &[Value]) -> Value {
+    let mut sum = Map::new();
+    for one in stats {
+        add(&mut sum, one);
+    }
+    Value::Object(sum)
+}
+
+fn add(sum: &mut Map<String, Value>, one: &Value) {
+    for (name, value) in one.as_object().into_iter().flatten() {
+        if value.is_object() {
+            let inner = sum.entry(name.clone()).or_insert_with(|| json!({}));
+            if let Some(inner) = inner.as_object_mut() {
+                add(inner, value);
+            }
+        } else {
+            let before = sum.get(name).and_then(Value::as_u64).unwrap_or(0);
+            sum.insert(name.clone(), json!(before + value.as_u64().unwrap_or(0)));
+        }
+    }
+}
