@@ -10,7 +10,7 @@
 //!   `database`, the workers themselves), takes all events (`collector`), asks the database
 //!   about unknown outcomes (`oracle`), and sums up (`summary`).
 //! - `worker/`: a process of an application. `user/` is what its threads do, compiled once per
-//!   database. `points.rs` and `sabotage.rs` wrap its backend.
+//!   database. `wrap.rs` is its backend, with `points.rs` and `sabotage.rs`.
 //! - `event.rs`, `merge.rs`, `history.rs`, `tally.rs`: from streams of events to a verdict.
 //!   They are pure.
 //! - `layout.rs`: the tables; `chance.rs`: reproducible chance; `clock.rs`: the clock.
@@ -42,6 +42,7 @@ mod points;
 mod sabotage;
 mod tally;
 mod worker;
+mod wrap;
 
 use std::process::ExitCode;
 

@@ -1,21 +1,12 @@
 //! Points around a commit at which a process ends or stops.
 //!
-//! A worker's backend is wrapped: the process ends at a call to it, before or after it is
-//! handed on. Nothing in the library knows of it.
+//! A worker's backend is [wrapped](crate::wrap): the process ends at a call to it, before or
+//! after it is handed on. Nothing in the library knows of it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use diesel_cache::backend::{Ask, CacheBackend, Holder, Put, Standing, Usage, Writer};
-use diesel_cache::database::TagSpace;
-use diesel_cache::entry::Entry;
-use diesel_cache::error::BackendError;
-use diesel_cache::key::Key;
-use diesel_cache::protocol::{Fetched, Lift};
-use diesel_cache::tag::Tag;
-use diesel_cache::token::{Epoch, ProcessId, WriterId};
 use rustix::process::{Signal, getpid, kill_process};
 
 use crate::chance::Chance;
@@ -143,14 +134,14 @@ impl Armed {
     }
 
     /// The process is at that point.
-    fn at(&self, point: Point) {
+    pub(crate) fn at(&self, point: Point) {
         if let Some(how) = self.take(point) {
             how.happen();
         }
     }
 
     /// What follows is on its way when it happens.
-    fn during(&self, point: Point) {
+    pub(crate) fn during(&self, point: Point) {
         if let Some(how) = self.take(point) {
             let mut chance = Chance::new(now());
             let while_ = UNDER_WAY.mul_f64(chance.below(1000) as f64 / 1000.0);
@@ -159,118 +150,6 @@ impl Armed {
                 how.happen();
             });
         }
-    }
-}
-
-/// A backend whose process ends or stops at a point.
-#[derive(Debug)]
-pub(crate) struct Pointed<B> {
-    to: B,
-    armed: Arc<Armed>,
-}
-
-impl<B> Pointed<B> {
-    pub(crate) fn new(to: B, armed: &Arc<Armed>) -> Self {
-        Self {
-            to,
-            armed: Arc::clone(armed),
-        }
-    }
-}
-
-impl<B: CacheBackend> CacheBackend for Pointed<B> {
-    fn is_shared(&self) -> bool {
-        self.to.is_shared()
-    }
-
-    fn fetch(&self, ask: &Ask<'_>) -> Result<Fetched, BackendError> {
-        self.armed.at(Point::BeforeFetch);
-        let fetched = self.to.fetch(ask);
-        self.armed.at(Point::AfterFetch);
-        fetched
-    }
-
-    fn recall(&self, key: &Key) -> Result<Fetched, BackendError> {
-        self.to.recall(key)
-    }
-
-    fn put(&self, key: Key, entry: Entry, holder: Option<ProcessId>) -> Result<Put, BackendError> {
-        self.armed.at(Point::BeforePut);
-        self.to.put(key, entry, holder)
-    }
-
-    fn put_if_absent(&self, key: Key, entry: Entry) -> Result<Put, BackendError> {
-        self.to.put_if_absent(key, entry)
-    }
-
-    fn release(&self, key: &Key, holder: ProcessId) -> Result<(), BackendError> {
-        self.to.release(key, holder)
-    }
-
-    fn touch(&self, key: &Key, expires_at: Instant) -> Result<bool, BackendError> {
-        self.to.touch(key, expires_at)
-    }
-
-    fn quarantine(&self, writer: &Writer<'_>, tags: &[Tag]) -> Result<Epoch, BackendError> {
-        self.armed.at(Point::BeforeQuarantine);
-        self.armed.during(Point::InQuarantine);
-        let epoch = self.to.quarantine(writer, tags);
-        self.armed.at(Point::AfterQuarantine);
-        self.armed.during(Point::InCommit);
-        epoch
-    }
-
-    fn lift(&self, writer: WriterId, tags: &[Tag], how: Lift) -> Result<(), BackendError> {
-        self.armed.at(Point::BeforeLift);
-        self.armed.during(Point::InLift);
-        let lifted = self.to.lift(writer, tags, how);
-        self.armed.at(Point::AfterLift);
-        lifted
-    }
-
-    fn renew(&self, tags: &[Tag]) -> Result<(), BackendError> {
-        self.to.renew(tags)
-    }
-
-    fn remove(&self, key: &Key) -> Result<bool, BackendError> {
-        self.to.remove(key)
-    }
-
-    fn purge(&self, tag: &Tag) -> Result<(), BackendError> {
-        self.to.purge(tag)
-    }
-
-    fn clear(&self) -> Result<(), BackendError> {
-        self.to.clear()
-    }
-
-    fn usage(&self) -> Usage {
-        self.to.usage()
-    }
-
-    fn holders(&self, tags: &[Tag]) -> Result<Vec<Holder>, BackendError> {
-        self.to.holders(tags)
-    }
-
-    fn beat(&self, process: ProcessId, spaces: &[TagSpace]) -> Result<Standing, BackendError> {
-        self.to.beat(process, spaces)
-    }
-
-    fn testify(
-        &self,
-        process: ProcessId,
-        epoch: Epoch,
-        spaces: &[TagSpace],
-    ) -> Result<(), BackendError> {
-        self.to.testify(process, epoch, spaces)
-    }
-
-    fn open(&self, epoch: Epoch, space: TagSpace) -> Result<(), BackendError> {
-        self.to.open(epoch, space)
-    }
-
-    fn close(&self, space: Option<TagSpace>) -> Result<(), BackendError> {
-        self.to.close(space)
     }
 }
 

@@ -1,54 +1,28 @@
-//! Backends that break one rule of the protocol: the checker must notice each.
+//! Rules of the protocol that are broken on purpose: the checker must notice each.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use diesel_cache::backend::{Ask, CacheBackend, Holder, Put, Standing, Usage, Writer};
+use diesel_cache::backend::{Acknowledged, CacheBackend, Standing};
 use diesel_cache::database::TagSpace;
 use diesel_cache::entry::Entry;
 use diesel_cache::error::BackendError;
-use diesel_cache::key::Key;
 use diesel_cache::protocol::{Fetched, Lift, TagState};
 use diesel_cache::tag::Tag;
-use diesel_cache::token::{Epoch, ProcessId, Token, WriterId};
+use diesel_cache::token::{Epoch, Opening, Token, WriterId};
 
 use crate::options::Sabotage;
 
 /// How long a writer is waited for before it is taken for gone.
 const IMPATIENCE: Duration = Duration::from_millis(100);
 
-/// The backend, with that rule broken.
-pub(crate) fn sabotaged(
-    what: Option<Sabotage>,
-    backend: Arc<dyn CacheBackend>,
-) -> Arc<dyn CacheBackend> {
-    match what {
-        // The latter is broken between the worker and its store.
-        None | Some(Sabotage::Incarnation) => backend,
-        Some(what) => {
-            let broken = Arc::new(Broken {
-                what,
-                to: backend,
-                epoch: Mutex::new(Epoch::LASTING),
-                real: Mutex::default(),
-                held: Mutex::default(),
-            });
-            if what == Sabotage::Lift {
-                let broken = Arc::clone(&broken);
-                thread::spawn(move || broken.lift_for_ever());
-            }
-            broken
-        }
-    }
-}
-
+/// A broken rule, between the cache and its store.
 #[derive(Debug)]
-struct Broken {
+pub(crate) struct Broken {
     what: Sabotage,
-    to: Arc<dyn CacheBackend>,
-    epoch: Mutex<Epoch>,
+    epoch: Mutex<Option<Epoch>>,
     /// The tokens behind the counters.
     real: Mutex<HashMap<(Tag, u8), Token>>,
     /// The quarantines that were not lifted yet.
@@ -56,173 +30,126 @@ struct Broken {
 }
 
 impl Broken {
-    fn lift_for_ever(&self) {
+    /// Breaks that rule; nothing, if it is broken elsewhere.
+    pub(crate) fn new(what: Option<Sabotage>, to: &Arc<dyn CacheBackend>) -> Option<Arc<Self>> {
+        // The incarnation is hidden between the worker and its store.
+        let what = what.filter(|what| *what != Sabotage::Incarnation)?;
+        let broken = Arc::new(Self {
+            what,
+            epoch: Mutex::default(),
+            real: Mutex::default(),
+            held: Mutex::default(),
+        });
+        if what == Sabotage::Lift {
+            let (broken, to) = (Arc::clone(&broken), Arc::clone(to));
+            thread::spawn(move || broken.lift_for_ever(&*to));
+        }
+        Some(broken)
+    }
+
+    /// Lifts what is held for long, whatever its writer does.
+    fn lift_for_ever(&self, to: &dyn CacheBackend) {
         loop {
             thread::sleep(IMPATIENCE / 4);
-            let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-            let late: Vec<_> = held
-                .iter()
-                .filter(|(_, (since, _))| since.elapsed() > IMPATIENCE)
-                .map(|(writer, (_, tags))| (*writer, tags.clone()))
-                .collect();
-            drop(held);
+            let mut late = Vec::new();
+            lock(&self.held).retain(|writer, (since, tags)| {
+                let patient = since.elapsed() < IMPATIENCE;
+                if !patient {
+                    late.push((*writer, std::mem::take(tags)));
+                }
+                patient
+            });
             for (writer, tags) in late {
-                let _ = self.lift(writer, &tags, Lift::Renew);
+                let _ = to.lift(writer, &tags, Lift::Renew);
             }
         }
     }
 
-    /// A token as a counter that begins anew: it comes back.
-    fn count(&self, tag: Tag, token: Token) -> Token {
-        let number = token.to_bytes()[15] & 1;
-        let mut real = self.real.lock().unwrap_or_else(PoisonError::into_inner);
-        real.insert((tag, number), token);
-        let mut bytes = [0; 16];
-        bytes[15] = number;
-        Token::from_bytes(bytes)
-    }
-
-    fn counted(&self, mut fetched: Fetched, tags: &[Tag]) -> Fetched {
-        if let Some(entry) = &mut fetched.entry {
-            let tags = Arc::clone(&entry.tags);
-            let tokens = entry.vector.tokens.iter().zip(tags.iter());
-            entry.vector.tokens = tokens
-                .map(|(token, _)| {
-                    let mut bytes = [0; 16];
-                    bytes[15] = token.to_bytes()[15] & 1;
-                    Token::from_bytes(bytes)
-                })
-                .collect();
-        }
-        for (state, tag) in fetched.states.iter_mut().zip(tags) {
-            if let TagState::Clean(token) = state {
-                *token = self.count(*tag, *token);
-            }
-        }
-        fetched
-    }
-
-    fn real(&self, mut entry: Entry) -> Entry {
-        let real = self.real.lock().unwrap_or_else(PoisonError::into_inner);
-        let tokens = entry.vector.tokens.iter().zip(entry.tags.iter());
-        entry.vector.tokens = tokens
-            .map(|(token, tag)| {
-                let number = token.to_bytes()[15] & 1;
-                real.get(&(*tag, number)).copied().unwrap_or(*token)
-            })
-            .collect();
-        entry
-    }
-}
-
-impl CacheBackend for Broken {
-    fn is_shared(&self) -> bool {
-        self.to.is_shared()
-    }
-
-    fn fetch(&self, ask: &Ask<'_>) -> Result<Fetched, BackendError> {
-        let fetched = self.to.fetch(ask)?;
-        Ok(match self.what {
-            Sabotage::Tokens => self.counted(fetched, ask.tags),
-            _ => fetched,
-        })
-    }
-
-    fn recall(&self, key: &Key) -> Result<Fetched, BackendError> {
-        self.to.recall(key)
-    }
-
-    fn put(&self, key: Key, entry: Entry, holder: Option<ProcessId>) -> Result<Put, BackendError> {
-        let entry = match self.what {
-            Sabotage::Tokens => self.real(entry),
-            _ => entry,
-        };
-        self.to.put(key, entry, holder)
-    }
-
-    fn put_if_absent(&self, key: Key, entry: Entry) -> Result<Put, BackendError> {
-        self.to.put_if_absent(key, entry)
-    }
-
-    fn release(&self, key: &Key, holder: ProcessId) -> Result<(), BackendError> {
-        self.to.release(key, holder)
-    }
-
-    fn touch(&self, key: &Key, expires_at: Instant) -> Result<bool, BackendError> {
-        self.to.touch(key, expires_at)
-    }
-
-    fn quarantine(&self, writer: &Writer<'_>, tags: &[Tag]) -> Result<Epoch, BackendError> {
+    /// What is said instead of a quarantine being made.
+    pub(crate) fn acknowledged(&self, writer: WriterId, tags: &[Tag]) -> Option<Acknowledged> {
         match self.what {
-            Sabotage::Quarantine => {
-                return Ok(*self.epoch.lock().unwrap_or_else(PoisonError::into_inner));
-            }
+            Sabotage::Quarantine => Some(Acknowledged {
+                epoch: lock(&self.epoch).unwrap_or(Epoch::LASTING),
+                opening: None,
+            }),
             Sabotage::Lift => {
-                let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-                held.insert(writer.id, (Instant::now(), tags.to_vec()));
+                lock(&self.held).insert(writer, (Instant::now(), tags.to_vec()));
+                None
             }
-            _ => {}
+            _ => None,
         }
-        self.to.quarantine(writer, tags)
     }
 
-    fn lift(&self, writer: WriterId, tags: &[Tag], how: Lift) -> Result<(), BackendError> {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.remove(&writer);
-        drop(held);
-        self.to.lift(writer, tags, how)
+    pub(crate) fn lifted(&self, writer: WriterId) {
+        lock(&self.held).remove(&writer);
     }
 
-    fn renew(&self, tags: &[Tag]) -> Result<(), BackendError> {
-        self.to.renew(tags)
-    }
-
-    fn remove(&self, key: &Key) -> Result<bool, BackendError> {
-        self.to.remove(key)
-    }
-
-    fn purge(&self, tag: &Tag) -> Result<(), BackendError> {
-        self.to.purge(tag)
-    }
-
-    fn clear(&self) -> Result<(), BackendError> {
-        self.to.clear()
-    }
-
-    fn usage(&self) -> Usage {
-        self.to.usage()
-    }
-
-    fn holders(&self, tags: &[Tag]) -> Result<Vec<Holder>, BackendError> {
-        self.to.holders(tags)
-    }
-
-    fn beat(&self, process: ProcessId, spaces: &[TagSpace]) -> Result<Standing, BackendError> {
-        let mut standing = self.to.beat(process, spaces)?;
-        *self.epoch.lock().unwrap_or_else(PoisonError::into_inner) = standing.epoch;
+    /// How the store stands: its gates open at once.
+    pub(crate) fn stands(
+        &self,
+        to: &dyn CacheBackend,
+        mut standing: Standing,
+        spaces: &[TagSpace],
+    ) -> Result<Standing, BackendError> {
+        *lock(&self.epoch) = Some(standing.epoch);
         if self.what == Sabotage::Gate {
             for space in spaces {
-                self.to.open(standing.epoch, *space)?;
+                if standing.opening(*space).is_none() {
+                    let opening = Opening::fresh();
+                    to.open(standing.epoch, *space, opening)?;
+                    standing.open.push((*space, opening));
+                }
             }
-            standing.open = spaces.to_vec();
         }
         Ok(standing)
     }
 
-    fn testify(
-        &self,
-        process: ProcessId,
-        epoch: Epoch,
-        spaces: &[TagSpace],
-    ) -> Result<(), BackendError> {
-        self.to.testify(process, epoch, spaces)
+    /// What was fetched, with tokens that come back.
+    pub(crate) fn fetched(&self, mut fetched: Fetched, tags: &[Tag]) -> Fetched {
+        if self.what != Sabotage::Tokens {
+            return fetched;
+        }
+        if let Some(entry) = &mut fetched.entry {
+            let tokens = entry.vector.tokens.iter();
+            entry.vector.tokens = tokens.map(|token| counter(*token)).collect();
+        }
+        let mut real = lock(&self.real);
+        for (state, tag) in fetched.states.iter_mut().zip(tags) {
+            if let TagState::Clean(token) = state {
+                real.insert((*tag, number(*token)), *token);
+                *token = counter(*token);
+            }
+        }
+        drop(real);
+        fetched
     }
 
-    fn open(&self, epoch: Epoch, space: TagSpace) -> Result<(), BackendError> {
-        self.to.open(epoch, space)
+    /// An entry as the store is to get it.
+    pub(crate) fn stored(&self, mut entry: Entry) -> Entry {
+        if self.what == Sabotage::Tokens {
+            let real = lock(&self.real);
+            let tokens = entry.vector.tokens.iter().zip(entry.tags.iter());
+            let found = |(token, tag): (&Token, &Tag)| {
+                let found = real.get(&(*tag, number(*token)));
+                found.copied().unwrap_or(*token)
+            };
+            entry.vector.tokens = tokens.map(found).collect();
+        }
+        entry
     }
+}
 
-    fn close(&self, space: Option<TagSpace>) -> Result<(), BackendError> {
-        self.to.close(space)
-    }
+/// A token as a counter that soon begins anew.
+fn counter(token: Token) -> Token {
+    let mut bytes = [0; 16];
+    bytes[15] = number(token);
+    Token::from_bytes(bytes)
+}
+
+fn number(token: Token) -> u8 {
+    token.to_bytes()[15] & 1
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

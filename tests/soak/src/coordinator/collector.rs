@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::clock::{millis, now};
-use crate::event::{Event, Fate, Keys, Time, Value};
+use crate::event::{Event, Fate, Keys, Time, Value, Verdict};
 use crate::history::History;
 use crate::layout::Key;
 use crate::merge::{Merge, Stream};
@@ -230,7 +230,15 @@ impl Reader {
             self.read(&mut stream);
         }
         // The process was killed, or is done. What it was about to write may be written.
-        for (value, keys) in std::mem::take(&mut self.open) {
+        let open = std::mem::take(&mut self.open);
+        if !open.is_empty() {
+            let killed = Event::Wrote {
+                at: now(),
+                verdict: Verdict::Unknown,
+            };
+            let _ = self.sender.send(Message::Events(self.stream, vec![killed]));
+        }
+        for (value, keys) in open {
             self.is_unknown(value, &keys);
         }
         let _ = self.sender.send(Message::Close(self.stream));

@@ -1,19 +1,23 @@
 //! The cache of a worker, built as an application builds it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use diesel::result::Error;
 use diesel_cache::backend::{CacheBackend, MemoryBackend};
-use diesel_cache::{Cache, Stats};
+use diesel_cache::{Cache, Level, OnUnreachable, Stats, StoreUnreachable};
 use serde_json::{Map, Value, json};
 
 use super::Setup;
-use crate::options::Backend;
-use crate::points::{Armed, Pointed};
-use crate::sabotage::sabotaged;
+use crate::options::{self, Backend};
+use crate::points::Armed;
+use crate::sabotage::Broken;
+use crate::wrap::Wrapped;
 
 /// How much the embedded backend holds, in bytes.
 const CAPACITY: u64 = 64 << 20;
+/// How long pending invalidations may take to be delivered.
+const DELIVERY: Duration = Duration::from_secs(20);
 
 /// The cache.
 ///
@@ -24,22 +28,40 @@ pub(super) fn cache(setup: &Setup, armed: &Arc<Armed>) -> Result<Cache, String> 
         Backend::Memory => Arc::new(MemoryBackend::new(CAPACITY)),
         Backend::Redis => return Err("this build knows no Redis".to_owned()),
     };
-    let backend = sabotaged(setup.options.sabotage, backend);
+    let wrapped = Wrapped {
+        broken: Broken::new(setup.options.sabotage, &backend),
+        to: backend,
+        armed: Arc::clone(armed),
+    };
+    let level = match setup.options.level {
+        options::Level::Strong => Level::Strong,
+        options::Level::Eventual => Level::Eventual,
+    };
+    let on_unreachable = match setup.options.on_unreachable {
+        options::OnUnreachable::Proceed => OnUnreachable::Proceed,
+        options::OnUnreachable::Abort => OnUnreachable::Abort,
+    };
     Cache::builder()
-        .backend(Pointed::new(backend, armed))
+        .backend(wrapped)
+        .level(level)
+        .on_unreachable(on_unreachable)
         .build()
         .map_err(|error| error.to_string())
 }
 
 /// Whether a write failed because the cache refused it.
 pub(super) fn is_refusal(error: &Error) -> bool {
-    let _ = error;
-    false
+    match error {
+        Error::QueryBuilderError(error) => error.is::<StoreUnreachable>(),
+        _ => false,
+    }
 }
 
 /// Delivers what is pending.
 pub(super) fn flush(cache: &Cache) {
-    let _ = cache;
+    if !cache.flush(DELIVERY) {
+        eprintln!("soak: some invalidations are not delivered");
+    }
 }
 
 /// The counters of a cache, as one line of JSON.
