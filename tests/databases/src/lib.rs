@@ -14,6 +14,8 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use diesel_cache::Cache;
+
 fn unique() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let next = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -24,6 +26,36 @@ fn server(variable: &str) -> String {
     std::env::var(variable).unwrap_or_else(|_| {
         panic!("{variable} names no server: run the tests by `cargo xtask test`")
     })
+}
+
+/// Where the caches of a test keep their entries: in memory, or, if `CACHE_TEST_STORE` is
+/// `redis`, in the server that `CACHE_TEST_REDIS_URL` names, in a namespace of their own.
+#[derive(Debug)]
+pub enum Store {
+    Memory(Cache),
+    Redis(String),
+}
+
+impl Store {
+    #[allow(clippy::new_without_default, reason = "each is another")]
+    pub fn new() -> Self {
+        match std::env::var("CACHE_TEST_STORE").as_deref() {
+            Ok("redis") => {
+                let url = server("CACHE_TEST_REDIS_URL");
+                Self::Redis(format!("{url}?namespace={}&io_timeout=5s", unique()))
+            }
+            Ok(other) => panic!("there is no store {other}"),
+            Err(_) => Self::Memory(Cache::from_url("memory://").unwrap()),
+        }
+    }
+
+    /// A cache. In memory all are the same one; in Redis each is another process', as it were.
+    pub fn cache(&self) -> Cache {
+        match self {
+            Self::Memory(cache) => cache.clone(),
+            Self::Redis(url) => Cache::from_url(url).unwrap(),
+        }
+    }
 }
 
 fn in_database(url: &str, name: &str) -> String {

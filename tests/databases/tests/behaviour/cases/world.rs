@@ -6,6 +6,7 @@ use std::rc::Rc;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel_cache::{Bypass, Cache, Outcome, Report};
+use diesel_cache_databases::Store;
 
 use super::engine::{self, Arena, Conn};
 use super::schema;
@@ -39,7 +40,7 @@ impl World {
                 plain.batch_execute(sql).unwrap();
             }
         }
-        let cache = Cache::from_url("memory://").unwrap();
+        let cache = Store::new().cache();
         let (a, b) = (attached(&arena, &cache), attached(&arena, &cache));
         Self { a, b, cache, arena }
     }

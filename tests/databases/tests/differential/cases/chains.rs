@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::result::Error;
-use diesel_cache::{Cache, CachedDsl, Outcome, Report};
+use diesel_cache::{CachedDsl, Outcome, Report};
+use diesel_cache_databases::Store;
 
 use super::engine::{self, Conn, NAME};
 use crate::chance::{Chance, seed, steps};
@@ -177,7 +178,7 @@ fn a_read_sees_what_triggers_and_cascades_carried_on() {
     let mut plain = arena.connect();
     plain.batch_execute(TABLES).unwrap();
     plain.batch_execute(code()).unwrap();
-    let cache = Cache::from_url("memory://").unwrap();
+    let store = Store::new();
     let shared = Shared {
         committed: Default::default(),
         reads: AtomicUsize::new(0),
@@ -190,7 +191,7 @@ fn a_read_sees_what_triggers_and_cascades_carried_on() {
     let end = Instant::now() + Duration::from_secs(if steps > 2500 { 3600 } else { 12 });
     std::thread::scope(|threads| {
         for thread in 0..4_usize {
-            let (arena, cache, shared) = (&arena, &cache, &shared);
+            let (arena, cache, shared) = (&arena, store.cache(), &shared);
             threads.spawn(move || {
                 let mut chance = Chance::new(first + thread as u64);
                 let mut conn = arena.connect();

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::result::Error;
-use diesel_cache::{Cache, CachedDsl, Outcome, Report};
+use diesel_cache::{CachedDsl, Outcome, Report};
+use diesel_cache_databases::Store;
 
 use super::engine::{self, Conn, NAME};
 use crate::chance::{Chance, seed, steps};
@@ -130,7 +131,7 @@ fn a_read_sees_what_was_committed_before_it_began() {
              INSERT INTO counters VALUES (0, 0), (1, 0), (2, 0), (3, 0), (4, 0), (5, 0)",
         )
         .unwrap();
-    let cache = Cache::from_url("memory://").unwrap();
+    let store = Store::new();
     let shared = Shared {
         committed: Default::default(),
         reads: AtomicUsize::new(0),
@@ -143,7 +144,7 @@ fn a_read_sees_what_was_committed_before_it_began() {
     let end = Instant::now() + Duration::from_secs(if steps > 3000 { 3600 } else { 15 });
     std::thread::scope(|threads| {
         for thread in 0..4_usize {
-            let (arena, cache, shared) = (&arena, &cache, &shared);
+            let (arena, cache, shared) = (&arena, store.cache(), &shared);
             threads.spawn(move || {
                 let mut chance = Chance::new(first + thread as u64);
                 let mut conn = arena.connect();

@@ -7,6 +7,7 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::result::Error;
 use diesel_cache::{Cache, Outcome, Report};
+use diesel_cache_databases::Store;
 
 use super::engine::{self, Arena, Conn, NAME};
 use super::reads::{READS, authors, comments, posts};
@@ -396,10 +397,11 @@ fn round(seed: u64, steps: usize) -> Tally {
     let arena = engine::arena();
     let mut plain = arena.connect();
     plain.batch_execute(TABLES).unwrap();
-    let cache = Cache::from_url("memory://").unwrap();
+    let store = Store::new();
+    let cache = store.cache();
     let mut run = Run {
         chance: Chance::new(seed),
-        sides: [side(&arena, &cache), side(&arena, &cache)],
+        sides: [side(&arena, &cache), side(&arena, &store.cache())],
         plain,
         tally: Tally::default(),
         recent: VecDeque::new(),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use diesel::connection::{CacheSize, SimpleConnection};
 use diesel::prelude::*;
 use diesel_cache::{Bypass, Cache, Outcome, Report};
+use diesel_cache_databases::Store;
 
 use super::dynamic::{self, How};
 use super::engine::{self, Arena, Conn, NAME};
@@ -424,11 +425,12 @@ fn round(seed: u64, steps: usize) -> Tally {
         }
         done.is_ok()
     });
-    let cache = Cache::from_url("memory://").unwrap();
+    let store = Store::new();
+    let cache = store.cache();
     let mut run = Run {
         chance,
         schema,
-        sides: [side(&arena, &cache), side(&arena, &cache)],
+        sides: [side(&arena, &cache), side(&arena, &store.cache())],
         plain,
         tally: Tally::default(),
         recent: VecDeque::new(),

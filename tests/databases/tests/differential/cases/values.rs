@@ -4,6 +4,7 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::result::Error;
 use diesel_cache::{Cache, CachedDsl, Dependencies, Outcome, Report};
+use diesel_cache_databases::Store;
 
 use super::engine::{self, Conn, NAME};
 use crate::chance::{Chance, seed, steps};
@@ -166,7 +167,7 @@ fn values_are_what_they_would_be_if_made_anew() {
     let (seed, steps) = (seed(), steps(400));
     let chance = &mut Chance::new(seed);
     let arena = engine::arena();
-    let cache = Cache::from_url("memory://").unwrap();
+    let cache = Store::new().cache();
     let mut conns = [arena.connect(), arena.connect()];
     for table in 0..TABLES {
         conns[0]
