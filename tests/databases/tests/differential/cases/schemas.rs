@@ -387,12 +387,19 @@ impl Run {
             .collect();
         for query in queries {
             let mut outcome = self.read_in_turns(&query);
-            // A catalogue is read again on suspicion only so often.
-            for _ in 0..5 {
-                if outcome != Some(Outcome::Bypass(Bypass::UnknownRelation)) {
+            // A catalogue is read again on suspicion only so often; and the gate of a shared store
+            // opens when both caches have noticed what changed the schema last.
+            let passes = [
+                Some(Outcome::Bypass(Bypass::UnknownRelation)),
+                Some(Outcome::Bypass(Bypass::Closed)),
+                Some(Outcome::Bypass(Bypass::CatalogueDue)),
+                Some(Outcome::Bypass(Bypass::Quarantined)),
+            ];
+            for _ in 0..8 {
+                if !passes.contains(&outcome) {
                     break;
                 }
-                std::thread::sleep(Duration::from_millis(1100));
+                std::thread::sleep(Duration::from_millis(700));
                 outcome = self.read_in_turns(&query);
             }
             // A call may have made temporary tables, as far as anybody knows.
