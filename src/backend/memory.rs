@@ -161,6 +161,10 @@ impl MemoryBackend {
         if entry_weight(key, &entry) > self.largest {
             return Err(Put::TooLarge);
         }
+        // rule: a-fill-of-another-generation-is-refused
+        if entry.vector.nonce != self.nonce() {
+            return Err(Put::Outdated);
+        }
         let cells = self.cells();
         let current: Option<SmallVec<[Arc<Cell>; 8]>> = entry
             .tags
@@ -168,7 +172,7 @@ impl MemoryBackend {
             .zip(&entry.vector.tokens)
             .map(|(tag, token)| {
                 let cell = cells.known(tag)?;
-                (cell.token == *token).then(|| Arc::clone(cell))
+                (cell.read() == TagState::Clean(*token)).then(|| Arc::clone(cell))
             })
             .collect();
         let cells = current.ok_or(Put::Outdated)?.into_vec().into_boxed_slice();
@@ -237,16 +241,18 @@ struct Follow {
 impl CacheBackend for MemoryBackend {
     fn fetch(&self, ask: &Ask<'_>) -> Result<Fetched, BackendError> {
         let gate = Some(self.nonce());
-        if let Some(slot) = ask.key.and_then(|key| self.entries.get(key)) {
-            // The cells are those of the entry's tags, so they answer only for the same tags.
+        let slot = ask.key.and_then(|key| self.entries.get(key));
+        if let Some(slot) = &slot {
+            // The cells are those of the entry's tags, so they answer only for the same tags;
+            // and a dead one says nothing of the tag, which may have another by now.
             if *slot.entry.tags == *ask.tags {
                 let states: TagStates = slot.states().collect();
-                if !(ask.establish && states.contains(&TagState::Missing)) {
+                if !states.contains(&TagState::Missing) {
                     return Ok(Fetched {
                         gate,
                         opening: Some(Opening::LASTING),
                         states,
-                        entry: Some(slot.entry),
+                        entry: Some(slot.entry.clone()),
                         leased: Leased::NotAsked,
                     });
                 }
@@ -263,7 +269,7 @@ impl CacheBackend for MemoryBackend {
         Ok(Fetched {
             gate,
             opening: Some(Opening::LASTING),
-            entry: None,
+            entry: slot.map(|slot| slot.entry),
             states: states.collect(),
             leased: Leased::NotAsked,
         })
@@ -352,9 +358,7 @@ impl CacheBackend for MemoryBackend {
 
     fn lift(&self, writer: WriterId, tags: &[Tag], how: Lift) -> Result<(), BackendError> {
         let mut cells = self.cells();
-        for tag in tags {
-            cells.lift(writer, *tag, how);
-        }
+        cells.lift(writer, tags, how);
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! Cells: the state of each known tag.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -64,6 +64,7 @@ impl Known {
 #[derive(Debug, Default)]
 pub(super) struct Cells {
     by_tag: HashMap<Tag, Known, ahash::RandomState>,
+    by_writer: HashMap<WriterId, BTreeSet<Tag>, ahash::RandomState>,
     swept_at: usize,
 }
 
@@ -104,10 +105,17 @@ impl Cells {
         let known = self.by_tag.entry(tag).or_insert_with(unknown);
         known.pure.quarantine(writer);
         known.shown.show(&known.pure);
+        self.by_writer.entry(writer).or_default().insert(tag);
     }
 
-    pub(super) fn lift(&mut self, writer: WriterId, tag: Tag, how: Lift) {
-        self.change(tag, |cell| cell.lift(&writer, how));
+    /// Ends the quarantine of `tags` by a writer, and of whatever else it holds.
+    pub(super) fn lift(&mut self, writer: WriterId, tags: &[Tag], how: Lift) {
+        // rule: a-lift-ends-all-that-its-writer-holds
+        let mut all = self.by_writer.remove(&writer).unwrap_or_default();
+        all.extend(tags);
+        for tag in all {
+            self.change(tag, |cell| cell.lift(&writer, how));
+        }
     }
 
     pub(super) fn renew(&mut self, tag: Tag) {
