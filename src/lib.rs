@@ -60,6 +60,8 @@
 //! - **`r2d2`**: [`Customizer`], made by `Cache::customizer`, and pooled connections.
 //! - **`test`**: the module `test`: assertions, a recording backend and simulated commits, for
 //!   the tests of applications.
+//! - **`conformance`**: the module `backend::conformance`: the tests that every backend passes,
+//!   for the authors of others.
 //!
 //! Features that are not listed here are not part of the API.
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -13,6 +13,8 @@ use crate::tag::Tag;
 use crate::token::{Epoch, Opening, ProcessId, WriterId};
 
 mod ask;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 #[cfg(feature = "memory")]
 mod memory;
 #[cfg(feature = "memory")]

@@ -4,6 +4,7 @@
 mod commits;
 mod computed_values;
 mod configuration;
+mod conformance;
 mod declared;
 mod documents;
 mod feed;

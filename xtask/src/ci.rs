@@ -32,7 +32,7 @@ pub(crate) fn command(no_test: bool) -> Result<ExitCode> {
     }
     steps.step("layers", || Ok(layers::command()? == ExitCode::SUCCESS))?;
     let docs: [&[&str]; 2] = [
-        &["diesel-cache", "--features", "sqlite,r2d2,test"],
+        &["diesel-cache", "--features", "conformance,sqlite,r2d2,test"],
         &["diesel-cache-derive"],
     ];
     for words in docs {

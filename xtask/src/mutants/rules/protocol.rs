@@ -2,6 +2,15 @@
 
 use super::{LIB, Mutant};
 
+/// The conformance suite on memory.
+const CONFORMANCE: &[&[&str]] = &[&[
+    "--package",
+    "diesel-cache",
+    "--test",
+    "suite",
+    "conformance::memory",
+]];
+
 pub(super) const RULES: &[Mutant] = &[
     Mutant {
         name: "a-quarantined-tag-blocks",
@@ -33,6 +42,22 @@ pub(super) const RULES: &[Mutant] = &[
         find: "if !quoted && let Some(tail)",
         replace: "if let Some(tail)",
         tests: &[&["--package", "diesel-cache", "--test", "suite"]],
+        servers: false,
+    },
+    Mutant {
+        name: "a-lift-ends-all-that-its-writer-holds",
+        file: "src/backend/memory/cells.rs",
+        find: "let mut all = self.by_writer.remove(&writer).unwrap_or_default();",
+        replace: "let mut all = BTreeSet::new();",
+        tests: CONFORMANCE,
+        servers: false,
+    },
+    Mutant {
+        name: "a-fill-of-another-generation-is-refused",
+        file: "src/backend/memory.rs",
+        find: "if entry.vector.nonce != self.nonce() {",
+        replace: "if false {",
+        tests: CONFORMANCE,
         servers: false,
     },
     cell(
