@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use diesel::result::Error;
-use diesel_cache::backend::{CacheBackend, MemoryBackend};
+use diesel_cache::backend::{CacheBackend, MemoryBackend, RedisBackend, RedisOptions};
 use diesel_cache::{Cache, Level, OnUnreachable, Stats, StoreUnreachable};
 use serde_json::{Map, Value, json};
 
@@ -24,18 +24,23 @@ const DELIVERY: Duration = Duration::from_secs(20);
 /// # Errors
 /// If it cannot be built.
 pub(super) fn cache(setup: &Setup, armed: &Arc<Armed>) -> Result<Cache, String> {
+    let level = match setup.options.level {
+        options::Level::Strong => Level::Strong,
+        options::Level::Eventual => Level::Eventual,
+    };
     let backend: Arc<dyn CacheBackend> = match setup.options.backend {
         Backend::Memory => Arc::new(MemoryBackend::new(CAPACITY)),
-        Backend::Redis => return Err("this build knows no Redis".to_owned()),
+        Backend::Redis => {
+            let url = setup.store.as_deref().ok_or("there is no store")?;
+            let mut options = RedisOptions::default();
+            options.level = level;
+            Arc::new(RedisBackend::connect(url, options).map_err(|error| error.to_string())?)
+        }
     };
     let wrapped = Wrapped {
         broken: Broken::new(setup.options.sabotage, &backend),
         to: backend,
         armed: Arc::clone(armed),
-    };
-    let level = match setup.options.level {
-        options::Level::Strong => Level::Strong,
-        options::Level::Eventual => Level::Eventual,
     };
     let on_unreachable = match setup.options.on_unreachable {
         options::OnUnreachable::Proceed => OnUnreachable::Proceed,
