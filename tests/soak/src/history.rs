@@ -233,8 +233,8 @@ impl History {
                 self.tally.checker_errors += 1;
                 self.report(Violation::Checker, key, start, end, what(floor));
             } else {
-                let at_end = self.faults_at(start).1 & Kind::AT_END != 0;
-                self.tally.count_stale(late, at_end);
+                let (active, lately) = self.faults_at(start);
+                self.tally.count_stale(late, active | lately);
                 self.report(Violation::Stale { late }, key, start, end, what(floor));
             }
         } else if !admitted {

@@ -53,6 +53,8 @@ pub(crate) struct Tally {
     pub(crate) checker_errors: u64,
     /// Nanoseconds.
     pub(crate) longest_staleness: Time,
+    /// While the store could not be reached, or shortly after.
+    pub(crate) stale_while_cut_off: u64,
     pub(crate) stale_at_end: u64,
     pub(crate) reads_at_end: u64,
     pub(crate) quiet: (u64, u64),
@@ -108,9 +110,10 @@ impl Tally {
         }
     }
 
-    pub(crate) fn count_stale(&mut self, late: Time, at_end: bool) {
+    pub(crate) fn count_stale(&mut self, late: Time, faults: u32) {
         self.stale_reads += 1;
-        self.stale_at_end += u64::from(at_end);
+        self.stale_at_end += u64::from(faults & Kind::AT_END != 0);
+        self.stale_while_cut_off += u64::from(faults & Kind::CUTS_OFF != 0);
         self.longest_staleness = self.longest_staleness.max(late);
     }
 

@@ -86,7 +86,7 @@ impl Db {
             Database::Postgres => direct.run(&format!(
                 "SELECT pg_terminate_backend(pid) FROM (SELECT pid FROM pg_stat_activity \
                  WHERE datname = current_database() AND pid <> pg_backend_pid() \
-                 AND application_name <> '{OWN}' ORDER BY random() LIMIT {count}) AS some"
+                 AND application_name <> '{OWN}' ORDER BY random() LIMIT {count}) AS chosen"
             )),
             Database::Mariadb => {
                 let ids = direct.numbers(&format!(

@@ -1,5 +1,7 @@
 //! Who breaks what, one thing after the other. Lanes run side by side.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -8,7 +10,7 @@ use crate::coordinator::database::Db;
 use crate::coordinator::oracle::Oracle;
 use crate::coordinator::store::Store;
 use crate::coordinator::timeline::Timeline;
-use crate::coordinator::workers::Workers;
+use crate::coordinator::workers::{Slot, Workers};
 use crate::fault::Kind;
 use crate::options::Options;
 use crate::points::{How, Point};
@@ -21,6 +23,8 @@ pub(super) struct World<'a> {
     pub(super) db: &'a Db,
     pub(super) timeline: &'a Timeline,
     pub(super) oracle: &'a Oracle,
+    /// How often workers ended or stopped at each point.
+    pub(super) met: Mutex<BTreeMap<String, u64>>,
 }
 
 /// Faults of which there is one at a time.
@@ -94,8 +98,7 @@ impl World<'_> {
             }
             Kind::KillPoints => {
                 let mut slot = self.workers.slot(number);
-                let point = next(points);
-                if slot.meet(How::Kill, point) {
+                if self.meet(&mut slot, How::Kill, points) {
                     slot.restart()?;
                 }
                 Ok(())
@@ -125,6 +128,19 @@ impl World<'_> {
         }
     }
 
+    /// A worker ends or stops at the next point. Returns whether it came by there.
+    fn meet(&self, slot: &mut Slot, how: How, points: &mut usize) -> bool {
+        let point = Point::ALL[*points % Point::ALL.len()];
+        *points += 1;
+        let met = slot.meet(how, point);
+        if met {
+            let name = format!("{} {}", how.name(), point.name());
+            let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
+            *met.entry(name).or_default() += 1;
+        }
+        met
+    }
+
     /// A worker is stopped somewhere, and the world goes on without it.
     fn stop_writer(
         &self,
@@ -135,7 +151,7 @@ impl World<'_> {
         let mut slot = self.workers.slot(number);
         let at_point = chance.percent(70);
         if at_point {
-            if !slot.meet(How::Stop, next(points)) {
+            if !self.meet(&mut slot, How::Stop, points) {
                 return Ok(());
             }
         } else {
@@ -156,12 +172,6 @@ impl World<'_> {
         }
         Ok(())
     }
-}
-
-fn next(points: &mut usize) -> Point {
-    let point = Point::ALL[*points % Point::ALL.len()];
-    *points += 1;
-    point
 }
 
 fn pause(chance: &mut Chance, low: u64, high: u64) {

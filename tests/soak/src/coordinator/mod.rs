@@ -1,5 +1,6 @@
 //! The coordinator: it starts everything, breaks it, and judges what the workers saw.
 
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,7 @@ use crate::options::Options;
 
 mod collector;
 mod database;
+mod disguise;
 mod lanes;
 mod oracle;
 mod store;
@@ -21,6 +23,7 @@ use self::database::Db;
 use self::lanes::{Lane, World};
 use self::oracle::Oracle;
 use self::store::Store;
+use self::summary::Found;
 use self::timeline::Timeline;
 use self::workers::Workers;
 
@@ -44,7 +47,6 @@ pub(crate) struct Outcome {
 /// # Errors
 /// What the harness itself could not do.
 pub(crate) fn run(options: &Options) -> Result<Outcome, String> {
-    let began = Instant::now();
     let db = Db::start(options)?;
     let store = Store::start(options)?;
     let collector = Collector::start()?;
@@ -53,6 +55,7 @@ pub(crate) fn run(options: &Options) -> Result<Outcome, String> {
     let workers = Workers::start(options, &db, &store, &collector)?;
     eprintln!("soak: {}", options.command());
     workers.tell_all("work");
+    let began = Instant::now();
     // The cache fills, and the gate opens.
     thread::sleep(Duration::from_secs(1).min(Duration::from_secs(options.seconds)));
     let until = began + Duration::from_secs(options.seconds);
@@ -63,6 +66,7 @@ pub(crate) fn run(options: &Options) -> Result<Outcome, String> {
         db: &db,
         timeline: &timeline,
         oracle: &oracle,
+        met: Mutex::default(),
     };
     let broken = thread::scope(|scope| {
         let lanes: Vec<_> = Lane::of(&options.faults)
@@ -105,12 +109,23 @@ pub(crate) fn run(options: &Options) -> Result<Outcome, String> {
     timeline.enter(Kind::CALM);
     thread::sleep(CALM);
     finish(&world)?;
+    let met = world
+        .met
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner);
     let stats = workers.stats();
     let died = workers.end();
     // All streams have to end before everything can be judged.
     drop((workers, oracle, timeline));
     let tally = collector.finish()?;
-    let mut outcome = summary::of(options, &tally, &stats, collector.stuck(), began.elapsed());
+    let found = Found {
+        tally: &tally,
+        stats: &stats,
+        met: &met,
+        stuck: collector.stuck(),
+        duration: began.elapsed(),
+    };
+    let mut outcome = summary::of(options, &found);
     outcome.broken.extend(broken);
     outcome.broken.extend(died);
     Ok(outcome)

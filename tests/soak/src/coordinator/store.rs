@@ -1,6 +1,7 @@
 //! The store of a run, and how it is broken.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -8,8 +9,9 @@ use std::time::Duration;
 use diesel_cache_faults::{Mode, Proxy, RedisServer, Reply};
 
 use crate::chance::Chance;
+use crate::coordinator::disguise::Disguise;
 use crate::fault::Kind;
-use crate::options::{Backend, Options};
+use crate::options::{Backend, Options, Sabotage};
 
 /// A server and a network of its own; none for entries in memory.
 #[derive(Debug)]
@@ -20,6 +22,8 @@ struct Shared {
     /// Whoever holds it may break it.
     server: Mutex<RedisServer>,
     proxy: Proxy,
+    /// Whether the proxy leads to a [`Disguise`].
+    disguised: bool,
 }
 
 impl Store {
@@ -28,9 +32,13 @@ impl Store {
             Backend::Memory => Ok(Self(None)),
             Backend::Redis => {
                 let server = RedisServer::start(&[]).map_err(told)?;
-                let proxy = Proxy::start(server.address()).map_err(told)?;
-                let server = Mutex::new(server);
-                Ok(Self(Some(Shared { server, proxy })))
+                let disguised = options.sabotage == Some(Sabotage::Incarnation);
+                let proxy = front(&server, disguised).and_then(Proxy::start);
+                Ok(Self(Some(Shared {
+                    server: Mutex::new(server),
+                    proxy: proxy.map_err(told)?,
+                    disguised,
+                })))
             }
         }
     }
@@ -179,10 +187,18 @@ impl Shared {
         }
         ok(replica.command(&["REPLICAOF", "NO", "ONE"]))?;
         master.kill();
-        self.proxy.lead_to(replica.address());
+        self.proxy.lead_to(front(&replica, self.disguised)?);
         self.proxy.cut();
         *master = replica;
         Ok(())
+    }
+}
+
+/// Where a server is to be found.
+fn front(server: &RedisServer, disguised: bool) -> io::Result<SocketAddr> {
+    match disguised {
+        true => Ok(Disguise::start(server.address())?.address()),
+        false => Ok(server.address()),
     }
 }
 
