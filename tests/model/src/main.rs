@@ -26,7 +26,7 @@ fn main() -> ExitCode {
         );
         good &= outcome.stale.is_some();
         if !names.is_empty() {
-            println!("{:#?}", outcome.stale);
+            println!("{:?}", outcome.stale);
         }
     }
     for scope in table::small() {

@@ -92,6 +92,15 @@ fn clear() -> Scope {
     one().with(|scope| scope.faults.clears = 1)
 }
 
+fn foreign() -> Scope {
+    Scope::new(
+        "foreign",
+        "a writer that is not attached, and a clear after it",
+    )
+    .foreign(0, 0b01)
+    .filler(2)
+}
+
 fn proceeding() -> Scope {
     one().with(|scope| scope.faults.silences = 1)
 }
@@ -114,8 +123,18 @@ fn schema_and_crash() -> Scope {
     schema().with(|scope| scope.faults.crashes = 1)
 }
 
-fn schema_flush_and_crash() -> Scope {
-    schema_and_crash().with(|scope| scope.faults.flushes = 1)
+fn schema_lost() -> Scope {
+    Scope::new(
+        "schema, lost",
+        "a schema change that nobody tells of, as the store lost it",
+    )
+    .ddl(0)
+    .strong(1, PARENT)
+    .filler(1)
+    .with(|scope| {
+        scope.faults.flushes = 1;
+        scope.faults.crashes = 1;
+    })
 }
 
 fn view() -> Scope {
@@ -182,7 +201,7 @@ mutants! {
     what_was_lost_counts_as_lifted lacks [ForgetInOneEpoch] in flush_and_unknown;
     // The gate
     a_loss_opens_the_gate lacks [LossClosesTheGate] in flush;
-    entries_without_nonce lacks [NonceInEntries, LossClosesTheGate] in flush;
+    entries_without_nonce lacks [NonceInEntries] in foreign;
     testified_in_spite_of_guards lacks [GuardsForbid] in flush;
     testified_in_spite_of_outstanding lacks [OutstandingForbids] in flush;
     testified_in_spite_of_orphans lacks [OrphansForbid] in flush_and_unknown;
@@ -205,7 +224,7 @@ mutants! {
     resolved_schema_changes_do_not_close lacks [ResolveCloses] in schema_and_crash;
     close_keeps_the_epoch lacks [CloseBeginsAnEpoch] in schema;
     old_catalogues_do_not_widen lacks [OldCatalogueWidens] in schema;
-    catalogues_labelled_by_epoch lacks [LabelledByOpening] in schema_flush_and_crash;
+    catalogues_labelled_by_epoch lacks [LabelledByOpening] in schema_lost;
     views_labelled_by_epoch lacks [LabelledByOpening] in view;
     readers_do_not_compare_labels lacks [ReadersCompareLabels] in view;
 }

@@ -19,8 +19,8 @@ enum Kind {
 
 /// Gives the state its shortest form.
 pub fn reduce(world: &mut World, scope: &Scope) {
-    if scope.reduced && scope.broken.is_empty() {
-        forget(world);
+    if scope.reduced && !scope.broken.remembers() {
+        forget(world, scope);
     }
     if let [one, other] = &scope.fillers[..]
         && one == other
@@ -127,12 +127,14 @@ fn visit_captured(captured: &mut Captured, see: &mut impl FnMut(Kind, &mut Id)) 
 
 /// Drops what cannot matter again: a random number that the store no longer has never comes
 /// back. Only where no rule is broken.
-fn forget(world: &mut World) {
+fn forget(world: &mut World, scope: &Scope) {
     let gate = world.store.gate;
     let epoch = gate.map(|gate| gate.epoch);
     let opening = gate.and_then(|gate| gate.opening);
     let current = |id: Option<Id>| id.filter(|_| id == epoch);
     let open = |id: Option<Id>| id.filter(|_| id == opening);
+    let by_opening = scope.keeps(Rule::LabelledByOpening);
+    let label = |id: Option<Id>| if by_opening { open(id) } else { current(id) };
     let store = &world.store;
     let lives = |captured: &Captured| {
         gate.is_some_and(|gate| gate.nonce == captured.nonce)
@@ -163,7 +165,7 @@ fn forget(world: &mut World) {
         process.sending = current(process.sending);
         process.opening = open(process.opening);
         if let Some(catalogue) = &mut process.catalogue {
-            catalogue.label = open(catalogue.label);
+            catalogue.label = label(catalogue.label);
         }
     }
     if let Opener::Standing(id, _) | Opener::May(id) = world.opener
@@ -183,7 +185,7 @@ fn forget(world: &mut World) {
                 reply.epoch = GONE;
             }
         }
-        writer.label = open(writer.label);
+        writer.label = label(writer.label);
         let ended = writer.session == Session::Ended || writer.session == Session::New;
         let over = matches!(writer.stage, Stage::Over | Stage::Dead);
         if over && ended && !writer.sent && !world.store.is_held_by(at) {

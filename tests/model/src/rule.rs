@@ -120,9 +120,20 @@ impl Broken {
         self.0 & (1 << rule as u8) != 0
     }
 
-    /// Whether no rule is.
+    /// Whether a random number that the store no longer has may matter again.
     #[must_use]
-    pub const fn is_empty(self) -> bool {
-        self.0 == 0
+    pub const fn remembers(self) -> bool {
+        self.has(Rule::CompareTokens)
+            || self.has(Rule::NonceInEntries)
+            || self.has(Rule::PutCompares)
+            || self.has(Rule::MissingIsNew)
+            || self.has(Rule::TokensAreRandom)
+            || self.has(Rule::JoinByVector)
+            || self.has(Rule::WaitersJudge)
+            || self.has(Rule::ForgetInOneEpoch)
+            || self.has(Rule::OpenComparesEpochs)
+            || self.has(Rule::TestifyComparesEpochs)
+            || self.has(Rule::IncarnationInKeys)
+            || self.has(Rule::IncarnationOfNow)
     }
 }

@@ -32,6 +32,8 @@ pub struct WriterSpec {
     pub strong: bool,
     /// Whether it changes the schema.
     pub ddl: bool,
+    /// Whether it is not attached, and what it did is followed by a `clear`.
+    pub foreign: bool,
 }
 
 /// A reader that fills.
@@ -145,12 +147,26 @@ impl Scope {
         scope
     }
 
+    /// With another writer that is not attached. Somebody clears the cache after it.
+    #[must_use]
+    pub fn foreign(self, process: usize, touches: Set) -> Self {
+        let mut scope = self.eventual(process, touches);
+        scope
+            .writers
+            .iter_mut()
+            .last()
+            .into_iter()
+            .for_each(|it| it.foreign = true);
+        scope
+    }
+
     fn writer(mut self, process: usize, touches: Set, strong: bool, ddl: bool) -> Self {
         self.writers.push(WriterSpec {
             process,
             touches,
             strong,
             ddl,
+            foreign: false,
         });
         assert!(self.writers.len() <= WRITERS && process < PROCESSES);
         self

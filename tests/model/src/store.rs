@@ -142,17 +142,17 @@ impl Store {
 
     /// An entry is stored, if it is current.
     pub fn put(&mut self, scope: &Scope, captured: Captured, value: u8) {
-        if !scope.keeps(Rule::PutCompares) || self.is_current(&captured) {
+        if !scope.keeps(Rule::PutCompares) || self.is_current(scope, &captured) {
             self.entry = Some(Stored { captured, value });
         }
     }
 
     /// Whether all that was captured is still so.
     #[must_use]
-    pub fn is_current(&self, captured: &Captured) -> bool {
+    pub fn is_current(&self, scope: &Scope, captured: &Captured) -> bool {
         let tokens = |tag: usize| self.cells[tag] == Cell::Clean(captured.tokens[tag]);
-        self.gate.is_some_and(|gate| gate.nonce == captured.nonce)
-            && members(captured.tags).all(tokens)
+        let one = |gate: Gate| gate.nonce == captured.nonce || !scope.keeps(Rule::NonceInEntries);
+        self.gate.is_some_and(one) && members(captured.tags).all(tokens)
     }
 
     /// A process testifies.

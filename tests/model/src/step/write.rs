@@ -90,7 +90,7 @@ pub(super) fn steps(scope: &Scope, world: &World, steps: &mut Vec<Step>) {
                     if matches!(writer.server, Server::Committed | Server::Aborted) {
                         may(Write::Answer);
                     }
-                    if world.left.unknown > 0 {
+                    if world.left.unknown > 0 && !spec.foreign {
                         may(Write::LoseAnswer);
                     }
                 }
@@ -178,7 +178,9 @@ pub(super) fn run(scope: &Scope, world: &mut World, at: usize, step: Write, fres
                 _ => Lift::Renew,
             };
             let store = world.store_of(spec.process);
-            if spec.strong || !scope.keeps(Rule::UnknownStays) {
+            if spec.foreign {
+                store.clear(scope, fresh);
+            } else if spec.strong || !scope.keeps(Rule::UnknownStays) {
                 store.lift(scope, at, tags, how);
             } else if how == Lift::Renew {
                 store.renew(scope, tags);
