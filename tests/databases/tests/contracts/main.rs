@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, reason = "a failure fails the test")]
 
 mod mysql;
+mod outside;
 mod postgres;
 mod sqlite;
 #[path = "../hazards/support.rs"]

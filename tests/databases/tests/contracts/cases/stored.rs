@@ -5,8 +5,10 @@ use std::fmt::Debug;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel_cache::test::as_stored;
+use diesel_cache::{Cache, CachedDsl, LoadSharedDsl, Outcome, Report};
 
 use super::engine::{self, Arena, Conn};
+use crate::outside::Outside;
 
 diesel::table! {
     things (id) {
@@ -183,5 +185,42 @@ fn a_large_result_comes_back() {
     assert_eq!(
         check!(conn, parts::table.order(parts::id), (i32, i32, String)),
         993
+    );
+}
+
+#[test]
+fn hits_are_made_from_bytes() {
+    let (_arena, conn) = &mut arena();
+    let cache = Cache::builder().backend(Outside::new()).build().unwrap();
+    cache.attach(conn).unwrap();
+    let all = || things::table.select(Thing::as_select()).order(things::id);
+    let plain = all().load(conn).unwrap();
+    let report = Report::new();
+    for hit in [false, true, true] {
+        let rows: Vec<Thing> = all().cached().report(&report).load(conn).unwrap();
+        assert_eq!(rows, plain);
+        assert_eq!(
+            report.outcome() == Some(Outcome::Hit),
+            hit,
+            "{:?}",
+            report.outcome()
+        );
+    }
+    for _ in 0..2 {
+        let rows = all()
+            .cached()
+            .report(&report)
+            .load_shared::<Thing>(conn)
+            .unwrap();
+        assert_eq!(rows[..], plain[..]);
+    }
+    assert_eq!(report.outcome(), Some(Outcome::Hit));
+    diesel::delete(things::table.filter(things::id.eq(1)))
+        .execute(conn)
+        .unwrap();
+    let rows: Vec<Thing> = all().cached().report(&report).load(conn).unwrap();
+    assert_eq!(
+        (rows.len(), report.outcome() == Some(Outcome::Hit)),
+        (2, false)
     );
 }

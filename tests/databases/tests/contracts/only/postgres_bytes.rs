@@ -10,12 +10,14 @@ use diesel::prelude::*;
 use diesel::query_builder::bind_collector::RawBytesBindCollector;
 use diesel::query_builder::{QueryFragment, QueryId};
 use diesel::result::Error;
+use diesel::row::{Field, Row};
 use diesel::serialize::{self, IsNull, Output, ToSql};
 use diesel::sql_types::{Integer, Nullable, SqlType};
 use diesel_cache::test::as_stored;
 use diesel_cache::{Cache, CachedDsl, Outcome, Report};
 
 use super::engine::{self, Arena};
+use crate::outside::Outside;
 use crate::support::Witness;
 
 diesel::table! { things (id) { id -> Integer, name -> Text } }
@@ -258,7 +260,7 @@ fn a_hit_replays_every_cell_as_it_was_sent() {
     // Through Diesel's own types, too.
     use diesel::pg::data_types::{PgDate, PgInterval, PgMoney, PgNumeric, PgTime, PgTimestamp};
     use values::values as v;
-    type Row = (
+    type Known = (
         Option<PgTimestamp>,
         Option<PgTimestamp>,
         Option<PgDate>,
@@ -284,11 +286,11 @@ fn a_hit_replays_every_cell_as_it_was_sent() {
             v::c_z,
         ))
     };
-    let plain: Vec<Row> = query().load(&mut conn).unwrap();
-    let stored: Option<Vec<Row>> = as_stored(query(), &mut conn).unwrap();
+    let plain: Vec<Known> = query().load(&mut conn).unwrap();
+    let stored: Option<Vec<Known>> = as_stored(query(), &mut conn).unwrap();
     assert_eq!(stored.as_ref(), Some(&plain));
     for hit in [false, true] {
-        let rows: Vec<Row> = query().cached().report(&report).load(&mut conn).unwrap();
+        let rows: Vec<Known> = query().cached().report(&report).load(&mut conn).unwrap();
         assert_eq!(rows, plain);
         assert_eq!(report.outcome() == Some(Outcome::Hit), hit);
     }
@@ -296,8 +298,12 @@ fn a_hit_replays_every_cell_as_it_was_sent() {
 
 #[test]
 fn a_type_made_anew_under_another_number_is_read_anew() {
+    made_anew(Cache::from_url("memory://").unwrap());
+    made_anew(Cache::builder().backend(Outside::new()).build().unwrap());
+}
+
+fn made_anew(cache: Cache) {
     let arena = arena();
-    let cache = Cache::from_url("memory://").unwrap();
     let [mut one, mut two, mut three] = std::array::from_fn(|_| arena.connect());
     for conn in [&mut one, &mut two, &mut three] {
         cache.attach(conn).unwrap();
@@ -325,4 +331,45 @@ fn a_type_made_anew_under_another_number_is_read_anew() {
     let second = read(&mut three);
     assert_ne!(second.0, first.0);
     assert_eq!(second.1, first.1);
+}
+
+#[test]
+fn composite_types_lists_and_rows_without_columns_come_back() {
+    let arena = arena();
+    let mut conn = arena.connect();
+    conn.batch_execute(
+        "CREATE TYPE place AS (x int, mood mood, name text);
+         CREATE DOMAIN short AS varchar(3);
+         CREATE TABLE odd (id int primary key, a place, b place[], c mood[], d short, e bit(5), f point, g xml, h tsvector,
+            i int4multirange, j char(5), k name, l int2vector, m varbit, n inet[], o float8[][]);
+         INSERT INTO odd VALUES
+         (1, ROW(1, 'wild', NULL), ARRAY[ROW(2, NULL, ''), NULL]::place[], '{calm,wild}', 'abc', B'10101', '(1,-0)', '<a/>',
+            'a b', '{[1,2),[5,)}', 'x', 'name', '1 2', B'', '{::1}', '{{1,NaN},{-0,Infinity}}'),
+         (2, ROW(NULL, NULL, NULL), '{}', '{}', NULL, NULL, NULL, NULL, '', '{}', '', '', '', NULL, '{}', '{}')",
+    )
+    .unwrap();
+    let odd = || diesel::sql_query("SELECT * FROM odd ORDER BY id");
+    let plain: Vec<Anything> = odd().load(&mut conn).unwrap();
+    assert_eq!((plain.len(), plain[0].0.len()), (2, 16));
+    assert_eq!(as_stored(odd(), &mut conn).unwrap().as_ref(), Some(&plain));
+    let nothing = || diesel::sql_query("SELECT FROM odd");
+    let plain: Vec<Anything> = nothing().load(&mut conn).unwrap();
+    assert_eq!(plain, [const { Anything(Vec::new()) }; 2]);
+    assert_eq!(as_stored(nothing(), &mut conn).unwrap(), Some(plain));
+}
+
+/// A row of whatever the server sends: each cell by its name.
+#[derive(Debug, PartialEq)]
+struct Anything(Vec<(String, Cell)>);
+
+impl FromSqlRow<diesel::sql_types::Untyped, Pg> for Anything {
+    fn build_from_row<'a>(row: &impl Row<'a, Pg>) -> deserialize::Result<Self> {
+        let cells = (0..row.field_count()).map(|index| {
+            let field = Row::get(row, index).ok_or("a column is missing")?;
+            let value = field.value();
+            let cell = value.map(|value| Raw(value.get_oid().get(), value.as_bytes().to_vec()));
+            Ok((field.field_name().ok_or("no name")?.to_owned(), cell))
+        });
+        cells.collect::<deserialize::Result<_>>().map(Self)
+    }
 }
