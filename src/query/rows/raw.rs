@@ -268,3 +268,5 @@ macro_rules! raw_rows {
 mod mysql;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(test)]
+mod tests;
