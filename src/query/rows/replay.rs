@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::collections::HashSet;
 
-use diesel::connection::{Connection, InstrumentationEvent, LoadConnection};
+use diesel::connection::{Connection, Instrumentation, InstrumentationEvent, LoadConnection};
 use diesel::deserialize::FromSqlRow;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::QueryResult;
@@ -63,6 +63,13 @@ impl<'a> Replay<'a> {
     }
 }
 
+/// Tells nobody: the process may have an instrumentation that each new connection is given.
+struct Silent;
+
+impl Instrumentation for Silent {
+    fn on_connection_event(&mut self, _: InstrumentationEvent<'_>) {}
+}
+
 /// A database in memory, without tables.
 struct Scratch {
     connection: SqliteConnection,
@@ -81,7 +88,7 @@ impl Scratch {
         }
         let mut connection = SqliteConnection::establish(":memory:").ok()?;
         // rule: a-scratch-database-is-no-connection-of-the-application
-        connection.set_instrumentation(|_: InstrumentationEvent<'_>| {});
+        connection.set_instrumentation(Silent);
         Some(Self {
             connection,
             statements: HashSet::new(),
@@ -110,7 +117,6 @@ impl Scratch {
         let mut first = true;
         for row in self.connection.load(selection).ok()? {
             let row = row.ok()?;
-            // rule: a-replayed-row-has-the-names-of-its-columns
             if std::mem::take(&mut first) && !has_names(&row, names) {
                 return None;
             }
@@ -178,4 +184,35 @@ impl QueryId for Selection<'_> {
 
 impl Query for Selection<'_> {
     type SqlType = Untyped;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scratch_database_tells_nobody_what_it_is_asked() {
+        let mut scratch = Scratch::take().expect("SQLite has memory");
+        let instrumentation = scratch.connection.instrumentation();
+        assert!(instrumentation.downcast_ref::<Silent>().is_some());
+    }
+
+    #[test]
+    fn shapes_without_end_are_replayed_in_bounded_memory() {
+        let mut most = 0;
+        for shape in 0..3 * MOST_STATEMENTS {
+            let name = format!("c{shape}");
+            let replay = Replay::new(vec![&*name], vec![Value::Null]).expect("one column");
+            let rows: Vec<Option<i64>> = replay.rows::<Nullable<BigInt>, _>().expect("a row");
+            assert_eq!(rows, [None]);
+            let scratch = SCRATCH.take();
+            most = most.max(
+                scratch
+                    .as_ref()
+                    .map_or(0, |scratch| scratch.statements.len()),
+            );
+            SCRATCH.set(scratch);
+        }
+        assert!((1..MOST_STATEMENTS).contains(&most), "{most}");
+    }
 }

@@ -248,10 +248,20 @@ fn a_replay_inside_of_a_replay_has_a_database_of_its_own() {
 }
 
 #[test]
-fn shapes_without_end_are_replayed_in_bounded_memory() {
-    for shape in 0..600 {
-        check(&format!("SELECT {shape} AS c{shape}"));
-    }
+fn a_fingerprint_is_of_the_library_and_the_platform() {
+    let order = if cfg!(target_endian = "big") {
+        "big"
+    } else {
+        "little"
+    };
+    let library = concat!("diesel-cache ", env!("CARGO_PKG_VERSION"));
+    let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
+    let texts = [library, "kind", "cells", os, arch, order];
+    let numbers = [usize::BITS, 1].map(u32::to_le_bytes);
+    let parts = texts.iter().map(|text| text.as_bytes());
+    let parts = parts.chain(numbers.iter().map(|number| &number[..]));
+    let found = super::wire::fingerprint("kind", "cells");
+    assert_eq!(found, crate::codec::fingerprint(parts));
 }
 
 /// A cell's SQL.

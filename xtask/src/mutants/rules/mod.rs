@@ -3,6 +3,7 @@
 //! To add a rule, write a [`Mutant`] with the smallest change that breaks the
 //! rule and still compiles, then run `cargo xtask mutants <name>`.
 
+mod bytes;
 mod catalogue;
 mod protocol;
 mod settings;
@@ -16,6 +17,7 @@ use super::Mutant;
 
 /// Every rule.
 pub(super) const ALL: &[&[Mutant]] = &[
+    bytes::RULES,
     tracker::RULES,
     catalogue::RULES,
     protocol::RULES,
