@@ -67,6 +67,14 @@ impl<S: Socket> Timed<S> {
     }
 }
 
+#[cfg(test)]
+impl Timed<TcpStream> {
+    /// Whether small writes are sent at once.
+    pub(super) fn is_immediate(&self) -> bool {
+        self.socket.nodelay().unwrap()
+    }
+}
+
 impl<S: Socket> Read for Timed<S> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         loop {
