@@ -125,7 +125,7 @@ fn a_lift_ends_all_that_the_writer_holds() {
     let both = tags(&["t", "u"]);
     assert_eq!(states(&store, &both), [TagState::Missing; 2]);
     assert!(store.holders(&both).unwrap().is_empty());
-    assert!(store.beat(ProcessId(1), &[]).unwrap().mine.is_empty());
+    assert!(store.beat(ProcessId::of(1), &[]).unwrap().mine.is_empty());
 }
 
 #[test]
@@ -234,7 +234,7 @@ fn holders_are_known_with_all_they_said() {
     quarantine(&store, one, &tags(&["t", "u"]));
     let other = Writer {
         id: two,
-        process: ProcessId(0xfeed),
+        process: ProcessId::of(0xfeed),
         space: None,
         session: None,
     };
@@ -247,8 +247,8 @@ fn holders_are_known_with_all_they_said() {
     assert_eq!(holders[0].session.as_deref(), Some("7"));
     assert_eq!(holders[0].tags, *tags(&["t", "u"]));
     assert_eq!(holders[1].writer, two);
-    assert_eq!(holders[1].process, ProcessId(0xfeed));
+    assert_eq!(holders[1].process, ProcessId::of(0xfeed));
     assert_eq!((holders[1].space, &holders[1].session), (None, &None));
-    assert_eq!(store.beat(ProcessId(0xfeed), &[]).unwrap().mine, [two]);
+    assert_eq!(store.beat(ProcessId::of(0xfeed), &[]).unwrap().mine, [two]);
     assert!(store.holders(&tags(&["v"])).unwrap().is_empty());
 }

@@ -17,46 +17,56 @@ fn an_epoch_begins_with_every_database_closed() {
     let server = Server::start(&[]);
     let store = connect(&server);
     assert!(!gate(&store, Databases::None));
-    let standing = store.beat(ProcessId(1), &[space()]).unwrap();
+    let standing = store.beat(ProcessId::of(1), &[space()]).unwrap();
     assert!(standing.open.is_empty() && standing.testified.is_empty());
     assert!(gate(&store, Databases::None));
     assert!(!gate(&store, Databases::One(space())));
-    assert!(!gate(&store, Databases::All));
-    store.open(standing.epoch, space()).unwrap();
+    assert!(!gate(&store, Databases::All(&[])));
+    let opening = Opening::fresh();
+    store.open(standing.epoch, space(), opening).unwrap();
+    // An open gate stays open under its name.
+    store
+        .open(standing.epoch, space(), Opening::fresh())
+        .unwrap();
+    let asked = Ask::tokens(&[], Databases::One(space()));
+    assert_eq!(store.fetch(&asked).unwrap().opening, Some(opening));
     assert!(gate(&store, Databases::One(space())));
-    assert!(gate(&store, Databases::All));
+    assert!(gate(&store, Databases::All(&[])));
     let other = TagSpace::of(b"other");
     assert!(!gate(&store, Databases::One(other)));
-    let again = store.beat(ProcessId(2), &[other]).unwrap();
+    let again = store.beat(ProcessId::of(2), &[other]).unwrap();
     assert_eq!(again.epoch, standing.epoch);
-    assert_eq!(again.open, [space()]);
-    assert!(!gate(&store, Databases::All));
+    assert_eq!(again.open, [(space(), opening)]);
+    assert!(!gate(&store, Databases::All(&[TagSpace::of(b"unknown")])));
+    assert!(!gate(&store, Databases::All(&[])));
 }
 
 #[test]
 fn testimonies_and_openings_of_another_epoch_do_not_count() {
     let server = Server::start(&[]);
     let store = connect(&server);
-    let epoch = store.beat(ProcessId(1), &[space()]).unwrap().epoch;
+    let epoch = store.beat(ProcessId::of(1), &[space()]).unwrap().epoch;
     store
-        .testify(ProcessId(1), Epoch::fresh(), &[space()])
+        .testify(ProcessId::of(1), Epoch::fresh(), &[space()])
         .unwrap();
-    store.open(Epoch::fresh(), space()).unwrap();
-    let standing = store.beat(ProcessId(1), &[]).unwrap();
+    store
+        .open(Epoch::fresh(), space(), Opening::fresh())
+        .unwrap();
+    let standing = store.beat(ProcessId::of(1), &[]).unwrap();
     assert!(standing.testified.is_empty() && standing.open.is_empty());
-    store.testify(ProcessId(1), epoch, &[space()]).unwrap();
-    store.testify(ProcessId(2), epoch, &[space()]).unwrap();
-    let mut standing = store.beat(ProcessId(1), &[]).unwrap();
+    store.testify(ProcessId::of(1), epoch, &[space()]).unwrap();
+    store.testify(ProcessId::of(2), epoch, &[space()]).unwrap();
+    let mut standing = store.beat(ProcessId::of(1), &[]).unwrap();
     standing.testified.sort();
     assert_eq!(
         standing.testified,
-        [(ProcessId(1), space()), (ProcessId(2), space())]
+        [(ProcessId::of(1), space()), (ProcessId::of(2), space())]
     );
     store.close(Some(space())).unwrap();
-    let standing = store.beat(ProcessId(1), &[]).unwrap();
+    let standing = store.beat(ProcessId::of(1), &[]).unwrap();
     assert_ne!(standing.epoch, epoch);
     assert!(standing.testified.is_empty());
-    store.open(epoch, space()).unwrap();
+    store.open(epoch, space(), Opening::fresh()).unwrap();
     assert!(!gate(&store, Databases::One(space())));
 }
 
@@ -65,9 +75,12 @@ fn closing_one_database_leaves_the_others_and_the_entries() {
     let server = Server::start(&[]);
     let store = connect(&server);
     let other = TagSpace::of(b"other");
-    let epoch = store.beat(ProcessId(1), &[space(), other]).unwrap().epoch;
-    store.open(epoch, space()).unwrap();
-    store.open(epoch, other).unwrap();
+    let epoch = store
+        .beat(ProcessId::of(1), &[space(), other])
+        .unwrap()
+        .epoch;
+    store.open(epoch, space(), Opening::fresh()).unwrap();
+    store.open(epoch, other, Opening::fresh()).unwrap();
     let t = tags(&["t"]);
     fill(&store, "t", &t);
     let writer = WriterId::fresh();
@@ -78,8 +91,8 @@ fn closing_one_database_leaves_the_others_and_the_entries() {
     assert_eq!(store.holders(&tags(&["u"])).unwrap().len(), 1);
     store.close(None).unwrap();
     assert!(!gate(&store, Databases::One(space())));
-    let epoch = store.beat(ProcessId(1), &[]).unwrap().epoch;
-    store.open(epoch, space()).unwrap();
+    let epoch = store.beat(ProcessId::of(1), &[]).unwrap().epoch;
+    store.open(epoch, space(), Opening::fresh()).unwrap();
     assert!(hits(&store, "t", &t));
 }
 
@@ -107,14 +120,14 @@ fn a_store_that_was_emptied_is_closed() {
     let store = open_store(&server);
     let t = tags(&["t"]);
     fill(&store, "t", &t);
-    let epoch = store.beat(ProcessId(1), &[]).unwrap().epoch;
+    let epoch = store.beat(ProcessId::of(1), &[]).unwrap().epoch;
     server.ask(&["FLUSHALL"]);
     assert!(matches!(look(&store, &key("t"), &t), Judgement::Closed));
     // A writer is the first to notice.
     let writer = WriterId::fresh();
     quarantine(&store, writer, &t);
     assert!(!gate(&store, Databases::One(space())));
-    assert_ne!(store.beat(ProcessId(1), &[]).unwrap().epoch, epoch);
+    assert_ne!(store.beat(ProcessId::of(1), &[]).unwrap().epoch, epoch);
     assert_eq!(store.holders(&t).unwrap().len(), 1);
     store.lift(writer, &t, Lift::Renew).unwrap();
 }
@@ -181,7 +194,6 @@ fn a_reader_verifies_the_term_of_its_connection() {
     assert!(hits(&store, "t", &t));
     server.ask(&["REPLICAOF", "127.0.0.1", "1"]);
     server.ask(&["REPLICAOF", "NO", "ONE"]);
-    std::thread::sleep(Duration::from_millis(60));
     assert!(matches!(look(&store, &key("t"), &t), Judgement::Closed));
 }
 
@@ -208,7 +220,7 @@ fn who_cannot_quarantine_cannot_hit() {
     let key = key("t");
     let plain = Ask::entry(&key, &t, Databases::One(space()));
     assert!(store.fetch(&plain).is_err());
-    assert!(store.recall(&key).is_err());
+    assert!(store.recall(&key, &[]).is_err());
     server.ask(&["CONFIG", "SET", "min-replicas-to-write", "0"]);
     assert!(hits(&store, "t", &t));
 }

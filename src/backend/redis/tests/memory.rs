@@ -42,7 +42,7 @@ fn a_full_server_serves_and_lifts_and_quarantines_and_stores_nothing() {
     assert!(!hits(&store, "t", &t));
     store.renew(&u).unwrap();
     assert!(!hits(&store, "u", &u));
-    assert!(store.beat(ProcessId(1), &[space()]).is_ok());
+    assert!(store.beat(ProcessId::of(1), &[space()]).is_ok());
     assert_eq!(store.breaker(), BreakerState::Closed);
 }
 
@@ -137,7 +137,10 @@ fn garbage_is_no_entry_and_no_token() {
     ] {
         spoil("e", script);
         assert!(!hits(&store, "k", &t), "{script}");
-        assert!(store.recall(&key("k")).unwrap().entry.is_none(), "{script}");
+        assert!(
+            store.recall(&key("k"), &[]).unwrap().entry.is_none(),
+            "{script}"
+        );
         assert!(!store.touch(&key("k"), Instant::now()).unwrap());
         fill(&store, "k", &t);
         assert!(hits(&store, "k", &t), "{script}");

@@ -11,7 +11,7 @@ use crate::entry::{Entry, Payload, Vector};
 use crate::key::{Key, ValueParts};
 use crate::protocol::{Judgement, judge};
 use crate::tag::Tag;
-use crate::token::{ProcessId, WriterId};
+use crate::token::{Opening, ProcessId, WriterId};
 
 mod cells;
 mod epochs;
@@ -64,8 +64,10 @@ fn open_store(server: &Server) -> RedisBackend {
 }
 
 fn open(store: &RedisBackend) {
-    let standing = store.beat(ProcessId(1), &[space()]).unwrap();
-    store.open(standing.epoch, space()).unwrap();
+    let standing = store.beat(ProcessId::of(1), &[space()]).unwrap();
+    store
+        .open(standing.epoch, space(), Opening::fresh())
+        .unwrap();
 }
 
 fn ask<'a>(key: &'a Key, tags: &'a [Tag]) -> Ask<'a> {
@@ -125,7 +127,7 @@ fn hits(store: &RedisBackend, name: &str, tags: &[Tag]) -> bool {
 fn quarantine(store: &RedisBackend, writer: WriterId, tags: &[Tag]) {
     let writer = crate::backend::Writer {
         id: writer,
-        process: ProcessId(1),
+        process: ProcessId::of(1),
         space: Some(space()),
         session: Some("7"),
     };

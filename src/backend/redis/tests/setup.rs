@@ -93,7 +93,7 @@ fn a_store_that_is_not_there_is_no_error_and_may_come() {
     assert!(store.problem().is_some());
     server.restart();
     let end = Instant::now() + Duration::from_secs(20);
-    while store.beat(ProcessId(1), &[space()]).is_err() {
+    while store.beat(ProcessId::of(1), &[space()]).is_err() {
         assert!(Instant::now() < end, "it is never found");
     }
     open(&store);
@@ -142,4 +142,24 @@ fn a_file_of_certificates_that_is_none_is_an_error() {
     let file = tempfile::NamedTempFile::new().unwrap();
     options.tls_ca = Some(file.path().to_owned());
     assert!(refusal("rediss://localhost", options).contains("at least one"));
+}
+
+#[test]
+fn every_script_loads_may_write_and_never_looks_through_all_keys() {
+    let server = Server::start(&[]);
+    for op in Op::ALL {
+        let (text, script) = op.script();
+        let loaded = server.text(&["SCRIPT", "LOAD", text]);
+        assert_eq!(loaded, script.get_hash(), "{op:?}");
+        let flags = text.lines().next().unwrap();
+        assert!(
+            flags.starts_with("#!lua") && !flags.contains("no-writes"),
+            "{op:?}"
+        );
+        for command in ["'KEYS'", "'SCAN'", "'SSCAN'", "'HSCAN'", "'RANDOMKEY'"] {
+            assert!(!text.contains(command), "{op:?}");
+        }
+        let bounded = matches!(op, Op::Capture | Op::Put);
+        assert_eq!(bounded, !flags.contains("allow-oom"), "{op:?}");
+    }
 }
