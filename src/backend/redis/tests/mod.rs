@@ -19,6 +19,7 @@ mod faults;
 mod memory;
 mod server;
 mod setup;
+mod topologies;
 mod urls;
 mod values;
 
