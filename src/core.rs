@@ -138,14 +138,19 @@ impl Core {
                 return None;
             }
         };
-        self.shared.learn(standing.epoch);
+        // The openings first: a write that is not announced belongs to an epoch only if it goes
+        // by what is known of the gate in it.
         for space in &spaces {
             self.learn_opening(*space, standing.opening(*space));
         }
+        self.shared.learn(standing.epoch);
         // rule: a-quarantine-that-came-late-is-lifted
         // The store ran a command late that was given up here.
         for writer in &standing.mine {
+            // A writer that is over has told the store of its schema change, or that waits.
+            // rule: nothing-is-lifted-before-what-was-told-earlier
             if !self.shared.is_under_way(*writer)
+                && self.shared.is_idle()
                 && let Err(error) = self.backend.lift(*writer, &[], Lift::Renew)
             {
                 self.failed(&error);

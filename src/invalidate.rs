@@ -105,10 +105,15 @@ impl Core {
             acknowledged: false,
             owed: true,
         };
+        let announced = self.announces(&guard);
         if self.is_shared() {
-            self.shared.begin(guard.writer, space);
+            self.shared.begin(guard.writer, space, announced);
         }
-        if self.announces(&guard) {
+        if !announced {
+            // rule: a-write-that-is-not-announced-goes-by-the-gate
+            let known = guard.space.and_then(|space| self.opening(space));
+            guard.widen_unless(known.is_some() && known == seen);
+        } else {
             guard.announce(seen);
         }
         guard
@@ -338,13 +343,21 @@ impl Guard {
         if let Some(space) = self.space {
             core.learn_opening(space, known.opening);
         }
-        // rule: a-write-by-an-older-catalogue-writes-everything
-        let told = known.opening.is_some() && known.opening == seen;
-        if !told && !self.writes.is_unbounded() {
-            self.writes.merge(&Writes::everything());
-            self.tags = write_tags(&self.writes, self.space);
+        if self.widen_unless(known.opening.is_some() && known.opening == seen) {
             self.acknowledged = core.put_under_quarantine(self).is_some();
         }
+    }
+
+    /// Makes it a write of everything, unless the catalogue that told what it writes is known
+    /// to be current. Returns whether it is more now.
+    // rule: a-write-by-an-older-catalogue-writes-everything
+    fn widen_unless(&mut self, current: bool) -> bool {
+        let widens = !current && !self.writes.is_unbounded();
+        if widens {
+            self.writes.merge(&Writes::everything());
+            self.tags = write_tags(&self.writes, self.space);
+        }
+        widens
     }
 
     /// Whether the store has all of it under quarantine.

@@ -29,6 +29,8 @@ pub struct TableSettings {
     pub ttl: Option<Duration>,
     /// Whether caching is forbidden.
     pub never: bool,
+    /// Whether what was invalidated may be served while it is made anew.
+    pub stale_after_write: Option<bool>,
     /// Further tables that reads of the table depend on.
     pub depends_on: BTreeSet<Name>,
     /// What becomes of its results when it is written.
@@ -55,6 +57,7 @@ impl Settings {
         let mut settings = configured.or(declared)?.clone();
         if let (Some(declared), Some(_)) = (declared, configured) {
             settings.ttl = settings.ttl.or(declared.ttl);
+            settings.stale_after_write = settings.stale_after_write.or(declared.stale_after_write);
             if let Some(strategies) = self.strategies(table) {
                 settings.strategies = strategies.clone();
             }
@@ -182,6 +185,8 @@ pub struct ReadFootprint {
     pub tags: Arc<[Tag]>,
     /// The shortest time to live that is asked for one of the tables.
     pub ttl: Option<Duration>,
+    /// Whether all of the tables allow that what was invalidated is served while it is made anew.
+    pub stale_after_write: bool,
     /// The versions of the tables' models and what the query adds, in an encoding that no
     /// two lists share.
     pub versions: Arc<[u8]>,
@@ -286,6 +291,14 @@ impl Resolver {
         labels: &BTreeSet<Name>,
     ) -> Result<ReadFootprint, Bypass> {
         let mut ttl: Option<Duration> = None;
+        // rule: every-table-must-allow-to-be-stale
+        let stale_after_write = !reads.tables.is_empty()
+            && extra.is_empty()
+            && labels.is_empty()
+            && reads.tables.iter().all(|table| {
+                let settings = self.settings.of(table);
+                settings.is_some_and(|table| table.stale_after_write == Some(true))
+            });
         let mut declared = extra.clone();
         let mut versions = Vec::new();
         for table in &reads.tables {
@@ -313,6 +326,7 @@ impl Resolver {
             removed_with: self.removal_tags(&reads),
             reads,
             ttl,
+            stale_after_write,
             versions: versions.into(),
         })
     }

@@ -20,6 +20,7 @@ pub(crate) fn expand(model: &Model<'_>) -> TokenStream {
         table,
         primary_key,
         never,
+        stale_after_write,
         ..
     } = model;
     let table_type = table_type(module);
@@ -29,6 +30,11 @@ pub(crate) fn expand(model: &Model<'_>) -> TokenStream {
         .version
         .map(|version| quote!(const VERSION: ::core::primitive::u32 = #version;));
     let strategy = model.strategy.as_ref().map(strategy);
+    let stale_after_write = stale_after_write.then(|| {
+        quote!(
+            const STALE_AFTER_WRITE: ::core::primitive::bool = true;
+        )
+    });
     let receivers = receivers(&model.receivers);
     quote! {
         #[automatically_derived]
@@ -43,6 +49,7 @@ pub(crate) fn expand(model: &Model<'_>) -> TokenStream {
             const DEPENDS_ON: &'static [&'static ::core::primitive::str] = #depends_on;
             #version
             #strategy
+            #stale_after_write
             #receivers
         }
     }

@@ -23,6 +23,7 @@ pub(crate) struct Model<'a> {
     pub(crate) primary_key: Vec<Ident>,
     pub(crate) ttl: Option<Duration>,
     pub(crate) never: bool,
+    pub(crate) stale_after_write: bool,
     pub(crate) depends_on: Vec<Table>,
     pub(crate) version: Option<u32>,
     pub(crate) strategy: Option<Strategy>,
@@ -56,6 +57,7 @@ impl<'a> Model<'a> {
                 .value()
                 .and_then(|ttl| errors.ok(duration(ttl))),
             never: input.cache.never.name().is_some(),
+            stale_after_write: input.cache.stale_after_write.name().is_some(),
             depends_on: depends_on(input, table.as_deref(), errors),
             version: input.cache.version.value().copied(),
             strategy: input.cache.strategy.value().cloned(),
@@ -76,6 +78,7 @@ fn conflicts(input: &Input<'_>, errors: &mut Errors) {
         cache.depends_on.name(),
         cache.version.name(),
         cache.strategy.name(),
+        cache.stale_after_write.name(),
     ]
     .into_iter()
     .flatten()

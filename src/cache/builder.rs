@@ -85,6 +85,7 @@ use crate::error::Error;
 /// | `enabled` | a switch: whether reads of the table use the cache from the start, see [`Cache::set_table_enabled`] |
 /// | `never` | a switch: `true` forbids caching. What a model forbids stays forbidden |
 /// | `strategy` | `version`, `delete` or `ttl`, see [`strategy`](crate::strategy). Counts over the model's |
+/// | `stale_after_write` | a switch, see [`CacheModel::STALE_AFTER_WRITE`](crate::CacheModel::STALE_AFTER_WRITE). Counts over the model's |
 /// | `depends_on` | a list of further tables whose writes invalidate. Adds to the model's |
 ///
 /// A section of a table that does not exist changes nothing, and no error tells.

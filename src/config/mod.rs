@@ -191,6 +191,7 @@ pub(crate) const TABLE_KEYS: &[Key<TableConfig>] = &[
     })),
     key("enabled", "false", Kind::Switch(|t, v| t.enabled = v)),
     key("never", "true", Kind::Switch(|t, v| t.settings.never = v)),
+    key("stale_after_write", "true", Kind::Switch(|t, v| t.settings.stale_after_write = Some(v))),
     key("strategy", "delete", Kind::Choice(&["version", "delete", "ttl"], |t, name| {
         if let Some(strategy) = strategy::by_name(name) {
             t.settings.strategies.add("the configuration", Chosen::new(strategy));

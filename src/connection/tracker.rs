@@ -15,7 +15,9 @@ use crate::connection::returned::{self, Returned};
 use crate::connection::simulated::{Effect, Simulation, Standing};
 use crate::connection::told;
 use crate::connection::transaction::{Fill, Transaction, Verdict};
-use crate::connection::unresolved::{dialect_of_url, is_type_lookup, unidentified, unresolved};
+use crate::connection::unresolved::{
+    dialect_of_url, is_type_lookup, takes_marks_away, unidentified, unresolved,
+};
 use crate::database::TagSpace;
 use crate::database_state::{Database, Governed, Watch};
 use crate::dependencies::watch;
@@ -387,6 +389,11 @@ impl Tracker {
     }
 
     fn start(&mut self, text: &str) {
+        // rule: a-session-that-loses-its-mark-is-unmarked
+        if self.session.is_some() && self.cache.core().is_shared() && takes_marks_away(text) {
+            self.session = None;
+            self.transaction.scope.forget();
+        }
         // The generation comes first: a change while the text is resolved is a newer one. So
         // does the opening that it was read in.
         let seen = self

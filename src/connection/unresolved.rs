@@ -19,6 +19,20 @@ pub(super) fn dialect_of_url(url: &str) -> Option<Dialect> {
     }
 }
 
+/// Whether a statement gives back all locks of its session, and with them what a session is
+/// marked by. It is then marked again when it is asked about next.
+pub(super) fn takes_marks_away(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    [
+        "discard",
+        "pg_advisory_unlock",
+        "release_all_locks",
+        "release_lock",
+    ]
+    .iter()
+    .any(|what| text.contains(what))
+}
+
 /// Diesel's question for the number of a custom type, sent while another statement is prepared.
 pub(super) fn is_type_lookup(text: &str) -> bool {
     text.starts_with("SELECT \"pg_type\".\"oid\", \"pg_type\".\"typarray\" FROM")

@@ -11,7 +11,7 @@ use crate::key::Key;
 use crate::protocol::{Fetched, Judgement, Leased, judge};
 use crate::stats::count;
 use crate::tag::Tag;
-use crate::token::Opening;
+use crate::token::{Nonce, Opening};
 
 /// How long a reader that waits for another process' entry sleeps at first, and at most.
 const FIRST_NAP: Duration = Duration::from_millis(1);
@@ -29,6 +29,8 @@ pub(crate) struct Question<'a> {
     pub(crate) refresh: bool,
     /// Whether the reader would wait for another process that makes it.
     pub(crate) leases: bool,
+    /// Whether what was invalidated may be served while another makes it anew.
+    pub(crate) stale_after_write: bool,
 }
 
 /// What a lookup found.
@@ -50,8 +52,19 @@ pub(crate) struct Missing {
     /// Whether this process is the one to make it.
     pub(crate) leased: Leased,
     /// What may be served while another makes it: it is too old, or soon will be, and its tokens
-    /// are current.
+    /// are current; or its tables allow it to be stale after a write.
     pub(crate) meanwhile: Option<Entry>,
+}
+
+impl Question<'_> {
+    /// Whether an entry may be served though what it depends on was written.
+    fn tolerates(&self, entry: &Entry, gate: Option<Nonce>) -> bool {
+        self.stale_after_write
+            && !self.refresh
+            && gate == Some(entry.vector.nonce)
+            && *entry.tags == *self.tags
+            && entry.expires_at > Instant::now()
+    }
 }
 
 impl Missing {
@@ -84,6 +97,11 @@ impl Core {
             Ok(fetched) => fetched,
             Err(reason) => return Found::Bypass(reason),
         };
+        let outdated = fetched
+            .entry
+            .as_ref()
+            .filter(|entry| question.tolerates(entry, fetched.gate))
+            .cloned();
         let missing = match judge(fetched, question.tags) {
             Judgement::Hit(entry) if question.refresh => {
                 return Found::Miss(Missing::of(entry.vector));
@@ -96,8 +114,11 @@ impl Core {
                     meanwhile: (age == Age::Meanwhile).then_some(entry),
                 },
             },
-            Judgement::Miss(vector) => Missing::of(vector),
-            Judgement::Establish => return self.prepare(question, None),
+            Judgement::Miss(vector) => Missing {
+                meanwhile: outdated,
+                ..Missing::of(vector)
+            },
+            Judgement::Establish => return self.prepare(question, outdated),
             Judgement::Quarantined => return Found::Bypass(Bypass::Quarantined),
             Judgement::Closed => return Found::Bypass(Bypass::Closed),
         };
@@ -142,7 +163,8 @@ impl Core {
                 vector,
                 leased,
                 // What was valid a moment ago is no longer.
-                meanwhile: None,
+                // rule: what-was-written-is-not-served-meanwhile
+                meanwhile: meanwhile.filter(|_| question.stale_after_write),
             },
             // A tag that is missing again was renewed in between: a writer is at work.
             Judgement::Quarantined | Judgement::Establish => {

@@ -52,6 +52,13 @@ pub trait CacheModel: Sized + 'static {
     /// What becomes of results that read this table when it is written.
     const STRATEGY: &'static dyn Strategy = &Version;
 
+    /// Whether a result that was invalidated by a write may be served while another reader makes
+    /// it anew: for at most as long as that reader is waited for, see
+    /// [`single_flight_wait`](crate::Builder::single_flight_wait), each time, and never past its
+    /// own time to live. This gives up freshness, also of one's own writes; and it counts for a
+    /// read only if all of its tables say so. Default: no.
+    const STALE_AFTER_WRITE: bool = false;
+
     /// Connects the receivers that are declared on the model, in their order. Called once
     /// for each cache, before any other receiver of the model is connected. Default: none.
     fn receivers(declare: &mut Declare<Self>) {
@@ -78,6 +85,8 @@ impl Cache {
         self.configure(M::TABLE, |table| {
             table.ttl = [table.ttl, M::TTL].into_iter().flatten().min();
             table.never |= M::NEVER;
+            let all = table.stale_after_write.unwrap_or(true);
+            table.stale_after_write = Some(all && M::STALE_AFTER_WRITE);
             table.depends_on.extend(
                 M::DEPENDS_ON
                     .iter()

@@ -137,6 +137,7 @@ where
         opening,
         refresh: options.refresh,
         leases: joins && fill == Fill::Allowed,
+        stale_after_write: footprint.stale_after_write && joins && options.within.is_none(),
     };
     let mut found = core.lookup(&question);
     // A writer's outcome may be unknown: this read's connection may bring evidence.

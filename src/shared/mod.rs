@@ -103,9 +103,12 @@ impl Shared {
 
     /// A write is about to be announced. It has no epoch before that is acknowledged.
     // rule: an-announcement-under-way-is-of-no-epoch
-    pub(crate) fn begin(&self, writer: WriterId, space: Option<TagSpace>) {
-        let epoch = None;
-        self.state().tickets.insert(writer, Ticket { space, epoch });
+    pub(crate) fn begin(&self, writer: WriterId, space: Option<TagSpace>, announced: bool) {
+        let mut state = self.state();
+        // What is not announced is of the epoch that is known: it was found out what it writes by
+        // a catalogue of that epoch, or it writes everything.
+        let epoch = state.epoch.filter(|_| !announced);
+        state.tickets.insert(writer, Ticket { space, epoch });
     }
 
     /// All of its quarantine is known in that epoch; or that is not certain.
@@ -241,7 +244,7 @@ mod tests {
         shared.learn(one);
         assert!(shared.may_testify(one, space()));
         let writer = WriterId::fresh();
-        shared.begin(writer, Some(space()));
+        shared.begin(writer, Some(space()), true);
         assert!(!shared.may_testify(one, space()), "not acknowledged");
         assert!(shared.may_testify(one, TagSpace::of(b"shop")));
         shared.acknowledge(writer, Some(one));
@@ -258,7 +261,7 @@ mod tests {
         let shared = Shared::default();
         let epoch = Epoch::fresh();
         shared.learn(epoch);
-        shared.begin(WriterId::fresh(), None);
+        shared.begin(WriterId::fresh(), None, true);
         assert!(!shared.may_testify(epoch, space()));
     }
 }

@@ -11,7 +11,7 @@ use crate::errors::Errors;
 
 /// What may stand in `#[cache(...)]`.
 const ALLOWED: &str = "`ttl`, `never`, `depends_on`, `table`, `version`, `strategy`, \
-                       `pre_save`, `post_save`, `pre_delete`, `post_delete`, `post_commit`";
+                       `stale_after_write`, `pre_save`, `post_save`, `pre_delete`, `post_delete`, `post_commit`";
 
 /// The signals that a receiver can be declared for.
 pub(crate) const SIGNALS: [&str; 5] = [
@@ -29,6 +29,8 @@ pub(crate) struct Cache {
     pub(crate) ttl: Slot<LitStr>,
     /// `never`
     pub(crate) never: Slot<()>,
+    /// `stale_after_write`
+    pub(crate) stale_after_write: Slot<()>,
     /// `depends_on(authors, crate::schema::tags, "audit")`
     pub(crate) depends_on: Slot<Vec<Dependency>>,
     /// `table = "real_sql_name"`
@@ -95,6 +97,10 @@ impl Cache {
             "never" => {
                 let value = flag(&name, input);
                 self.never.fill(name, value, errors);
+            }
+            "stale_after_write" => {
+                let value = flag(&name, input);
+                self.stale_after_write.fill(name, value, errors);
             }
             "depends_on" => {
                 let value = dependencies(&name, input, errors);
