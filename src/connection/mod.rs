@@ -183,6 +183,13 @@ impl Cache {
 /// # Errors
 /// If it is to be given up.
 pub(crate) fn announce<C: Connection>(conn: &mut C) -> QueryResult<()> {
+    // A savepoint commits nothing. The database's own depth may be more: Diesel rolls back to a
+    // savepoint without releasing it.
+    let status = C::TransactionManager::transaction_manager_status_mut(conn);
+    let depth = status.transaction_depth().ok().flatten();
+    if depth.is_some_and(|depth| depth.get() > 1) {
+        return Ok(());
+    }
     match tracker(conn).is_none_or(Tracker::announce) {
         true => Ok(()),
         false => Err(diesel::result::Error::QueryBuilderError(

@@ -577,11 +577,11 @@ impl Tracker {
         self.database.as_ref().map(|database| database.id.tags)
     }
 
-    /// Announces what the outermost transaction is about to commit. Returns whether it may.
+    /// Announces what the open transaction is about to commit. Returns whether it may.
     // rule: a-write-that-cannot-be-announced-is-aborted
     pub(crate) fn announce(&mut self) -> bool {
         let core = self.cache.core();
-        if !core.aborts() || !self.transaction.is_outermost() {
+        if !core.aborts() {
             return true;
         }
         let writes = self.transaction.pending();

@@ -148,11 +148,6 @@ impl Transaction {
         self.certainty == Certainty::Known
     }
 
-    /// Whether the open transaction is no savepoint: what ends it commits it.
-    pub(crate) fn is_outermost(&self) -> bool {
-        self.frames.len() == 1
-    }
-
     /// Whether a statement would run outside of any transaction, for certain.
     pub(crate) fn is_autocommit(&self) -> bool {
         self.certainty == Certainty::Known && self.frames.is_empty()
