@@ -17,6 +17,8 @@ for i = 1, n do
   clean = clean and #states[i] == 17
 end
 local entry = KEYS[n + 2] and read(KEYS[n + 2], tonumber(ARGV[8])) or false
+-- An entry of another generation was forgotten.
+if entry and nonce and sub(entry, 65, 80) ~= nonce then entry = false end
 local leased = 'n'
 if holder ~= '' and nonce and clean and KEYS[n + 3] then
   local p, hit = parse(entry), false

@@ -1,6 +1,8 @@
 -- KEYS: gate, entry. ARGV: 4 largest entry, 5 databases.
 local entry = read(KEYS[2], tonumber(ARGV[4]))
 local p = parse(entry)
+-- An entry of another generation was forgotten.
+if p and p.nonce ~= gate('-') then p = nil end
 local nonce = gate(p and p.n > 0 and ARGV[5] or '-')
 if not p then return { echo, nonce, false, false, '', 'n' } end
 local states, cells = {}, p.n > 0 and mget(cells_of(p), 1, p.n) or {}

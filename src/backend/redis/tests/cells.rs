@@ -199,11 +199,18 @@ fn a_quarantine_has_no_end_and_a_token_has_one() {
     let t = tags(&["t"]);
     capture(&store, &key("k"), &t);
     let ttl = || {
-        let keys = server.keys();
-        let cell = keys.iter().find(|key| key.contains(":c")).unwrap();
-        assert_eq!(keys.iter().filter(|key| key.contains(":c")).count(), 1);
-        let _ = cell;
-        server.ask(&["EVAL", "local n = {} for _, k in ipairs(redis.call('KEYS', '*:c*')) do n[#n + 1] = redis.call('PTTL', k) end return n[1]", "0"])
+        let keys = kind("c");
+        let script = format!(
+            "local n = {{}} for _, k in ipairs(redis.call('KEYS', '{keys}')) do \
+             n[#n + 1] = redis.call('PTTL', k) end return {{ #n, n[1] }}"
+        );
+        match server.ask(&["EVAL", &script, "0"]) {
+            redis::Value::Array(found) => {
+                assert_eq!(found[0], redis::Value::Int(1));
+                found[1].clone()
+            }
+            other => panic!("{other:?}"),
+        }
     };
     assert!(
         matches!(ttl(), redis::Value::Int(1..=600_000)),

@@ -13,8 +13,8 @@ use super::*;
 enum Mood {
     /// Passes it on.
     Honest,
-    /// Passes on what clients send, and holds the answers back for that many milliseconds.
-    Late(u64),
+    /// Passes on what clients send, and holds the answers back until the mood changes.
+    Late,
     /// Passes an answer on byte by byte, with that many milliseconds in between.
     Drips(u64),
     /// Takes everything and passes on nothing.
@@ -27,7 +27,7 @@ impl Mood {
     fn encode(self) -> u64 {
         match self {
             Self::Honest => 0,
-            Self::Late(ms) => 1 << 32 | ms,
+            Self::Late => 1 << 32,
             Self::Drips(ms) => 2 << 32 | ms,
             Self::Deaf => 3 << 32,
             Self::Cuts => 4 << 32,
@@ -38,7 +38,7 @@ impl Mood {
         let ms = code & 0xffff_ffff;
         match code >> 32 {
             0 => Self::Honest,
-            1 => Self::Late(ms),
+            1 => Self::Late,
             2 => Self::Drips(ms),
             3 => Self::Deaf,
             _ => Self::Cuts,
@@ -97,15 +97,17 @@ fn pass(mut from: TcpStream, mut to: TcpStream, mood: &AtomicU64, answers: bool)
     while let Ok(length @ 1..) = from.read(&mut buffer) {
         let bytes = &buffer[..length];
         let passed = match Mood::decode(mood.load(Ordering::SeqCst)) {
-            Mood::Late(ms) if answers => {
-                thread::sleep(Duration::from_millis(ms));
+            Mood::Late if answers => {
+                while mood.load(Ordering::SeqCst) == Mood::Late.encode() {
+                    thread::sleep(Duration::from_millis(2));
+                }
                 to.write_all(bytes)
             }
             Mood::Drips(ms) if answers => bytes.chunks(1).try_for_each(|byte| {
                 thread::sleep(Duration::from_millis(ms));
                 to.write_all(byte)
             }),
-            Mood::Honest | Mood::Late(_) | Mood::Drips(_) => to.write_all(bytes),
+            Mood::Honest | Mood::Late | Mood::Drips(_) => to.write_all(bytes),
             Mood::Deaf => Ok(()),
             Mood::Cuts => break,
         };
@@ -143,7 +145,7 @@ fn a_late_answer_is_nobodys() {
         fill(&store, &n.to_string(), &t);
     }
     for n in 0..5 {
-        proxy.set(Mood::Late(400));
+        proxy.set(Mood::Late);
         let before = proxy.connections.load(Ordering::SeqCst);
         assert!(failed(&store, &n.to_string(), &t).contains("in time"));
         proxy.set(Mood::Honest);

@@ -116,14 +116,15 @@ fn garbage_is_no_entry_and_no_token() {
     let store = open_store(&server);
     let t = tags(&["t"]);
     fill(&store, "k", &t);
-    let spoil = |kind: &str, script: &str| {
+    let spoil = |of: &str, script: &str| {
+        let keys = kind(of);
         let script = format!(
-            "local n = 0 for _, k in ipairs(redis.call('KEYS', '*:{kind}*')) do {script} n = n + 1 end return n"
+            "local n = 0 for _, k in ipairs(redis.call('KEYS', '{keys}')) do {script} n = n + 1 end return n"
         );
         assert_eq!(
             server.ask(&["EVAL", &script, "0"]),
             redis::Value::Int(1),
-            "{kind}"
+            "{of}"
         );
     };
     for script in [

@@ -134,3 +134,8 @@ fn quarantine(store: &RedisBackend, writer: WriterId, tags: &[Tag]) {
     };
     store.quarantine(&writer, tags).unwrap();
 }
+
+/// The pattern of the keys of that kind: a digest may hold any bytes.
+fn kind(kind: &str) -> String {
+    format!("dc:{{.}}:{}:{kind}*", "?".repeat(16))
+}

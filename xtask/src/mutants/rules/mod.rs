@@ -9,6 +9,7 @@ mod protocol;
 mod settings;
 mod signals;
 mod simulated;
+mod store;
 mod tooling;
 mod tracker;
 mod values;
@@ -24,6 +25,7 @@ pub(super) const ALL: &[&[Mutant]] = &[
     settings::RULES,
     signals::RULES,
     simulated::RULES,
+    store::RULES,
     tooling::RULES,
     values::RULES,
 ];
