@@ -124,8 +124,8 @@ pub(super) const RULES: &[Mutant] = &[
     store(
         "one-probe-at-a-time",
         "src/backend/redis/breaker.rs",
-        "            .is_ok()",
-        "            .is_ok() || true",
+        "self.after(self.probe).max(until + 1),",
+        "until,",
     ),
     store(
         "a-token-of-the-store-is-random",
