@@ -14,7 +14,7 @@ use crate::footprint::Name;
 use crate::values::CacheValue;
 use crate::values::digest::Digester;
 use crate::values::held::Held;
-use crate::values::probe::{self, Fields};
+use crate::values::probe::{self, Shape};
 
 /// Changed whenever the same bytes come to mean something else.
 const FORMAT: u32 = 1;
@@ -68,15 +68,31 @@ impl<T: CacheValue> Held<T> {
     }
 }
 
+/// What is known of the types that were written or read.
+static SHAPES: Mutex<BTreeMap<TypeId, Shape>> = Mutex::new(BTreeMap::new());
+
+/// Looks at what a type reads, and has not been seen to write.
+fn with_shape<T: DeserializeOwned + 'static, R>(look: impl Fn(&mut Shape) -> R) -> R {
+    let shapes = || SHAPES.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = shapes().get_mut(&TypeId::of::<T>()).map(&look);
+    known.unwrap_or_else(|| {
+        // The type's own code runs: not under the lock.
+        let shape = probe::shape::<T>();
+        look(shapes().entry(TypeId::of::<T>()).or_insert(shape))
+    })
+}
+
 // rule: a-value-of-another-type-is-a-miss
-fn fingerprint<T: 'static>(codec: Codec) -> [u8; FINGERPRINT] {
+fn fingerprint<T: DeserializeOwned + 'static>(codec: Codec) -> [u8; FINGERPRINT] {
     let codec = match codec {
         Codec::Msgpack => "MessagePack with names",
         Codec::Postcard => "postcard",
     };
     let texts = ["a value", codec, type_name::<T>()];
     let parts = texts.into_iter().map(str::as_bytes);
-    codec::fingerprint(parts.chain([&FORMAT.to_le_bytes()[..]]))
+    // rule: a-value-of-other-fields-is-a-miss
+    let shape = with_shape::<T, _>(|shape| shape.digest);
+    codec::fingerprint(parts.chain([&shape[..], &FORMAT.to_le_bytes()[..]]))
 }
 
 fn write<T: Serialize>(value: &T, codec: Codec, limit: u64) -> Result<Vec<u8>, Unfit> {
@@ -112,24 +128,16 @@ fn read<T: DeserializeOwned>(bytes: &[u8], codec: Codec) -> Option<T> {
 
 /// Whether what is read is what was written, as far as the value tells serde.
 fn survives<T: CacheValue>(value: &T, bytes: &[u8], codec: Codec) -> bool {
-    static UNSEEN: Mutex<BTreeMap<TypeId, Fields>> = Mutex::new(BTreeMap::new());
-    let known = |fields: Option<Fields>| {
-        let mut unseen = UNSEEN.lock().unwrap_or_else(PoisonError::into_inner);
-        match fields {
-            Some(fields) => unseen.insert(TypeId::of::<T>(), fields),
-            None => unseen.get(&TypeId::of::<T>()).cloned(),
-        }
-    };
     let Some(back) = read::<T>(bytes, codec) else {
         return false;
     };
-    let digester = Digester::expecting(known(None).unwrap_or_else(probe::read_by::<T>));
+    let digester = Digester::expecting(with_shape::<T, _>(|shape| shape.fields.clone()));
     let (written, found) = (digester.digest(value), digester.digest(&back));
     // rule: a-field-that-is-never-written-does-not-come-back
     let Some(unseen) = digester.unseen() else {
         return false;
     };
-    known(Some(unseen));
+    with_shape::<T, _>(|shape| shape.fields.retain(|name, _| unseen.contains_key(name)));
     written.is_some() && written == found
 }
 

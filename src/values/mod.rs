@@ -33,6 +33,26 @@ pub use self::compute::Value;
 /// In memory a value is kept as it is, and cloned out of the cache; serde tells how large it
 /// is, and carries it to stores outside of the process. Wrap large values in an `Arc` (serde's
 /// feature `rc`), which makes the clone cheap.
+///
+/// # Outside of the process
+///
+/// What is stored there is what serde is told, so a value may come back as another one. Each is
+/// read again before it is stored; one that came back as another is not stored, and a line in the
+/// log names its type, once. That is noticed of
+///
+/// - fields that are renamed one way only, or read but never written (`skip_serializing`); a field
+///   with an `alias` looks the same, and is refused as well;
+/// - `Some(None)` in MessagePack, and untagged values that fit an earlier variant;
+/// - what is nested deeper than 256 levels in MessagePack. With postcard, the depth is yours to
+///   bound.
+///
+/// It is **not** noticed of a field with `#[serde(skip)]`: it comes back as its default. Nor of
+/// fields that are skipped one way inside of a tuple, or of what serde reads by looking at the data
+/// first (flattened, untagged or internally tagged), as long as they have a default.
+///
+/// With the value stand the name of its type, and the names and kinds of what it reads: after one
+/// of them has changed, older values are not found. Of a tuple the first part counts, and nothing
+/// of what serde reads by looking at the data first: raise the [version](Value::version) there.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be stored as a cached value",
     label = "not a value that can be cached",

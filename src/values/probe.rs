@@ -1,5 +1,6 @@
-//! Which fields a type reads: a type that reads fields which it never writes does not come back,
-//! but with their defaults, and no comparison of what it tells serde could see that.
+//! What a type reads. Bytes are only read by a type of the same shape as wrote them. And a type that
+//! reads fields which it never writes does not come back, but with their defaults, and no
+//! comparison of what it tells serde could see that.
 //!
 //! A derived `Deserialize` names the fields of each struct before it is given any. So a type is
 //! asked to read itself from a deserializer that has nothing, and notes what it is asked for. From
@@ -7,6 +8,7 @@
 //! What it cannot get into (the second part of a tuple, what a type writes otherwise than it is)
 //! stays unknown.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 
@@ -28,9 +30,18 @@ const MOST_WAYS: usize = 1000;
 /// How deep a way goes, for a type that holds itself.
 const DEEPEST: usize = 64;
 
-/// The fields that a value of this type reads, as far as they can be told.
-pub(super) fn read_by<T: DeserializeOwned>() -> Fields {
-    let mut found = Fields::new();
+/// What a type reads, as far as it can be told.
+#[derive(Debug, Clone)]
+pub(super) struct Shape {
+    pub(super) fields: Fields,
+    /// A digest of all that it asked for: names and their order, and what kind each part is of.
+    pub(super) digest: [u8; 32],
+}
+
+/// What a value of this type reads.
+pub(super) fn shape<T: DeserializeOwned>() -> Shape {
+    let asked = RefCell::new(blake3::Hasher::new());
+    let mut fields = Fields::new();
     let mut enums = BTreeSet::new();
     let mut ways = VecDeque::from([Vec::new()]);
     for _ in 0..MOST_WAYS {
@@ -38,18 +49,19 @@ pub(super) fn read_by<T: DeserializeOwned>() -> Fields {
         let probe = Probe {
             way: &way,
             left: DEEPEST,
+            asked: &asked,
         };
         let Err(Stop(Some(at))) = T::deserialize(probe) else {
             continue;
         };
         // What was met before holds nothing new.
         let turns = match at {
-            At::Struct(name, fields) => {
-                if found.contains_key(&name) {
+            At::Struct(name, names) => {
+                if fields.contains_key(&name) {
                     continue;
                 }
-                found.insert(name, fields.iter().copied().collect());
-                fields.len()
+                fields.insert(name, names.iter().copied().collect());
+                names.len()
             }
             At::Enum(name, variants) => {
                 if !enums.insert(name) {
@@ -60,7 +72,8 @@ pub(super) fn read_by<T: DeserializeOwned>() -> Fields {
         };
         ways.extend((0..turns).map(|turn| [&way[..], &[turn]].concat()));
     }
-    found
+    let digest = asked.borrow().finalize().into();
+    Shape { fields, digest }
 }
 
 /// Where a type was when its way ended.
@@ -95,9 +108,21 @@ struct Probe<'w> {
     way: &'w [usize],
     /// How many levels it may go down.
     left: usize,
+    /// All that was asked for.
+    asked: &'w RefCell<blake3::Hasher>,
 }
 
 impl<'w> Probe<'w> {
+    fn note(self, kind: &str, names: &[&str]) -> Self {
+        let mut asked = self.asked.borrow_mut();
+        asked.update(&(names.len() as u64).to_le_bytes());
+        for text in std::iter::once(&kind).chain(names) {
+            asked.update(&(text.len() as u64).to_le_bytes());
+            asked.update(text.as_bytes());
+        }
+        self
+    }
+
     fn down(self) -> Result<Self, Stop> {
         let left = self.left.checked_sub(1).ok_or(Stop(None))?;
         Ok(Self { left, ..self })
@@ -139,15 +164,21 @@ impl<'w> Probe<'w> {
     }
 }
 
+/// What there is nothing of, noted by its method.
+macro_rules! kinds {
+    ($($method:ident)*) => {
+        $(fn $method<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Stop> {
+            self.note(stringify!($method), &[]);
+            Err(Stop(None))
+        })*
+    };
+}
+
 impl<'de> Deserializer<'de> for Probe<'_> {
     type Error = Stop;
 
-    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Stop> {
-        Err(Stop(None))
-    }
-
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Stop> {
-        visitor.visit_some(self.down()?)
+        visitor.visit_some(self.note("option", &[]).down()?)
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
@@ -155,28 +186,33 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         _: &'static str,
         visitor: V,
     ) -> Result<V::Value, Stop> {
-        visitor.visit_newtype_struct(self.down()?)
+        visitor.visit_newtype_struct(self.note("newtype", &[]).down()?)
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Stop> {
-        visitor.visit_seq(self.parts()?)
+        visitor.visit_seq(self.note("sequence", &[]).parts()?)
     }
 
-    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Stop> {
-        visitor.visit_seq(self.parts()?)
+    fn deserialize_tuple<V: Visitor<'de>>(
+        self,
+        length: usize,
+        visitor: V,
+    ) -> Result<V::Value, Stop> {
+        let kind = format!("tuple of {length}");
+        visitor.visit_seq(self.note(&kind, &[]).parts()?)
     }
 
     fn deserialize_tuple_struct<V: Visitor<'de>>(
         self,
         _: &'static str,
-        _: usize,
+        length: usize,
         visitor: V,
     ) -> Result<V::Value, Stop> {
-        visitor.visit_seq(self.parts()?)
+        self.deserialize_tuple(length, visitor)
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Stop> {
-        visitor.visit_map(self.parts()?)
+        visitor.visit_map(self.note("map", &[]).parts()?)
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -185,7 +221,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Stop> {
-        self.fields((name, ""), fields, visitor)
+        self.note(name, fields).fields((name, ""), fields, visitor)
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -194,7 +230,8 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Stop> {
-        let (variant, rest) = self.turn(At::Enum(name, variants), variants)?;
+        let probe = self.note(name, variants);
+        let (variant, rest) = probe.turn(At::Enum(name, variants), variants)?;
         visitor.visit_enum(One {
             names: (name, variant),
             value: Some(rest),
@@ -205,9 +242,21 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         false
     }
 
-    serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf
-        unit unit_struct identifier ignored_any
+    kinds! {
+        deserialize_bool deserialize_char deserialize_str deserialize_string
+        deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128
+        deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128
+        deserialize_f32 deserialize_f64 deserialize_bytes deserialize_byte_buf deserialize_unit
+        deserialize_identifier deserialize_ignored_any deserialize_any
+    }
+
+    fn deserialize_unit_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        _: V,
+    ) -> Result<V::Value, Stop> {
+        self.note(name, &[]);
+        Err(Stop(None))
     }
 }
 
@@ -310,16 +359,21 @@ impl<'de> EnumAccess<'de> for One<'_> {
 impl<'de> VariantAccess<'de> for One<'_> {
     type Error = Stop;
 
-    fn unit_variant(self) -> Result<(), Stop> {
+    fn unit_variant(mut self) -> Result<(), Stop> {
+        self.value()?.note("unit variant", &[]);
         Err(Stop(None))
     }
 
     fn newtype_variant_seed<S: DeserializeSeed<'de>>(mut self, seed: S) -> Result<S::Value, Stop> {
-        seed.deserialize(self.value()?)
+        seed.deserialize(self.value()?.note("newtype variant", &[]))
     }
 
-    fn tuple_variant<V: Visitor<'de>>(mut self, _: usize, visitor: V) -> Result<V::Value, Stop> {
-        visitor.visit_seq(self.value()?.parts()?)
+    fn tuple_variant<V: Visitor<'de>>(
+        mut self,
+        length: usize,
+        visitor: V,
+    ) -> Result<V::Value, Stop> {
+        self.value()?.deserialize_tuple(length, visitor)
     }
 
     fn struct_variant<V: Visitor<'de>>(
@@ -327,7 +381,8 @@ impl<'de> VariantAccess<'de> for One<'_> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Stop> {
-        self.value()?.fields(self.names, fields, visitor)
+        let probe = self.value()?.note(self.names.1, fields);
+        probe.fields(self.names, fields, visitor)
     }
 }
 
@@ -393,7 +448,7 @@ mod tests {
     }
 
     fn fields<T: DeserializeOwned>() -> Vec<(Name, Vec<&'static str>)> {
-        let all = read_by::<T>().into_iter();
+        let all = shape::<T>().fields.into_iter();
         all.map(|(name, fields)| (name, fields.into_iter().collect()))
             .collect()
     }

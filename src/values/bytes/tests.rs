@@ -325,6 +325,51 @@ fn bytes_of_another_type_or_codec_are_a_miss() {
     }
 }
 
+/// One name, and the fields of two versions of a program.
+macro_rules! version {
+    ($module:ident, $($fields:tt)*) => {
+        mod $module {
+            #[derive(Clone, serde::Deserialize)]
+            #[allow(dead_code, reason = "read by serde alone")]
+            pub(super) struct Row { $($fields)* }
+        }
+    };
+}
+
+version! { first, a: i32, b: i32 }
+version! { again, a: i32, b: i32 }
+version! { swapped, b: i32, a: i32 }
+version! { more, a: i32, b: i32, #[serde(default)] c: i32 }
+version! { wider, a: i32, b: i64 }
+version! { optional, a: i32, b: Option<i32> }
+
+#[test]
+fn a_type_with_other_fields_is_another() {
+    let first = probe::shape::<first::Row>().digest;
+    assert_eq!(first, probe::shape::<again::Row>().digest);
+    let others = [
+        probe::shape::<swapped::Row>().digest,
+        probe::shape::<more::Row>().digest,
+        probe::shape::<wider::Row>().digest,
+        probe::shape::<optional::Row>().digest,
+        probe::shape::<(first::Row, i32)>().digest,
+        probe::shape::<Vec<first::Row>>().digest,
+    ];
+    assert!(!others.contains(&first));
+    let holds = |shape: [u8; 32]| others.iter().filter(|other| **other == shape).count();
+    assert!(others.iter().all(|other| holds(*other) == 1));
+    for (codec, name) in CODECS
+        .into_iter()
+        .zip(["MessagePack with names", "postcard"])
+    {
+        let parts = ["a value", name, type_name::<first::Row>()];
+        let parts = parts.iter().map(|part| part.as_bytes());
+        let format = FORMAT.to_le_bytes();
+        let parts = parts.chain([&first[..], &format[..]]);
+        assert_eq!(fingerprint::<first::Row>(codec), codec::fingerprint(parts));
+    }
+}
+
 #[test]
 fn a_type_that_lost_a_value_is_warned_of_once() {
     // The second time takes the other way through the set of types.

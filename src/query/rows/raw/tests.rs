@@ -126,12 +126,9 @@ mod postgres {
     #[test]
     fn rows_without_columns_are_bounded() {
         let sealed = |rows: u64| {
-            let none: (
-                Vec<(Option<&str>, Option<u32>)>,
-                _,
-                Vec<Option<codec::Bytes<'_>>>,
-            ) = (Vec::new(), rows, Vec::new());
-            codec::seal(raw_bytes::fingerprint::<Pg>(), &none).unwrap()
+            let columns: Vec<(Option<&str>, Option<u32>)> = Vec::new();
+            let cells: Vec<Option<codec::Bytes<'_>>> = Vec::new();
+            codec::seal(raw_bytes::fingerprint::<Pg>(), &(columns, rows, cells)).unwrap()
         };
         assert_eq!(RawRows::<Pg>::decode(&sealed(3)).unwrap().rows, 3);
         assert!(RawRows::<Pg>::decode(&sealed(u64::MAX)).is_none());

@@ -110,6 +110,14 @@ pub(super) const RULES: &[Mutant] = &[
         servers: false,
     },
     Mutant {
+        name: "a-value-of-other-fields-is-a-miss",
+        file: VALUE,
+        find: "parts.chain([&shape[..], &FORMAT",
+        replace: "parts.chain([&shape[..0], &FORMAT",
+        tests: LIB,
+        servers: false,
+    },
+    Mutant {
         name: "a-field-that-is-never-written-does-not-come-back",
         file: VALUE,
         find: "    let Some(unseen) = digester.unseen() else {\n        return false;\n    };\n",
