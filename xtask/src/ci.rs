@@ -10,12 +10,13 @@ use crate::servers::Kind;
 use crate::workspace::cargo;
 use crate::{layers, process, setup, test};
 
-const PACKAGES: [&str; 6] = [
+const PACKAGES: [&str; 7] = [
     "diesel-cache",
     "diesel-cache-derive",
     "diesel-cache-databases",
     "diesel-cache-faults",
     "diesel-cache-soak",
+    "diesel-cache-stores",
     "xtask",
 ];
 

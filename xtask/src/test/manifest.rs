@@ -203,6 +203,7 @@ fn subject(package: &'static str, doc: bool, name: &str) -> &'static str {
         (None, "diesel-cache-derive") => "derive",
         (None, "diesel-cache-databases") => "databases, any",
         (None, "diesel-cache-faults") => "faults",
+        (None, "diesel-cache-stores") => "stores",
         (None, "diesel-cache-soak") => "soak",
         (None, other) => other,
     }

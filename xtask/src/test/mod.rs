@@ -26,10 +26,14 @@ const PACKAGES: &[&str] = &[
     "diesel-cache-databases",
     "diesel-cache-faults",
     "diesel-cache-soak",
+    "diesel-cache-stores",
     "xtask",
 ];
 /// The packages that have tests of databases.
 const DATABASE_PACKAGES: &[&str] = &["diesel-cache", "diesel-cache-databases"];
+
+/// Names Valkey's program, where there is one.
+const VALKEY: &str = "CACHE_TEST_VALKEY";
 
 /// Runs the tests; `args` go to every test binary.
 pub(crate) fn command(only: Option<Database>, args: &[String]) -> Result<ExitCode> {
@@ -76,6 +80,17 @@ fn run(
     let mut words = vec!["test", "--no-fail-fast", "--package", package];
     if only.is_some() {
         words.extend(["--lib", "--tests"]);
+    }
+    let has_valkey = servers
+        .environment()
+        .iter()
+        .any(|(name, _)| *name == VALKEY);
+    if package == "diesel-cache-stores" {
+        if has_valkey {
+            words.extend(["--features", "valkey"]);
+        } else {
+            println!("\nValkey is not tested: there is no `valkey-server`, and no {VALKEY}");
+        }
     }
     words.push("--");
     let filter = only.map(|database| format!("{}::", database.segment()));
