@@ -7,9 +7,15 @@
 #![allow(clippy::unwrap_used, reason = "a test's support fails the test")]
 #![allow(missing_docs, reason = "a test's support")]
 
-use std::time::Duration;
+mod watch;
+
+pub use self::watch::Watch;
+
+use std::time::{Duration, Instant};
 
 use diesel_cache::backend::{RedisBackend, RedisOptions};
+use diesel_cache::entry::{Entry, Payload, Vector};
+use diesel_cache::tag::Tag;
 
 /// A store of the test run's: `CACHE_TEST_…`.
 ///
@@ -47,4 +53,34 @@ pub fn joined(scheme: &str, urls: &str, path: &str) -> String {
     });
     let hosts: Vec<_> = hosts.collect();
     format!("{scheme}://{}{path}", hosts.join(","))
+}
+
+/// An entry that lives for an hour.
+#[must_use]
+pub fn entry(tags: &[Tag], vector: Vector, bytes: &[u8]) -> Entry {
+    let hour = Duration::from_secs(3600);
+    let ends = Instant::now() + hour;
+    Entry {
+        tags: tags.into(),
+        vector,
+        payload: Payload::Bytes(bytes.into()),
+        weight: bytes.len(),
+        expires_at: ends,
+        lifetime: hour,
+        stale_until: ends,
+        not_after: None,
+        removed_with: [].into(),
+    }
+}
+
+/// Waits until something is so.
+///
+/// # Panics
+/// If it is not after a minute.
+pub fn until(what: &str, mut ready: impl FnMut() -> bool) {
+    let limit = Instant::now() + Duration::from_secs(60);
+    while !ready() {
+        assert!(Instant::now() < limit, "not after a minute: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }

@@ -32,6 +32,12 @@ const PACKAGES: &[&str] = &[
 /// The packages that have tests of databases.
 const DATABASE_PACKAGES: &[&str] = &["diesel-cache", "diesel-cache-databases"];
 
+/// What is repeated less often than by default: the full numbers take minutes. Set by hand, they
+/// stay.
+const SHORTENED: &[(&str, &str)] = &[
+    ("CACHE_TEST_ENTRIES", "100000"),
+    ("CACHE_TEST_INVALIDATIONS", "100000"),
+];
 /// Names Valkey's program, where there is one.
 const VALKEY: &str = "CACHE_TEST_VALKEY";
 
@@ -99,6 +105,11 @@ fn run(
     println!("\n$ cargo {}", words.join(" ").trim_end_matches(" --"));
     let mut command = workspace::cargo(&words);
     command.envs(servers.environment());
+    for (name, value) in SHORTENED {
+        if std::env::var_os(name).is_none() {
+            command.env(name, value);
+        }
+    }
     if std::io::stdout().is_terminal() {
         command.env("CARGO_TERM_COLOR", "always");
     }
