@@ -10,7 +10,6 @@ use crate::bypass::Bypass;
 use crate::cache::Cache;
 use crate::catalogue::{Reads, Writes};
 use crate::connection::hooks::{Due, Hooks};
-use crate::connection::introspect::SessionInfo;
 use crate::connection::returned::{self, Returned};
 use crate::connection::simulated::{Effect, Simulation, Standing};
 use crate::connection::told;
@@ -19,7 +18,7 @@ use crate::connection::unresolved::{
     dialect_of_url, is_type_lookup, takes_marks_away, unidentified, unresolved,
 };
 use crate::database::TagSpace;
-use crate::database_state::{Database, Governed, Watch};
+use crate::database_state::{Database, Watch};
 use crate::dependencies::watch;
 use crate::dialect::Dialect;
 use crate::event::Source;
@@ -27,9 +26,10 @@ use crate::footprint::{self, Name, Session, Step, Target, WriteKind};
 use crate::invalidate::{Guard, SessionName};
 use crate::resolve::Resolved;
 use crate::signal::Hook;
-use crate::token::Opening;
 
+mod announce;
 mod observe;
+mod session;
 
 /// With more temporary relations than this, any name may be one.
 const MOST_TEMPORARIES: usize = 1000;
@@ -283,17 +283,6 @@ impl Tracker {
         self.watch.as_ref()
     }
 
-    /// Whether the database is one that only this connection names so.
-    pub(crate) fn is_private(&self) -> bool {
-        let database = self.database.as_ref();
-        database.is_some_and(|database| database.id.is_private())
-    }
-
-    /// What the session is called; without a name there is no evidence to be had of its end.
-    pub(crate) fn set_session(&mut self, session: Option<SessionName>) {
-        self.session = session;
-    }
-
     /// Whether the server is a standby now.
     pub(crate) fn set_standby(&mut self, standby: bool) {
         self.standby = standby;
@@ -302,41 +291,6 @@ impl Tracker {
     fn dialect(&self) -> Option<Dialect> {
         let known = self.database.as_ref().map(|database| database.dialect);
         known.or(self.hint)
-    }
-
-    /// What the database said of the session.
-    pub(crate) fn identify(&mut self, dialect: Dialect, info: SessionInfo) {
-        let database = self.cache.database(info.database, dialect);
-        self.looked_at = info.looked_at;
-        // The same database in memory keeps its name when it is asked again.
-        if self
-            .database
-            .as_ref()
-            .is_none_or(|known| known.id.tags != database.id.tags)
-        {
-            self.database = Some(database);
-        }
-        // rule: a-session-that-answers-is-not-at-work-for-another
-        // Whatever an earlier session of the same name was asked is over.
-        if let (None, Some(session)) = (&self.session, &info.session) {
-            self.cache.core().resolve(session);
-        }
-        self.session = info.session.map(SessionName::of_a_server);
-        self.watch = self.database.as_ref().map(|known| known.watch(&info.user));
-        self.standby = info.standby;
-        self.attached = info.attached;
-        // MySQL cannot list its temporary tables.
-        if dialect != Dialect::Mysql {
-            self.temporary = info.temporary;
-            self.temporary_views = info.temporary_views;
-            self.temporary_unknown = false;
-        }
-        self.transaction
-            .identify(dialect, info.isolation, info.settings);
-        // rule: what-cannot-be-followed-loses-track
-        if info.untrackable {
-            self.transaction.lose_track();
-        }
     }
 
     /// The digest of the session's state.
@@ -575,39 +529,6 @@ impl Tracker {
 
     fn space(&self) -> Option<TagSpace> {
         self.database.as_ref().map(|database| database.id.tags)
-    }
-
-    /// Announces what the open transaction is about to commit. Returns whether it may.
-    // rule: a-write-that-cannot-be-announced-is-aborted
-    pub(crate) fn announce(&mut self) -> bool {
-        let core = self.cache.core();
-        if !core.aborts() {
-            return true;
-        }
-        let writes = self.transaction.pending();
-        if writes.is_empty() {
-            return true;
-        }
-        let database = self.database.as_ref();
-        let seen = database.and_then(|database| database.opening());
-        let guard = self.quarantine(writes, None, seen);
-        if !guard.is_acknowledged() {
-            guard.restore();
-            return false;
-        }
-        self.announced = Some(guard);
-        true
-    }
-
-    fn quarantine(
-        &self,
-        writes: Writes,
-        governed: Option<Governed>,
-        seen: Option<Opening>,
-    ) -> Guard {
-        let session = self.session.clone();
-        let core = self.cache.core();
-        core.quarantine(writes, self.space(), session, governed, seen)
     }
 }
 

@@ -53,7 +53,10 @@ const POSTGRES: &str = "\
         UNION ALL SELECT 19, oid::bigint, (rolsuper::int + 2 * rolbypassrls::int \
                     + 4 * rolinherit::int)::text::xid FROM pg_roles \
         UNION ALL SELECT 20, oid::bigint, xmin FROM pg_event_trigger \
-        UNION ALL SELECT 21, oid::bigint, xmin FROM pg_amproc WHERE oid >= 16384) \
+        UNION ALL SELECT 21, oid::bigint, xmin FROM pg_amproc WHERE oid >= 16384 \
+        UNION ALL SELECT 22, a.attrelid::bigint * 2048 + a.attnum, a.xmin FROM pg_attribute a \
+                    JOIN pg_class c ON c.oid = a.attrelid \
+                   WHERE c.relkind = 'c' AND c.oid >= 16384 AND a.attnum > 0) \
     SELECT pg_is_in_recovery()::int::text, \
            (SELECT concat(count(*), ' ', sum(hashtextextended(concat_ws(' ', oid, relnamespace, \
                     relkind, relowner, relrowsecurity, relforcerowsecurity, relispartition, \

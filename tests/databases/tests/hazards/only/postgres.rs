@@ -1051,3 +1051,44 @@ fn others_are_read_while_one_table_is_written() {
     run(&mut one, "COMMIT");
     assert_eq!(read_others(&mut two).1, HIT);
 }
+
+#[test]
+fn sessions_in_different_time_zones_meet_in_one_database() {
+    let rig = Rig::new();
+    let zones: Vec<Conn> = ["UTC", "Asia/Kathmandu"]
+        .into_iter()
+        .map(|zone| {
+            let mut conn = rig.plain();
+            run(&mut conn, &format!("SET TIME ZONE '{zone}'"));
+            rig.cache.attach(&mut conn).unwrap();
+            conn
+        })
+        .collect();
+    let [mut reader, mut writer] = <[Conn; 2]>::try_from(zones).ok().unwrap();
+    rig.warm(&mut reader);
+    rename(&mut writer, "elsewhere").unwrap();
+    rig.invalidated(&mut reader);
+}
+
+#[test]
+fn hazard_16_a_composite_type_changed_elsewhere() {
+    let cache = diesel_cache::Cache::builder()
+        .catalogue_interval(Duration::ZERO)
+        .build()
+        .unwrap();
+    let rig = Rig::with(cache);
+    let mut plain = rig.plain();
+    run(
+        &mut plain,
+        "CREATE TYPE place AS (x INTEGER); \
+         CREATE TABLE spots (id INTEGER PRIMARY KEY, at place); \
+         INSERT INTO spots VALUES (1, ROW(7))",
+    );
+    let mut conn = rig.conn();
+    let spots = "SELECT at::text AS name FROM spots";
+    assert_eq!(read_sql(&mut conn, spots).1, MISS);
+    assert_eq!(read_sql(&mut conn, spots).1, HIT);
+    run(&mut plain, "ALTER TYPE place ADD ATTRIBUTE y INTEGER");
+    let (rows, outcome) = read_sql(&mut conn, spots);
+    assert_eq!((rows, outcome), (vec!["(7,)".to_owned()], MISS));
+}
