@@ -37,6 +37,7 @@ struct Shared {
     /// Why the last attempt failed.
     problem: Mutex<Option<Failure>>,
     /// Nodes that were told of, besides those of the URL.
+    #[cfg(any(feature = "redis-cluster", feature = "redis-sentinel"))]
     learned: Mutex<Vec<Place>>,
 }
 
@@ -46,6 +47,7 @@ impl Manager {
             target,
             age: AtomicU64::new(0),
             problem: Mutex::default(),
+            #[cfg(any(feature = "redis-cluster", feature = "redis-sentinel"))]
             learned: Mutex::default(),
         }))
     }

@@ -35,6 +35,42 @@ pub(super) struct Pool {
     next: OnceLock<Box<Pool>>,
 }
 
+/// The threads that make connections: few for all pools of a process, and others for a child.
+struct Threads {
+    process: u32,
+    pool: Arc<ScheduledThreadPool>,
+    next: OnceLock<Box<Threads>>,
+}
+
+impl Threads {
+    // rule: pools-share-their-threads
+    fn current() -> Arc<ScheduledThreadPool> {
+        static FIRST: OnceLock<Box<Threads>> = OnceLock::new();
+        let process = std::process::id();
+        let mut place = &FIRST;
+        loop {
+            let threads = place.get_or_init(|| Box::new(Self::new(process)));
+            if threads.process == process {
+                return Arc::clone(&threads.pool);
+            }
+            place = &threads.next;
+        }
+    }
+
+    fn new(process: u32) -> Self {
+        // One store that does not answer must not keep all others waiting.
+        let pool = ScheduledThreadPool::builder()
+            .num_threads(2)
+            .thread_name_pattern("diesel-cache-redis-{}")
+            .build();
+        Self {
+            process,
+            pool: Arc::new(pool),
+            next: OnceLock::new(),
+        }
+    }
+}
+
 /// Says so when connections cannot be made, at the first failure of each kind.
 #[derive(Debug, Default)]
 struct Log(std::sync::Mutex<Option<Failure>>);
@@ -78,17 +114,13 @@ impl Pools {
 impl Pool {
     fn new(target: &Arc<Target>, size: u32, process: u32) -> Self {
         let manager = Manager::new(Arc::clone(target));
-        let threads = ScheduledThreadPool::builder()
-            .num_threads(1)
-            .thread_name_pattern("diesel-cache-redis-{}")
-            .build();
         let pool = r2d2::Pool::builder()
             .max_size(size)
             .min_idle(Some(0))
             .test_on_check_out(false)
             // How long r2d2 waits between two attempts goes by half of this.
             .connection_timeout(target.connect_timeout.saturating_mul(2))
-            .thread_pool(Arc::new(threads))
+            .thread_pool(Threads::current())
             .error_handler(Box::<Log>::default())
             .build_unchecked(manager.clone());
         Self {
