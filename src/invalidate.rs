@@ -61,6 +61,8 @@ pub(crate) struct Guard {
     tags: Vec<Tag>,
     space: Option<TagSpace>,
     session: Option<SessionName>,
+    /// The opening in which the catalogue was read that told what is written.
+    seen: Option<Opening>,
     /// Keeps newer catalogues from being read by while an older one governs the write.
     governed: Option<Governed>,
     /// Whether the store has answered that it has all of it.
@@ -101,6 +103,7 @@ impl Core {
             tags,
             space,
             session,
+            seen,
             governed,
             acknowledged: false,
             owed: true,
@@ -109,12 +112,8 @@ impl Core {
         if self.is_shared() {
             self.shared.begin(guard.writer, space, announced);
         }
-        if !announced {
-            // rule: a-write-that-is-not-announced-goes-by-the-gate
-            let known = guard.space.and_then(|space| self.opening(space));
-            guard.widen_unless(known.is_some() && known == seen);
-        } else {
-            guard.announce(seen);
+        if announced {
+            guard.announce();
         }
         guard
     }
@@ -162,7 +161,6 @@ impl Core {
                 if self.is_shared() {
                     self.shared.acknowledge(guard.writer, None);
                 }
-                self.shared.withhold(guard.writer, &guard.tags);
                 None
             }
         }
@@ -333,19 +331,36 @@ impl Core {
 
 impl Guard {
     /// Announces what is about to be written.
-    fn announce(&mut self, seen: Option<Opening>) {
+    fn announce(&mut self) {
         let core = Arc::clone(&self.core);
         let known = core.put_under_quarantine(self);
         self.acknowledged = known.is_some();
-        let Some(known) = known.filter(|_| core.is_shared()) else {
+        let Some(known) = known else {
+            self.widen_unless_known();
+            core.shared.withhold(self.writer, &self.tags);
             return;
         };
+        if !core.is_shared() {
+            return;
+        }
         if let Some(space) = self.space {
             core.learn_opening(space, known.opening);
         }
-        if self.widen_unless(known.opening.is_some() && known.opening == seen) {
+        if self.widen_unless(known.opening.is_some() && known.opening == self.seen) {
             self.acknowledged = core.put_under_quarantine(self).is_some();
+            if !self.acknowledged {
+                core.shared.withhold(self.writer, &self.tags);
+            }
         }
+    }
+
+    /// Makes it a write of everything, unless its catalogue is current as far as this process
+    /// knows: nobody has acknowledged it.
+    // rule: a-write-that-is-not-announced-goes-by-the-gate
+    fn widen_unless_known(&mut self) {
+        let known = self.space.and_then(|space| self.core.opening(space));
+        let current = known.is_some() && known == self.seen;
+        self.widen_unless(current || !self.core.is_shared());
     }
 
     /// Makes it a write of everything, unless the catalogue that told what it writes is known
@@ -377,7 +392,8 @@ impl Guard {
         self.writes.merge(&writes);
         if self.writes != before {
             self.tags = write_tags(&self.writes, self.space);
-            self.announce(seen);
+            self.seen = seen;
+            self.announce();
         }
         self
     }
@@ -389,6 +405,9 @@ impl Guard {
 
     fn settle(&mut self, source: Source) {
         self.owed = false;
+        if !self.acknowledged {
+            self.widen_unless_known();
+        }
         let core = &self.core;
         core.close_if_changed(&self.writes, self.space);
         let tags = std::mem::take(&mut self.tags);
@@ -429,7 +448,7 @@ impl Drop for Guard {
         };
         // rule: an-unknown-outcome-is-quarantined-at-any-level
         if !self.core.announces(self) {
-            self.core.put_under_quarantine(self);
+            self.announce();
         }
         self.core
             .orphans

@@ -72,8 +72,10 @@ where
         }
     }
     core.shared.attach(space);
-    if !core.shared.knows(space) {
-        core.beat();
+    // From here on no gate opens without this process; what it knew before may be older.
+    // rule: what-is-known-is-asked-after-the-mark
+    if core.beat().is_none() {
+        core.learn_opening(space, None);
     }
 }
 

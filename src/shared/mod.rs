@@ -80,11 +80,6 @@ impl Shared {
         self.bypasses.store(bypasses, Ordering::SeqCst);
     }
 
-    /// Whether it is known how the gate of a database stands.
-    pub(crate) fn knows(&self, space: TagSpace) -> bool {
-        self.state().openings.contains_key(&space)
-    }
-
     /// The store is in that epoch.
     pub(crate) fn learn(&self, epoch: Epoch) {
         self.state().epoch = Some(epoch);
