@@ -75,15 +75,12 @@ impl Kind {
     /// Among those that were lately: all is healed, and the cache should be back.
     pub(crate) const CALM: u32 = 1 << 30;
 
-    /// Those in which the store cannot be reached for a while.
-    pub(crate) const CUTS_OFF: u32 = Self::StoreKill.bit()
-        | Self::StoreRestore.bit()
-        | Self::StoreStop.bit()
+    /// Those in which the store cannot be reached for a while, and still has its entries afterwards.
+    pub(crate) const CUTS_OFF: u32 = Self::StoreStop.bit()
         | Self::StorePause.bit()
         | Self::ProxyDrop.bit()
         | Self::ProxyDelay.bit()
-        | Self::ProxyCut.bit()
-        | Self::Failover.bit();
+        | Self::ProxyCut.bit();
 
     /// How long after its end a fault counts as lately.
     pub(crate) const AFTERMATH: Duration = Duration::from_secs(2);

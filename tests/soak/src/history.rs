@@ -16,7 +16,6 @@
 use std::collections::VecDeque;
 
 use crate::event::{Event, Fate, Found, Keys, Origin, Time, Value, Verdict};
-use crate::fault::Kind;
 use crate::layout::{KEYS, Key};
 use crate::tally::{Tally, Violation};
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use diesel_cache::backend::{Acknowledged, CacheBackend, Standing};
+use diesel_cache::backend::{Acknowledged, CacheBackend, Standing, Writer};
 use diesel_cache::database::TagSpace;
 use diesel_cache::entry::Entry;
 use diesel_cache::error::BackendError;
@@ -22,7 +22,8 @@ const IMPATIENCE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(crate) struct Broken {
     what: Sabotage,
-    epoch: Mutex<Option<Epoch>>,
+    /// How the store stood last.
+    standing: Mutex<Option<Standing>>,
     /// The tokens behind the counters.
     real: Mutex<HashMap<(Tag, u8), Token>>,
     /// The quarantines that were not lifted yet.
@@ -36,7 +37,7 @@ impl Broken {
         let what = what.filter(|what| *what != Sabotage::Incarnation)?;
         let broken = Arc::new(Self {
             what,
-            epoch: Mutex::default(),
+            standing: Mutex::default(),
             real: Mutex::default(),
             held: Mutex::default(),
         });
@@ -66,14 +67,19 @@ impl Broken {
     }
 
     /// What is said instead of a quarantine being made.
-    pub(crate) fn acknowledged(&self, writer: WriterId, tags: &[Tag]) -> Option<Acknowledged> {
+    pub(crate) fn acknowledged(&self, writer: &Writer<'_>, tags: &[Tag]) -> Option<Acknowledged> {
         match self.what {
-            Sabotage::Quarantine => Some(Acknowledged {
-                epoch: lock(&self.epoch).unwrap_or(Epoch::LASTING),
-                opening: None,
-            }),
+            Sabotage::Quarantine => {
+                let standing = lock(&self.standing);
+                let standing = standing.as_ref();
+                let opening = standing.zip(writer.space);
+                Some(Acknowledged {
+                    epoch: standing.map_or(Epoch::LASTING, |standing| standing.epoch),
+                    opening: opening.and_then(|(standing, space)| standing.opening(space)),
+                })
+            }
             Sabotage::Lift => {
-                lock(&self.held).insert(writer, (Instant::now(), tags.to_vec()));
+                lock(&self.held).insert(writer.id, (Instant::now(), tags.to_vec()));
                 None
             }
             _ => None,
@@ -91,7 +97,6 @@ impl Broken {
         mut standing: Standing,
         spaces: &[TagSpace],
     ) -> Result<Standing, BackendError> {
-        *lock(&self.epoch) = Some(standing.epoch);
         if self.what == Sabotage::Gate {
             for space in spaces {
                 if standing.opening(*space).is_none() {
@@ -101,6 +106,7 @@ impl Broken {
                 }
             }
         }
+        *lock(&self.standing) = Some(standing.clone());
         Ok(standing)
     }
 

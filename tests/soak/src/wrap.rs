@@ -82,7 +82,7 @@ impl CacheBackend for Wrapped {
         self.armed.at(Point::BeforeQuarantine);
         self.armed.during(Point::InQuarantine);
         let broken = self.broken.as_ref();
-        let done = match broken.and_then(|broken| broken.acknowledged(writer.id, tags)) {
+        let done = match broken.and_then(|broken| broken.acknowledged(writer, tags)) {
             Some(said) => Ok(said),
             None => self.to.quarantine(writer, tags),
         };

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 
 use crate::event::Value;
 use crate::fault::Kind;
-use crate::layout::{self, TABLES, name};
+use crate::layout::{self, name};
 use crate::options::{Database, Options};
 
 /// How the coordinator's own sessions are named, so that no fault meets them.
@@ -104,19 +104,15 @@ impl Db {
         }
     }
 
-    /// Locks all rows until the result is dropped: statements that write wait.
-    pub(super) fn lock_rows(&self) -> Result<Locked, String> {
+    /// Locks all rows of a table until the result is dropped: statements that write them wait.
+    pub(super) fn lock_rows(&self, table: usize) -> Result<Locked, String> {
         let mut direct = self.direct();
         match self.kind {
             Database::Sqlite => direct.run("BEGIN IMMEDIATE")?,
             Database::Postgres | Database::Mariadb => {
+                let name = name(table);
                 direct.run("BEGIN")?;
-                for table in 0..TABLES {
-                    direct.run(&format!(
-                        "SELECT id FROM {} ORDER BY id FOR UPDATE",
-                        name(table)
-                    ))?;
-                }
+                direct.run(&format!("SELECT id FROM {name} ORDER BY id FOR UPDATE"))?;
             }
         }
         Ok(Locked(direct))

@@ -12,6 +12,7 @@ use crate::coordinator::store::Store;
 use crate::coordinator::timeline::Timeline;
 use crate::coordinator::workers::{Slot, Workers};
 use crate::fault::Kind;
+use crate::layout::TABLES;
 use crate::options::Options;
 use crate::points::{How, Point};
 
@@ -86,8 +87,8 @@ impl World<'_> {
                 let mut slot = self.workers.slot(number);
                 if chance.percent(50) {
                     // Its statements go on without it once they get their locks.
-                    let locked = self.db.lock_rows()?;
-                    pause(chance, 20, 100);
+                    let locked = self.db.lock_rows(chance.below(TABLES))?;
+                    pause(chance, 50, 400);
                     slot.kill();
                     pause(chance, 50, 400);
                     drop(locked);
@@ -113,8 +114,8 @@ impl World<'_> {
                 Ok(())
             }
             Kind::DbCut => {
-                let locked = self.db.lock_rows()?;
-                pause(chance, 20, 100);
+                let locked = self.db.lock_rows(chance.below(TABLES))?;
+                pause(chance, 50, 400);
                 self.db.cut();
                 pause(chance, 100, 800);
                 drop(locked);
@@ -128,19 +129,6 @@ impl World<'_> {
         }
     }
 
-    /// A worker ends or stops at the next point. Returns whether it came by there.
-    fn meet(&self, slot: &mut Slot, how: How, points: &mut usize) -> bool {
-        let point = Point::ALL[*points % Point::ALL.len()];
-        *points += 1;
-        let met = slot.meet(how, point);
-        if met {
-            let name = format!("{} {}", how.name(), point.name());
-            let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
-            *met.entry(name).or_default() += 1;
-        }
-        met
-    }
-
     /// A worker is stopped somewhere, and the world goes on without it.
     fn stop_writer(
         &self,
@@ -148,29 +136,53 @@ impl World<'_> {
         chance: &mut Chance,
         points: &mut usize,
     ) -> Result<(), String> {
+        let may_lose = |kind: &Kind| matches!(kind, Kind::FlushAll | Kind::StoreKill);
+        let may_lose = self.options.faults.iter().any(may_lose);
         let mut slot = self.workers.slot(number);
-        let at_point = chance.percent(70);
-        if at_point {
-            if !self.meet(&mut slot, How::Stop, points) {
-                return Ok(());
+        // In the middle of a commit, the store forgets that it was announced.
+        if may_lose && chance.percent(40) {
+            if self.meet_at(&mut slot, How::Stop, Point::AfterQuarantine) {
+                self.store.lose(chance)?;
+                pause(chance, 100, 1500);
+                slot.go_on();
+                if chance.percent(60) {
+                    // It hears no more of what it sends now.
+                    thread::sleep(Duration::from_micros(chance.between(100, 2500)));
+                    slot.kill();
+                    slot.restart()?;
+                }
             }
-        } else {
+            return Ok(());
+        }
+        if chance.percent(30) {
             slot.stop();
+        } else if !self.meet(&mut slot, How::Stop, points) {
+            return Ok(());
         }
         pause(chance, 1, 100);
-        let may_lose = |kind: &Kind| matches!(kind, Kind::FlushAll | Kind::StoreKill);
-        if self.options.faults.iter().any(may_lose) && chance.percent(60) {
+        if may_lose && chance.percent(50) {
             self.store.lose(chance)?;
         }
         pause(chance, 100, 1200);
         slot.go_on();
-        if at_point && chance.percent(30) {
-            // What it sends now, it never hears of.
-            thread::sleep(Duration::from_micros(chance.between(0, 3000)));
-            slot.kill();
-            slot.restart()?;
-        }
         Ok(())
+    }
+
+    /// A worker ends or stops at the next point. Returns whether it came by there.
+    fn meet(&self, slot: &mut Slot, how: How, points: &mut usize) -> bool {
+        let point = Point::ALL[*points % Point::ALL.len()];
+        *points += 1;
+        self.meet_at(slot, how, point)
+    }
+
+    fn meet_at(&self, slot: &mut Slot, how: How, point: Point) -> bool {
+        let met = slot.meet(how, point);
+        if met {
+            let name = format!("{} {}", how.name(), point.name());
+            let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
+            *met.entry(name).or_default() += 1;
+        }
+        met
     }
 }
 

@@ -1,6 +1,7 @@
 use smallvec::smallvec;
 
 use super::*;
+use crate::fault::Kind;
 
 const A: Key = Key(0);
 const B: Key = Key(1);
