@@ -509,6 +509,8 @@ impl CacheBackend for Reference {
             gate.epoch = Epoch::fresh();
             gate.testified.clear();
         }
+        // What was closed is known from then on.
+        gate.known.extend(space);
         match space.filter(|_| !self.breaks(Rule::ClosingsSpareOthers)) {
             Some(space) => {
                 gate.open.remove(&space);
