@@ -10,11 +10,12 @@ use crate::servers::Kind;
 use crate::workspace::cargo;
 use crate::{layers, process, setup, test};
 
-const PACKAGES: [&str; 7] = [
+const PACKAGES: [&str; 8] = [
     "diesel-cache",
     "diesel-cache-derive",
     "diesel-cache-databases",
     "diesel-cache-faults",
+    "diesel-cache-model",
     "diesel-cache-soak",
     "diesel-cache-stores",
     "xtask",
@@ -33,7 +34,11 @@ pub(crate) fn command(no_test: bool) -> Result<ExitCode> {
     }
     steps.step("layers", || Ok(layers::command()? == ExitCode::SUCCESS))?;
     let docs: [&[&str]; 2] = [
-        &["diesel-cache", "--features", "conformance,sqlite,r2d2,test"],
+        &[
+            "diesel-cache",
+            "--features",
+            "conformance,sqlite,r2d2,redis,redis-cluster,redis-sentinel,tls,test",
+        ],
         &["diesel-cache-derive"],
     ];
     for words in docs {
