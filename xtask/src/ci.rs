@@ -21,6 +21,9 @@ const PACKAGES: [&str; 8] = [
     "xtask",
 ];
 
+/// The features of shared stores.
+const STORE: &str = "redis,redis-cluster,redis-sentinel,tls";
+
 /// Runs every check, also after one has failed, and then the tests.
 pub(crate) fn command(no_test: bool) -> Result<ExitCode> {
     setup::ensure(Kind::ALL)?;
@@ -32,6 +35,16 @@ pub(crate) fn command(no_test: bool) -> Result<ExitCode> {
         let clippy = ["clippy", "--package", package, "--all-targets", "--"];
         steps.cargo(&format!("clippy {package}"), deny_warnings(&clippy))?;
     }
+    let store = [
+        "clippy",
+        "--package",
+        "diesel-cache",
+        "--all-targets",
+        "--features",
+        STORE,
+        "--",
+    ];
+    steps.cargo("clippy of the store", deny_warnings(&store))?;
     steps.step("layers", || Ok(layers::command()? == ExitCode::SUCCESS))?;
     let docs: [&[&str]; 2] = [
         &[

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use crate::process::Ended;
 
-use super::DATABASE_PACKAGES;
 use super::output::{Binary, Output, Verdict};
 
 /// A database that tests are about.
@@ -190,9 +189,14 @@ impl Manifest {
     }
 }
 
+/// Whether a suite has tests of databases.
+fn is_of_databases(suite: &str) -> bool {
+    suite == "diesel-cache" || suite.starts_with("diesel-cache-databases")
+}
+
 /// What a test counts as.
 fn subject(package: &'static str, doc: bool, name: &str) -> &'static str {
-    let database = match DATABASE_PACKAGES.contains(&package) && !doc {
+    let database = match is_of_databases(package) && !doc {
         true => Database::of_test(name),
         false => None,
     };
@@ -205,6 +209,7 @@ fn subject(package: &'static str, doc: bool, name: &str) -> &'static str {
         (None, "diesel-cache-faults") => "faults",
         (None, "diesel-cache-stores") => "stores",
         (None, "diesel-cache-soak") => "soak",
+        (None, "diesel-cache-model") => "model",
         (None, other) => other,
     }
 }

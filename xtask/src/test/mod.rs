@@ -19,18 +19,54 @@ pub(crate) use self::manifest::Database;
 use self::manifest::{Manifest, Scope};
 pub(crate) use self::output::Output;
 
-/// The packages whose tests there are.
-const PACKAGES: &[&str] = &[
-    "diesel-cache",
-    "diesel-cache-derive",
-    "diesel-cache-databases",
-    "diesel-cache-faults",
-    "diesel-cache-soak",
-    "diesel-cache-stores",
-    "xtask",
+/// Tests that are run in one go.
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    package: &'static str,
+    /// What the report calls it.
+    name: &'static str,
+    words: &'static [&'static str],
+    environment: &'static [(&'static str, &'static str)],
+    /// Whether it has tests of databases.
+    databases: bool,
+}
+
+const fn all_of(package: &'static str) -> Run {
+    Run {
+        package,
+        name: package,
+        words: &[],
+        environment: &[],
+        databases: false,
+    }
+}
+
+/// All of the tests there are.
+const RUNS: &[Run] = &[
+    Run {
+        words: &["--features", "redis,redis-cluster,redis-sentinel,tls"],
+        databases: true,
+        ..all_of("diesel-cache")
+    },
+    all_of("diesel-cache-derive"),
+    Run {
+        databases: true,
+        ..all_of("diesel-cache-databases")
+    },
+    // The same comparisons, with two caches that share a store.
+    Run {
+        name: "diesel-cache-databases, redis",
+        words: &["--test", "differential"],
+        environment: &[("CACHE_TEST_STORE", "redis"), ("CACHE_TEST_STEPS", "300")],
+        databases: true,
+        ..all_of("diesel-cache-databases")
+    },
+    all_of("diesel-cache-faults"),
+    all_of("diesel-cache-model"),
+    all_of("diesel-cache-soak"),
+    all_of("diesel-cache-stores"),
+    all_of("xtask"),
 ];
-/// The packages that have tests of databases.
-const DATABASE_PACKAGES: &[&str] = &["diesel-cache", "diesel-cache-databases"];
 
 /// What is repeated less often than by default: the full numbers take minutes. Set by hand, they
 /// stay.
@@ -51,12 +87,8 @@ pub(crate) fn command(only: Option<Database>, args: &[String]) -> Result<ExitCod
         None if args.is_empty() => Scope::Everything,
         None => Scope::Filtered,
     });
-    let packages = match only {
-        Some(_) => DATABASE_PACKAGES,
-        None => PACKAGES,
-    };
-    for package in packages {
-        run(package, only, args, &servers, &mut manifest)?;
+    for one in RUNS.iter().filter(|run| only.is_none() || run.databases) {
+        run(one, only, args, &servers, &mut manifest)?;
     }
     drop(servers);
     println!("\n{manifest}");
@@ -76,22 +108,23 @@ fn kinds(only: Option<Database>) -> Vec<Kind> {
 }
 
 fn run(
-    package: &'static str,
+    one: &Run,
     only: Option<Database>,
     args: &[String],
     servers: &Servers,
     manifest: &mut Manifest,
 ) -> Result<()> {
     // All of a package's binaries, even after one has failed.
-    let mut words = vec!["test", "--no-fail-fast", "--package", package];
-    if only.is_some() {
+    let mut words = vec!["test", "--no-fail-fast", "--package", one.package];
+    words.extend(one.words);
+    if only.is_some() && one.name == one.package {
         words.extend(["--lib", "--tests"]);
     }
     let has_valkey = servers
         .environment()
         .iter()
         .any(|(name, _)| *name == VALKEY);
-    if package == "diesel-cache-stores" {
+    if one.package == "diesel-cache-stores" {
         if has_valkey {
             words.extend(["--features", "valkey"]);
         } else {
@@ -105,6 +138,7 @@ fn run(
     println!("\n$ cargo {}", words.join(" ").trim_end_matches(" --"));
     let mut command = workspace::cargo(&words);
     command.envs(servers.environment());
+    command.envs(one.environment.iter().copied());
     for (name, value) in SHORTENED {
         if std::env::var_os(name).is_none() {
             command.env(name, value);
@@ -119,6 +153,6 @@ fn run(
         println!("{line}");
         output.line(line);
     })?;
-    manifest.add(package, output, ended, began.elapsed());
+    manifest.add(one.name, output, ended, began.elapsed());
     Ok(())
 }
