@@ -199,7 +199,7 @@ fn trap_4_a_reset_costs_no_second_failure() {
     assert_eq!(world.get("k").unwrap().as_deref(), Some(&b"k"[..]));
 }
 
-/// Trap 5: no connection is tried out before it is used, and a pool does not start three threads.
+/// Trap 5: no connection is tried out before it is used, and many pools share few threads.
 #[test]
 fn trap_5_nothing_is_asked_besides() {
     const STORES: usize = 20;
@@ -217,8 +217,7 @@ fn trap_5_nothing_is_asked_besides() {
         .map(|n| RedisBackend::connect(&url, options(&n.to_string())).unwrap())
         .collect();
     let new: Vec<_> = pool_threads().difference(&before).cloned().collect();
-    // One each; those of other tests may come in between.
-    assert!(new.len() < 2 * STORES, "{STORES} stores started {new:?}");
+    assert!(new.len() <= 3, "{STORES} stores started {new:?}");
     drop(stores);
 }
 
