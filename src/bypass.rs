@@ -59,11 +59,13 @@ pub enum Bypass {
     Undelivered,
     /// The database is this connection's alone, and the store is shared.
     PrivateDatabase,
+    /// The process was forked after its cache was built on a shared store.
+    Forked,
 }
 
 impl Bypass {
     /// All reasons, in the order of their counters.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Unattached,
         Self::Disabled,
         Self::NoCache,
@@ -89,6 +91,7 @@ impl Bypass {
         Self::Undescribed,
         Self::Undelivered,
         Self::PrivateDatabase,
+        Self::Forked,
     ];
 
     /// The reason in a few words.
@@ -120,6 +123,7 @@ impl Bypass {
             Self::Undescribed => "statement could not be described",
             Self::Undelivered => "own write not delivered to the store yet",
             Self::PrivateDatabase => "private database, shared store",
+            Self::Forked => "forked after the cache was built",
         }
     }
 }

@@ -4,7 +4,7 @@ mod lookup;
 
 pub(crate) use self::lookup::{Awaited, Found, Missing, Patience, Question};
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::time::{Duration, Instant};
 
@@ -34,6 +34,8 @@ pub(crate) struct Core {
     pub(crate) backend: Arc<dyn CacheBackend>,
     /// What a shared store knows this cache by.
     pub(crate) process: ProcessId,
+    /// The process that made it.
+    pid: u32,
     pub(crate) counters: Counters,
     pub(crate) config: Config,
     pub(crate) flights: Flights,
@@ -71,6 +73,7 @@ impl Core {
         let core = Arc::new(Self {
             backend,
             process: ProcessId::fresh(),
+            pid: std::process::id(),
             counters: Counters::default(),
             flights: Flights::default(),
             orphans: Mutex::default(),
@@ -90,6 +93,12 @@ impl Core {
     /// Whether other processes use the store too.
     pub(crate) fn is_shared(&self) -> bool {
         self.backend.is_shared()
+    }
+
+    /// Whether this is a child of the process that made the cache. It has its parent's name and
+    /// its marks, but neither its worker nor its writers.
+    pub(crate) fn is_forked(&self) -> bool {
+        self.pid != std::process::id()
     }
 
     /// The databases that connections are attached to.
@@ -128,9 +137,26 @@ impl Core {
         }
     }
 
+    /// The databases that this process is attached to, and others may be, too.
+    pub(crate) fn attached(&self) -> Vec<TagSpace> {
+        let live = self.live_databases();
+        let shared = live.iter().filter(|database| !database.id.is_private());
+        let spaces: BTreeSet<TagSpace> = shared.map(|database| database.id.tags).collect();
+        spaces.into_iter().collect()
+    }
+
     /// Says to the store that this process is there, and learns how the store stands.
     pub(crate) fn beat(&self) -> Option<Standing> {
-        let spaces = self.shared.spaces();
+        if self.is_forked() {
+            return None;
+        }
+        let mut spaces = self.attached();
+        // What was left behind in others keeps their gates closed until it is resolved.
+        for space in self.shared.written() {
+            if !spaces.contains(&space) {
+                spaces.push(space);
+            }
+        }
         let mut standing = match self.backend.beat(self.process, &spaces) {
             Ok(standing) => standing,
             Err(error) => {
@@ -184,7 +210,7 @@ impl Core {
             return;
         }
         match delivery.to(&*self.backend) {
-            Ok(()) => {
+            Ok(_) => {
                 if let Delivery::Lift(writer, ..) = delivery {
                     self.shared.settle(writer);
                 }
@@ -232,6 +258,10 @@ impl Core {
     /// # Errors
     /// Why nothing may be stored.
     pub(crate) fn capture(&self, ask: &Ask<'_>) -> Result<(Vector, Leased), Bypass> {
+        // rule: a-forked-child-does-without-the-store
+        if self.is_shared() && self.is_forked() {
+            return Err(Bypass::Forked);
+        }
         if self.shared.is_undelivered(ask.tags) {
             return Err(Bypass::Undelivered);
         }

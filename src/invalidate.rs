@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::backend::{Acknowledged, Writer};
+use crate::backend::{Acknowledged, Holder, Writer};
 use crate::catalogue::Writes;
 use crate::config::{Level, OnUnreachable};
 use crate::core::Core;
@@ -15,7 +15,7 @@ use crate::event::{Invalidation, Source};
 use crate::footprint::Name;
 use crate::protocol::Lift;
 use crate::resolve::write_tags;
-use crate::shared::Delivery;
+use crate::shared::{self, Delivery};
 use crate::stats::count;
 use crate::strategy::{Chosen, Strategies};
 use crate::tag::Tag;
@@ -122,7 +122,8 @@ impl Core {
     /// has ended, a quarantine might stand for ever.
     // rule: strong-quarantines-before-commit
     fn announces(&self, guard: &Guard) -> bool {
-        !self.is_shared() || (self.config.level == Level::Strong && guard.session.is_some())
+        !self.is_shared()
+            || (self.config.level == Level::Strong && guard.session.is_some() && !self.is_forked())
     }
 
     /// The database has ended a writer.
@@ -188,10 +189,21 @@ impl Core {
         let tags: Vec<Tag> = spaces
             .iter()
             .flat_map(|space| write_tags(writes, Some(*space)))
-            .chain(writes.tables.iter().map(|table| Tag::named(table)))
+            .chain(
+                writes
+                    .tables
+                    .iter()
+                    .flat_map(|table| [Tag::named(table), Tag::by_hand(table)]),
+            )
             .collect();
         self.renew_tags(&tags);
         self.invalidated(writes, None, Source::Explicit);
+    }
+
+    /// Gives the tag of everything a new token. The schemas are what they were.
+    pub(crate) fn renew_root(self: &Arc<Self>) {
+        self.renew_tags(&[Tag::root()]);
+        self.invalidated(&Writes::root(), None, Source::Explicit);
     }
 
     /// Gives a label a new token.
@@ -375,6 +387,11 @@ impl Guard {
         widens
     }
 
+    /// Whether it is one of those that are announced at all.
+    pub(crate) fn is_announced(&self) -> bool {
+        self.core.announces(self)
+    }
+
     /// Whether the store has all of it under quarantine.
     pub(crate) fn is_acknowledged(&self) -> bool {
         self.acknowledged
@@ -449,6 +466,19 @@ impl Drop for Guard {
         // rule: an-unknown-outcome-is-quarantined-at-any-level
         if !self.core.announces(self) {
             self.announce();
+        }
+        // rule: an-orphan-is-announced-as-soon-as-it-can-be
+        if !self.acknowledged && self.core.is_shared() {
+            let holder = Holder {
+                writer: self.writer,
+                process: self.core.process,
+                space: self.space,
+                session: Some(session.name.to_string()),
+                tags: self.tags.clone(),
+            };
+            let quarantine = Delivery::Quarantine(Box::new(holder));
+            self.core.shared.deliver(quarantine);
+            shared::start(&self.core);
         }
         self.core
             .orphans

@@ -344,7 +344,9 @@ impl Resolver {
         });
         above
             .into_iter()
-            .chain(followed.map(|table| Tag::any(self.space, table)))
+            // By its name it is invalidated by a process that knows no database of it.
+            // rule: a-table-is-invalidated-in-unknown-databases
+            .chain(followed.flat_map(|table| [Tag::any(self.space, table), Tag::by_hand(table)]))
     }
 
     fn removal_tags(&self, reads: &Reads) -> Arc<[Tag]> {

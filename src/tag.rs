@@ -62,6 +62,12 @@ impl Tag {
         Self::hash(b'n', &[table.as_bytes()])
     }
 
+    /// What [`invalidate_table`](crate::Cache::invalidate_table) invalidates, in whatever database.
+    #[must_use]
+    pub fn by_hand(table: &str) -> Self {
+        Self::hash(b'h', &[table.as_bytes()])
+    }
+
     /// What [`invalidate_tag`](crate::Cache::invalidate_tag) invalidates.
     #[must_use]
     pub fn label(name: &str) -> Self {
@@ -118,6 +124,7 @@ mod tests {
             Tag::database(two),
             Tag::anywhere(),
             Tag::named("t"),
+            Tag::by_hand("t"),
             Tag::label("t"),
         ];
         for (i, a) in tags.iter().enumerate() {

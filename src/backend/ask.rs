@@ -12,8 +12,8 @@ use crate::token::{Epoch, Opening, ProcessId, WriterId};
 pub enum Databases<'a> {
     /// That one.
     One(TagSpace),
-    /// These, which the process is attached to, and all others that the store knows of: what is
-    /// asked for was made from no database in particular.
+    /// All of these, which the process is attached to: what is asked for was made from no
+    /// database in particular.
     All(&'a [TagSpace]),
     /// None: no write invalidates what is asked for.
     None,

@@ -149,8 +149,7 @@ pub trait CacheBackend: Debug + Send + Sync + 'static {
         Ok(Vec::new())
     }
 
-    /// Says that a process is there and attached to these databases, and asks how the store
-    /// stands. A store that knows no epoch begins one, in which no database is open.
+    /// Says that a process is there, and asks how the store stands with these databases. A store that knows no epoch begins one, in which no database is open.
     ///
     /// # Errors
     /// If the store cannot be asked.

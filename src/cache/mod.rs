@@ -113,7 +113,7 @@ impl Cache {
         let core = &self.0.core;
         // A new generation first: what is told of it finds nothing.
         core.tell(Delivery::Clear);
-        core.renew(&Writes::root(), None, Source::Explicit);
+        core.renew_root();
     }
 
     /// A number that no other cache has as long as this one lives.

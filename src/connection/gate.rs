@@ -53,6 +53,11 @@ where
     let Some(space) = tracker.database().map(|database| database.id.tags) else {
         return;
     };
+    // Nobody else has it, and nothing of it is shared.
+    if tracker.is_private() {
+        tracker.set_session(None);
+        return;
+    }
     // rule: attached-sessions-are-marked
     let marked = quietly(conn, |conn| {
         introspect::mark(conn, Mark::of(core), &core.shared)
@@ -62,7 +67,11 @@ where
     };
     match marked.unwrap_or(Marked::No) {
         Marked::Yes => {}
-        Marked::As(name) => tracker.set_session(Some(SessionName::of_this_process(name))),
+        Marked::As(name) => {
+            // rule: a-session-names-its-database
+            let name = format!("{space:?} {name}");
+            tracker.set_session(Some(SessionName::of_this_process(name)));
+        }
         Marked::No => {
             log::warn!(
                 "a session cannot be marked in the database: what it writes is invalidated after \
@@ -71,7 +80,7 @@ where
             tracker.set_session(None);
         }
     }
-    core.shared.attach(space);
+    core.shared.hurry();
     // From here on no gate opens without this process; what it knew before may be older.
     // rule: what-is-known-is-asked-after-the-mark
     if core.beat().is_none() {
@@ -140,13 +149,13 @@ where
     let Some(tracker) = tracker(conn).filter(|tracker| tracker.may_ask()) else {
         return false;
     };
-    if tracker.database().is_none() {
+    let Some(space) = tracker.database().map(|database| database.id.tags) else {
         return false;
-    }
+    };
     let cache = tracker.cache().clone();
     let mut resolved = false;
     for session in cache.core().unresolved() {
-        let ended = quietly(conn, |conn| introspect::has_ended(conn, &session));
+        let ended = quietly(conn, |conn| introspect::has_ended(conn, space, &session));
         if ended.unwrap_or(false) {
             cache.core().resolve(&session);
             resolved = true;
@@ -191,6 +200,13 @@ where
             return false;
         }
     };
+    // rule: a-file-stays-as-long-as-its-process-is-known
+    if tags.is_empty() {
+        let known: Vec<ProcessId> = holders.iter().map(|holder| holder.process).collect();
+        let _ = quietly(conn, |conn| {
+            introspect::forget_marks(conn, Mark::of(core), &known)
+        });
+    }
     let mut resolved = false;
     for holder in holders {
         // This process knows of its own.
@@ -201,7 +217,7 @@ where
             continue;
         };
         // rule: a-quarantine-is-lifted-on-the-databases-evidence
-        let ended = quietly(conn, |conn| introspect::has_ended(conn, &session));
+        let ended = quietly(conn, |conn| introspect::has_ended(conn, space, &session));
         if ended.unwrap_or(false) {
             core.resolve_holder(holder.writer, holder.space.unwrap_or(space), &holder.tags);
             resolved = true;

@@ -112,6 +112,11 @@ where
         }
         // A lost connection is often replaced by one that may ask what became of it.
         resolve_orphans(self, &[]);
+        // Whoever reads only values has no cached read that would.
+        let closed = tracker(self).is_some_and(|tracker| tracker.meets_closed_gate());
+        if closed {
+            open_gate(self);
+        }
         Ok(())
     }
 

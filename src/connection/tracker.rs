@@ -343,11 +343,6 @@ impl Tracker {
     }
 
     fn start(&mut self, text: &str) {
-        // rule: a-session-that-loses-its-mark-is-unmarked
-        if self.session.is_some() && self.cache.core().is_shared() && takes_marks_away(text) {
-            self.session = None;
-            self.transaction.scope.forget();
-        }
         // The generation comes first: a change while the text is resolved is a newer one. So
         // does the opening that it was read in.
         let seen = self
@@ -371,6 +366,13 @@ impl Tracker {
                 }
                 _ => {}
             }
+        }
+        // rule: a-session-that-loses-its-mark-is-marked-again
+        if self.cache.core().is_shared()
+            && let Some(dialect) = self.dialect()
+            && takes_marks_away(footprint::strip_binds(text, dialect))
+        {
+            self.transaction.scope.forget();
         }
         // rule: a-temporary-view-may-call-what-writes
         if self.reads_a_temporary_view(&resolved) {

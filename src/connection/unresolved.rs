@@ -19,18 +19,15 @@ pub(super) fn dialect_of_url(url: &str) -> Option<Dialect> {
     }
 }
 
-/// Whether a statement gives back all locks of its session, and with them what a session is
-/// marked by. It is then marked again when it is asked about next.
-pub(super) fn takes_marks_away(text: &str) -> bool {
-    let text = text.to_ascii_lowercase();
-    [
-        "discard",
-        "pg_advisory_unlock",
-        "release_all_locks",
-        "release_lock",
-    ]
-    .iter()
-    .any(|what| text.contains(what))
+/// Whether a statement, without its binds, may give back all locks of its session, and with them
+/// what the session is marked by. It is then marked again when it is asked about next.
+pub(super) fn takes_marks_away(sql: &str) -> bool {
+    // Longer ones are nobody's way to do that.
+    let short = sql.get(..sql.len().min(512)).unwrap_or(sql);
+    let short = short.to_ascii_lowercase();
+    short.trim_start().starts_with("discard")
+        || short.contains("pg_advisory_unlock_all")
+        || short.contains("release_all_locks")
 }
 
 /// Diesel's question for the number of a custom type, sent while another statement is prepared.

@@ -201,6 +201,9 @@ impl Core {
 
     /// Fetches, unless what is asked for must not be served.
     fn fetch(&self, question: &Question<'_>, ask: &Ask<'_>) -> Result<Fetched, Bypass> {
+        if self.is_shared() && self.is_forked() {
+            return Err(Bypass::Forked);
+        }
         // Before the store is asked: what is told to it in between is current.
         if self.shared.is_undelivered(question.tags) {
             return Err(Bypass::Undelivered);

@@ -142,7 +142,9 @@ where
     let mut found = core.lookup(&question);
     // A writer's outcome may be unknown: this read's connection may bring evidence.
     let again = match found {
-        Found::Bypass(Bypass::Quarantined) => connection::resolve_orphans(conn, &footprint.tags),
+        Found::Bypass(Bypass::Quarantined | Bypass::Undelivered) => {
+            connection::resolve_orphans(conn, &footprint.tags)
+        }
         Found::Bypass(Bypass::Closed) => connection::open_gate(conn),
         _ => false,
     };

@@ -2,12 +2,12 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::backend::CacheBackend;
+use crate::backend::{CacheBackend, Holder, Writer};
 use crate::database::TagSpace;
 use crate::error::BackendError;
 use crate::protocol::Lift;
 use crate::tag::Tag;
-use crate::token::WriterId;
+use crate::token::{Epoch, WriterId};
 
 /// With more deliveries than this, the oldest are made one that invalidates everything.
 const MOST: usize = 16_384;
@@ -15,6 +15,8 @@ const MOST: usize = 16_384;
 /// Something that the store is to be told.
 #[derive(Debug, Clone)]
 pub(crate) enum Delivery {
+    /// A writer is at work, and nobody knows how it will end.
+    Quarantine(Box<Holder>),
     /// A writer is over.
     Lift(WriterId, Vec<Tag>, Lift),
     /// Tags were written.
@@ -26,22 +28,41 @@ pub(crate) enum Delivery {
 }
 
 impl Delivery {
-    /// Tells the store.
+    /// Tells the store. A quarantine is acknowledged by its epoch.
     ///
     /// # Errors
     /// If it cannot be told now.
-    pub(crate) fn to(&self, backend: &dyn CacheBackend) -> Result<(), BackendError> {
+    pub(crate) fn to(&self, backend: &dyn CacheBackend) -> Result<Option<Epoch>, BackendError> {
         match self {
-            Self::Lift(writer, tags, how) => backend.lift(*writer, tags, *how),
-            Self::Renew(tags) => backend.renew(tags),
-            Self::Close(space) => backend.close(*space),
-            Self::Clear => backend.clear(),
+            Self::Quarantine(holder) => {
+                let writer = Writer {
+                    id: holder.writer,
+                    process: holder.process,
+                    space: holder.space,
+                    session: holder.session.as_deref(),
+                };
+                return Ok(Some(backend.quarantine(&writer, &holder.tags)?.epoch));
+            }
+            Self::Lift(writer, tags, how) => backend.lift(*writer, tags, *how)?,
+            Self::Renew(tags) => backend.renew(tags)?,
+            Self::Close(space) => backend.close(*space)?,
+            Self::Clear => backend.clear()?,
+        }
+        Ok(None)
+    }
+
+    /// The writer that it puts under quarantine.
+    pub(super) fn announces(&self) -> Option<WriterId> {
+        match self {
+            Self::Quarantine(holder) => Some(holder.writer),
+            _ => None,
         }
     }
 
     /// The tags that are bypassed until it is delivered.
     fn tags(&self) -> &[Tag] {
         match self {
+            Self::Quarantine(holder) => &holder.tags,
             Self::Lift(_, tags, _) | Self::Renew(tags) => tags,
             Self::Close(_) | Self::Clear => &[],
         }

@@ -1,40 +1,63 @@
 //! Files that are locked as long as their process lives.
 //!
 //! A process that uses a SQLite database through a shared store keeps one beside it. The
-//! operating system gives the lock back when the process ends, however it ends.
+//! operating system gives the lock back when the process ends, however it ends. A file that is
+//! there and not locked is evidence of that; a file that is not there is evidence of nothing.
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use fs4::fs_std::FileExt;
 
+/// How often a file is tried that somebody looks at just now.
+const TRIES: u32 = 20;
+
 /// The files that this process holds.
-#[derive(Debug, Default)]
-pub(crate) struct LockFiles(Mutex<HashMap<PathBuf, File>>);
+#[derive(Debug)]
+pub(crate) struct LockFiles {
+    files: Mutex<HashMap<PathBuf, File>>,
+    /// The process. A child has the files open, too, but they are not its own.
+    pid: u32,
+}
+
+impl Default for LockFiles {
+    fn default() -> Self {
+        Self {
+            files: Mutex::default(),
+            pid: std::process::id(),
+        }
+    }
+}
 
 impl LockFiles {
     /// Holds that file from now on. Returns whether it is held.
     pub(crate) fn hold(&self, path: &Path) -> bool {
-        let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if files.contains_key(path) {
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        // rule: a-lock-file-that-was-deleted-is-made-anew
+        if files.get(path).is_some_and(|file| is_at(file, path)) {
             return true;
         }
-        let opened = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(path);
-        let Ok(file) = opened else {
-            return false;
-        };
-        let locked = matches!(FileExt::try_lock_exclusive(&file), Ok(true));
-        // Whoever took it for abandoned before it was locked has removed it.
-        if locked && path.exists() {
-            files.insert(path.to_path_buf(), file);
-            return true;
+        files.remove(path);
+        for _ in 0..TRIES {
+            let opened = OpenOptions::new()
+                .create(true)
+                .truncate(false)
+                .write(true)
+                .open(path);
+            let Ok(file) = opened else {
+                return false;
+            };
+            let locked = matches!(FileExt::try_lock_exclusive(&file), Ok(true));
+            // Whoever looked at it before it was locked may have removed it.
+            if locked && is_at(&file, path) {
+                files.insert(path.to_path_buf(), file);
+                return true;
+            }
+            drop(file);
+            std::thread::sleep(Duration::from_millis(5));
         }
         false
     }
@@ -42,7 +65,10 @@ impl LockFiles {
 
 impl Drop for LockFiles {
     fn drop(&mut self) {
-        let files = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if self.pid != std::process::id() {
+            return;
+        }
+        let files = self.files.get_mut().unwrap_or_else(PoisonError::into_inner);
         for (path, file) in files.drain() {
             let _ = std::fs::remove_file(path);
             drop(file);
@@ -50,18 +76,34 @@ impl Drop for LockFiles {
     }
 }
 
-/// Whether nobody holds that file; it is then removed. What cannot be told is held.
+/// Whether that is the file at the path.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let id = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
+    let (Ok(held), Ok(there)) = (file.metadata(), std::fs::metadata(path)) else {
+        return false;
+    };
+    id(held) == id(there)
+}
+
+/// Whether that is the file at the path.
+#[cfg(not(unix))]
+fn is_at(_: &File, path: &Path) -> bool {
+    path.exists()
+}
+
+/// Whether the process that held that file has ended: the file is there, and nobody holds it.
 // rule: only-a-lock-that-is-free-is-abandoned
 pub(crate) fn is_abandoned(path: &Path) -> bool {
-    let file = match OpenOptions::new().write(true).open(path) {
-        Ok(file) => file,
-        Err(error) => return error.kind() == ErrorKind::NotFound,
-    };
-    if !matches!(FileExt::try_lock_exclusive(&file), Ok(true)) {
-        return false;
+    File::open(path).is_ok_and(|file| matches!(FileExt::try_lock_exclusive(&file), Ok(true)))
+}
+
+/// Removes a file whose process has ended, and of which the store knows nothing any more.
+pub(crate) fn remove(path: &Path) {
+    if is_abandoned(path) {
+        let _ = std::fs::remove_file(path);
     }
-    let _ = std::fs::remove_file(path);
-    true
 }
 
 #[cfg(test)]
@@ -76,9 +118,22 @@ mod tests {
         assert!(files.hold(&path) && files.hold(&path));
         assert!(!is_abandoned(&path));
         drop(files);
-        assert!(is_abandoned(&path) && !path.exists());
+        assert!(!path.exists() && !is_abandoned(&path), "no evidence");
         // As a process leaves it that was killed.
         std::fs::write(&path, "").unwrap();
-        assert!(is_abandoned(&path) && !path.exists());
+        assert!(is_abandoned(&path) && path.exists());
+        remove(&path);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_file_that_was_deleted_is_made_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let files = LockFiles::default();
+        assert!(files.hold(&path));
+        std::fs::remove_file(&path).unwrap();
+        assert!(!is_abandoned(&path), "the holder lives");
+        assert!(files.hold(&path) && path.exists() && !is_abandoned(&path));
     }
 }

@@ -44,8 +44,6 @@ struct State {
     openings: HashMap<TagSpace, Option<Opening>>,
     tickets: HashMap<WriterId, Ticket>,
     outbox: Outbox,
-    /// The databases that it is attached to.
-    spaces: BTreeSet<TagSpace>,
     /// When each gate was last tried.
     tried: HashMap<TagSpace, Instant>,
     /// When the holders of quarantines were last asked for.
@@ -133,19 +131,20 @@ impl Shared {
         state.epoch == Some(epoch) && gate::may_testify(&epoch, tickets.map(|ticket| ticket.epoch))
     }
 
-    /// The process is attached to that database.
-    pub(crate) fn attach(&self, space: TagSpace) {
-        let mut state = self.state();
-        if state.spaces.insert(space) {
-            state.hurry = true;
-            drop(state);
-            self.changed.notify_all();
-        }
+    /// The worker is to beat at once.
+    pub(crate) fn hurry(&self) {
+        self.state().hurry = true;
+        self.changed.notify_all();
     }
 
-    /// The databases that the process is attached to.
-    pub(crate) fn spaces(&self) -> Vec<TagSpace> {
-        self.state().spaces.iter().copied().collect()
+    /// The databases that writes under way go to.
+    pub(crate) fn written(&self) -> BTreeSet<TagSpace> {
+        let state = self.state();
+        state
+            .tickets
+            .values()
+            .filter_map(|ticket| ticket.space)
+            .collect()
     }
 
     /// Whether the gate of a database may be tried now.
@@ -158,10 +157,15 @@ impl Shared {
         due(&mut self.state().asked, space)
     }
 
+    /// Whether anything has not been delivered.
+    pub(crate) fn bypasses(&self) -> bool {
+        self.bypasses.load(Ordering::SeqCst)
+    }
+
     /// Whether something that touches these tags has not been delivered.
     // rule: what-is-not-delivered-is-bypassed
     pub(crate) fn is_undelivered(&self, tags: &[Tag]) -> bool {
-        self.bypasses.load(Ordering::SeqCst) && self.state().outbox.touches(tags)
+        self.bypasses() && self.state().outbox.touches(tags)
     }
 
     /// What is written to these tags cannot be announced: they are bypassed until

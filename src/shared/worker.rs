@@ -43,7 +43,7 @@ fn run(shared: &Shared, core: &Weak<Core>) {
         let delivered = deliver(&core);
         let standing = core.beat();
         let closed = standing.as_ref().is_some_and(|standing| {
-            let spaces = shared.spaces();
+            let spaces = core.attached();
             spaces
                 .iter()
                 .any(|space| standing.opening(*space).is_none())
@@ -91,7 +91,12 @@ fn deliver(core: &Core) -> bool {
             return true;
         };
         let done = match next.to(&*core.backend) {
-            Ok(()) => true,
+            Ok(epoch) => {
+                if let (Some(writer), Some(epoch)) = (next.announces(), epoch) {
+                    core.shared.acknowledge(writer, Some(epoch));
+                }
+                true
+            }
             Err(error) => {
                 core.failed(&error);
                 false

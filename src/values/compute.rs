@@ -252,6 +252,9 @@ impl Value {
         T: CacheValue,
     {
         let state = session(conn);
+        if connection::tracker(conn).is_some_and(|tracker| tracker.meets_closed_gate()) {
+            connection::open_gate(conn);
+        }
         let conn = RefCell::new(conn);
         let mut admits = |tables: &BTreeSet<Name>| {
             state.as_ref().map_err(|reason| *reason)?;
@@ -418,7 +421,7 @@ impl Value {
         {
             return Found::Hit(value);
         }
-        let spaces = core.shared.spaces();
+        let spaces = core.attached();
         let joins = core.config.single_flight && !self.refresh && !asker.hurried;
         let ask = Ask {
             key: Some(&key),

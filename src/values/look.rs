@@ -13,7 +13,13 @@ use crate::values::held::Held;
 
 /// The valid entry under a key: its own tokens are all current, and it is not too old.
 pub(super) fn entry(core: &Core, key: &Key) -> Option<Entry> {
-    let fetched = match core.backend.recall(key, &core.shared.spaces()) {
+    // rule: a-forked-child-finds-no-value
+    if core.is_shared() && core.is_forked() {
+        return None;
+    }
+    // Before the store is asked: what is told to it in between is current.
+    let doubtful = core.shared.bypasses();
+    let fetched = match core.backend.recall(key, &core.attached()) {
         Ok(fetched) => fetched,
         Err(error) => {
             core.failed(&error);
@@ -21,6 +27,10 @@ pub(super) fn entry(core: &Core, key: &Key) -> Option<Entry> {
         }
     };
     let tags = Arc::clone(&fetched.entry.as_ref()?.tags);
+    // rule: a-value-waits-for-what-is-not-delivered
+    if doubtful && !tags.is_empty() {
+        return None;
+    }
     match judge(fetched, &tags) {
         Judgement::Hit(entry) if entry.expires_at <= Instant::now() => {
             count(&core.counters.expirations);

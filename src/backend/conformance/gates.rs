@@ -54,7 +54,7 @@ pub(super) fn a_database_is_open_once_it_was_opened(world: &World<'_>) -> Found 
     );
     ensure!(!is_open(world, one)?, "a beat opened the gate");
     ensure!(
-        gate(world, Databases::All(&[]))?.is_none(),
+        gate(world, Databases::All(&[one]))?.is_none(),
         "all are open, and none is"
     );
     ensure!(
@@ -65,12 +65,12 @@ pub(super) fn a_database_is_open_once_it_was_opened(world: &World<'_>) -> Found 
     ensure!(is_open(world, one)?, "an opened gate is closed");
     ensure!(!is_open(world, two)?, "another gate was opened");
     ensure!(
-        gate(world, Databases::All(&[]))?.is_none(),
+        gate(world, Databases::All(&[one, two]))?.is_none(),
         "all are open, and one is not"
     );
     world.backend.open(standing.epoch, two, Opening::fresh())?;
     ensure!(
-        gate(world, Databases::All(&[]))?.is_some(),
+        gate(world, Databases::All(&[one, two]))?.is_some(),
         "all are open, and the gate is not"
     );
     ensure!(
@@ -216,7 +216,7 @@ pub(super) fn closing_one_database_leaves_the_others(world: &World<'_>) -> Found
     world.backend.close(Some(one))?;
     ensure!(!is_open(world, one)?, "a closed gate is open");
     ensure!(
-        gate(world, Databases::All(&[]))?.is_none(),
+        gate(world, Databases::All(&[one, two]))?.is_none(),
         "all are open, and one was closed"
     );
     ensure!(
@@ -242,7 +242,7 @@ pub(super) fn closing_all_closes_all(world: &World<'_>) -> Found {
         ensure!(!is_open(world, space)?, "a closed gate is open");
     }
     ensure!(
-        gate(world, Databases::All(&[]))?.is_none(),
+        gate(world, Databases::All(&[one, two]))?.is_none(),
         "all were closed, and all are open"
     );
     Ok(())

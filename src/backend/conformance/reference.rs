@@ -439,12 +439,12 @@ impl CacheBackend for Reference {
             .filter(|(_, record)| record.process == process);
         let mine = held.map(|(writer, _)| *writer).collect();
         let gate = state.gate();
-        gate.known.extend(spaces);
         Ok(Standing {
             epoch: gate.epoch,
             open: gate
                 .open
                 .iter()
+                .filter(|(space, _)| spaces.contains(space))
                 .map(|(space, opening)| (*space, *opening))
                 .collect(),
             testified: gate.testified.iter().copied().collect(),
@@ -509,8 +509,6 @@ impl CacheBackend for Reference {
             gate.epoch = Epoch::fresh();
             gate.testified.clear();
         }
-        // What was closed is known from then on.
-        gate.known.extend(space);
         match space.filter(|_| !self.breaks(Rule::ClosingsSpareOthers)) {
             Some(space) => {
                 gate.open.remove(&space);

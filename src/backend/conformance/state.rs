@@ -24,7 +24,6 @@ pub(super) struct State {
 pub(super) struct Gate {
     pub(super) epoch: Epoch,
     pub(super) nonce: Nonce,
-    pub(super) known: BTreeSet<TagSpace>,
     pub(super) open: BTreeMap<TagSpace, Opening>,
     pub(super) testified: BTreeSet<(ProcessId, TagSpace)>,
 }
@@ -53,7 +52,6 @@ impl State {
         self.gate.get_or_insert_with(|| Gate {
             epoch: Epoch::fresh(),
             nonce: Nonce::fresh(),
-            known: BTreeSet::new(),
             open: BTreeMap::new(),
             testified: BTreeSet::new(),
         })
@@ -64,7 +62,7 @@ impl State {
         let is_open = |space: &TagSpace| gate.open.contains_key(space);
         let open = match databases {
             Databases::One(space) => is_open(&space),
-            Databases::All(attached) => gate.known.iter().chain(attached).all(is_open),
+            Databases::All(attached) => attached.iter().all(is_open),
             Databases::None => true,
         };
         open.then_some(gate.nonce)

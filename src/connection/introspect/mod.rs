@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use crate::catalogue::Catalogue;
 use crate::connection::gate::Mark;
-use crate::database::DatabaseId;
+use crate::database::{DatabaseId, TagSpace};
 use crate::database_state::Fingerprint;
 use crate::dialect::Dialect;
 use crate::footprint::{Isolation, Name};
@@ -115,16 +115,17 @@ where
 ///
 /// # Errors
 /// If the database refuses.
-pub(crate) fn has_ended<C>(conn: &mut C, session: &str) -> QueryResult<bool>
+pub(crate) fn has_ended<C>(conn: &mut C, space: TagSpace, session: &str) -> QueryResult<bool>
 where
     C: LoadConnection,
     C::Backend: CacheDatabase,
 {
+    let _ = space;
     match C::Backend::DIALECT {
         Dialect::Postgres => postgres::has_ended(conn, session),
         Dialect::Mysql => mysql::has_ended(conn, session),
         #[cfg(feature = "sqlite")]
-        Dialect::Sqlite => sqlite_marks::has_ended(conn, session),
+        Dialect::Sqlite => sqlite_marks::has_ended(conn, space, session),
         #[cfg(not(feature = "sqlite"))]
         Dialect::Sqlite => Ok(false),
     }
@@ -189,6 +190,25 @@ where
         Dialect::Sqlite => sqlite_marks::has_marks_besides(conn, mark, processes),
         #[cfg(not(feature = "sqlite"))]
         Dialect::Sqlite => Ok(true),
+    }
+}
+
+/// Forgets the marks of processes that have ended and are not among those that are known.
+///
+/// # Errors
+/// If the database refuses.
+pub(crate) fn forget_marks<C>(conn: &mut C, mark: Mark, known: &[ProcessId]) -> QueryResult<()>
+where
+    C: LoadConnection,
+    C::Backend: CacheDatabase,
+{
+    match C::Backend::DIALECT {
+        #[cfg(feature = "sqlite")]
+        Dialect::Sqlite => sqlite_marks::forget_marks(conn, mark, known),
+        _ => {
+            let _ = (conn, mark, known);
+            Ok(())
+        }
     }
 }
 

@@ -233,7 +233,18 @@ where
                  THEN true ELSE pg_try_advisory_lock_shared({signed}) END)::int::text"
     );
     let rows = texts(conn, &sql)?;
-    Ok(rows.first().is_some_and(|row| flag(row, 0)))
+    let marked = rows.first().is_some_and(|row| flag(row, 0));
+    // Of a cache that this connection was attached to before: what it asked is over.
+    // rule: a-session-has-one-mark
+    let others = format!(
+        "SELECT pg_advisory_unlock_shared((classid::bigint << 32) | objid::bigint)::int::text \
+           FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND objsubid = 1 \
+            AND granted AND classid::bigint >> 8 = {} \
+            AND NOT (classid = {upper} AND objid = {lower})",
+        mark.class
+    );
+    texts(conn, &others)?;
+    Ok(marked)
 }
 
 /// Whether a marked session is of none of these processes.

@@ -7,6 +7,7 @@ use diesel::result::QueryResult;
 
 use super::{cell, texts};
 use crate::connection::gate::Mark;
+use crate::database::TagSpace;
 use crate::shared::lock_file::{self, LockFiles};
 use crate::statement::CacheDatabase;
 use crate::token::ProcessId;
@@ -46,7 +47,7 @@ where
 }
 
 /// Whether the process that the session is of has ended: nobody holds its file.
-pub(super) fn has_ended<C>(conn: &mut C, session: &str) -> QueryResult<bool>
+pub(super) fn has_ended<C>(conn: &mut C, space: TagSpace, session: &str) -> QueryResult<bool>
 where
     C: LoadConnection,
     C::Backend: CacheDatabase,
@@ -54,11 +55,42 @@ where
     let Some((folder, name)) = place(conn)? else {
         return Ok(false);
     };
-    // Of another database, or no name of a file at all.
+    // Of another database.
+    let Some(session) = session.strip_prefix(&format!("{space:?} ")) else {
+        return Ok(false);
+    };
+    // No name of such a file at all.
     if !session.starts_with(&format!("{name}-cache-")) || session.contains(['/', '\\']) {
         return Ok(false);
     }
     Ok(lock_file::is_abandoned(&folder.join(session)))
+}
+
+/// The files of processes, each with its process; `None` if they cannot be listed.
+fn files<C>(conn: &mut C, mark: Mark) -> QueryResult<Option<Vec<(Option<ProcessId>, PathBuf)>>>
+where
+    C: LoadConnection,
+    C::Backend: CacheDatabase,
+{
+    let Some((folder, name)) = place(conn)? else {
+        return Ok(None);
+    };
+    let prefix = marks(&name, mark.class);
+    let Ok(listed) = std::fs::read_dir(&folder) else {
+        return Ok(None);
+    };
+    let mut files = Vec::new();
+    for file in listed {
+        let Ok(file) = file else {
+            return Ok(None);
+        };
+        let name = file.file_name();
+        if let Some(process) = name.to_str().and_then(|name| name.strip_prefix(&prefix)) {
+            let process = u64::from_str_radix(process, 16).ok().map(ProcessId::of);
+            files.push((process, file.path()));
+        }
+    }
+    Ok(Some(files))
 }
 
 /// Whether a process is marked that is none of these.
@@ -71,27 +103,25 @@ where
     C: LoadConnection,
     C::Backend: CacheDatabase,
 {
-    let Some((folder, name)) = place(conn)? else {
-        return Ok(true);
-    };
-    let prefix = marks(&name, mark.class);
-    let Ok(files) = std::fs::read_dir(&folder) else {
-        return Ok(true);
-    };
-    for file in files {
-        let Ok(file) = file else {
-            return Ok(true);
-        };
-        let name = file.file_name();
-        let Some(process) = name.to_str().and_then(|name| name.strip_prefix(&prefix)) else {
-            continue;
-        };
-        let known = u64::from_str_radix(process, 16).map(ProcessId::of);
-        if !known.is_ok_and(|process| processes.contains(&process))
-            && !lock_file::is_abandoned(&file.path())
-        {
-            return Ok(true);
+    let files = files(conn, mark)?;
+    Ok(files.is_none_or(|files| {
+        files.iter().any(|(process, path)| {
+            let known = process.is_some_and(|process| processes.contains(&process));
+            !known && !lock_file::is_abandoned(path)
+        })
+    }))
+}
+
+/// Removes the files of processes that have ended and are none of these.
+pub(super) fn forget_marks<C>(conn: &mut C, mark: Mark, known: &[ProcessId]) -> QueryResult<()>
+where
+    C: LoadConnection,
+    C::Backend: CacheDatabase,
+{
+    for (process, path) in files(conn, mark)?.unwrap_or_default() {
+        if process.is_some_and(|process| process != mark.process && !known.contains(&process)) {
+            lock_file::remove(&path);
         }
     }
-    Ok(false)
+    Ok(())
 }

@@ -14,14 +14,22 @@ impl Tracker {
         if !core.aborts() {
             return true;
         }
-        let writes = self.transaction.pending();
+        let mut writes = self.transaction.pending();
+        // rule: what-cannot-be-followed-is-announced-as-everything
+        if self.transaction.is_lost() {
+            writes.merge(&Writes::everything());
+        }
         if writes.is_empty() {
             return true;
         }
         let database = self.database.as_ref();
         let seen = database.and_then(|database| database.opening());
-        let guard = self.quarantine(writes, None, seen);
-        if !guard.is_acknowledged() {
+        let guard = match self.announced.take() {
+            Some(guard) => guard.also(writes, None, seen),
+            None => self.quarantine(writes, None, seen),
+        };
+        // What can never be announced goes on, as documented.
+        if !guard.is_acknowledged() && guard.is_announced() {
             guard.restore();
             return false;
         }

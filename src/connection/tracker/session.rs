@@ -6,6 +6,14 @@ use crate::dialect::Dialect;
 use crate::invalidate::SessionName;
 
 impl Tracker {
+    /// Whether the gate of its database in a shared store is closed, as far as is known.
+    pub(crate) fn meets_closed_gate(&self) -> bool {
+        let core = self.cache().core();
+        let database = self.database().filter(|database| !database.id.is_private());
+        core.is_shared()
+            && database.is_some_and(|database| core.opening(database.id.tags).is_none())
+    }
+
     /// What the database said of the session.
     pub(crate) fn identify(&mut self, dialect: Dialect, info: SessionInfo) {
         let database = self.cache.database(info.database, dialect);

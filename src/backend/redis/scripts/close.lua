@@ -2,10 +2,10 @@
 ensure(ARGV[4], ARGV[5])
 call('HSET', KEYS[1], 'e', ARGV[4])
 if ARGV[6] ~= '' then
-  call('HSET', KEYS[1], 's' .. ARGV[6], '0')
+  call('HDEL', KEYS[1], 's' .. ARGV[6])
 else
   for _, field in ipairs(call('HKEYS', KEYS[1])) do
-    if byte(field) == 115 then call('HSET', KEYS[1], field, '0') end
+    if byte(field) == 115 then call('HDEL', KEYS[1], field) end
   end
 end
 call('DEL', KEYS[2])

@@ -26,25 +26,24 @@ local function mget(keys, from, to)
   return all
 end
 
--- Since when the gate of a database is open: a field of the gate that is no longer '0'.
+-- Since when the gate of a database is open: a field of the gate; of a closed one there is none.
 local function opening(field)
   if field and #field == 16 then return field end
   return false
 end
 
--- The nonce, if the gate is open for a database, for all that are known and those named ('*' and
--- their names) or as such ('-'); and since when, for one.
+-- The nonce, if the gate is open for a database, for all that are named ('*' and their names) or
+-- as such ('-'); and since when, for one.
 local function gate(which)
   if byte(which) == 42 and #which % 16 == 1 then
-    local all, found = call('HGETALL', KEYS[1]), {}
-    for i = 1, #all, 2 do
-      if byte(all[i]) == 115 and not opening(all[i + 1]) then return false, false end
-      found[all[i]] = all[i + 1]
+    local fields = { 'i', 'e', 'n' }
+    for at = 2, #which, 16 do fields[#fields + 1] = 's' .. sub(which, at, at + 15) end
+    local found = call('HMGET', KEYS[1], unpack(fields))
+    if found[1] ~= inc or not found[2] or not found[3] then return false, false end
+    for i = 4, #fields do
+      if not opening(found[i]) then return false, false end
     end
-    for at = 2, #which, 16 do
-      if not found['s' .. sub(which, at, at + 15)] then return false, false end
-    end
-    return found.i == inc and found.e and found.n or false, false
+    return found[3], false
   end
   local found = call('HMGET', KEYS[1], 'i', 'e', 'n', 's' .. which)
   if found[1] ~= inc or not found[2] or not found[3] then return false, false end

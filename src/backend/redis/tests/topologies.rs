@@ -23,6 +23,7 @@ fn exercise(store: &RedisBackend) {
 }
 
 /// Until it works, however long the servers take to agree.
+#[cfg(any(feature = "redis-cluster", feature = "redis-sentinel"))]
 fn eventually(what: &str, mut done: impl FnMut() -> bool) {
     let end = Instant::now() + Duration::from_secs(30);
     while !done() {
