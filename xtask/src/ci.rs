@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::error::{Context, Error, Result};
 use crate::servers::Kind;
 use crate::workspace::cargo;
-use crate::{layers, process, setup, test};
+use crate::{layers, model, process, setup, test};
 
 const PACKAGES: [&str; 8] = [
     "diesel-cache",
@@ -74,6 +74,9 @@ pub(crate) fn command(no_test: bool) -> Result<ExitCode> {
     if no_test {
         return Ok(steps.report());
     }
+    steps.step("model", || {
+        Ok(model::command(&[], false)? == ExitCode::SUCCESS)
+    })?;
     steps.step("tests", || {
         Ok(test::command(None, &[])? == ExitCode::SUCCESS)
     })?;

@@ -17,6 +17,8 @@ cargo xtask <command>
   mutants [NAME ...] [--list]
                         break each rule on purpose: some test must fail
   ci [--no-test]        everything CI checks
+  model [--full] [NAME ...]
+                        check the model of the protocol, and that each of its mutants falls
   soak [OPTIONS]        several processes under faults, and a checked history;
                         its options stand in tests/soak/src/options.rs
   bench [-- ARGS]       run the benches and compare each with its group's baseline
@@ -47,6 +49,10 @@ pub(crate) enum Command {
     },
     Soak {
         args: Vec<String>,
+    },
+    Model {
+        names: Vec<String>,
+        full: bool,
     },
 }
 
@@ -86,6 +92,13 @@ pub(crate) fn parse(args: impl IntoIterator<Item = String>) -> Result<Command> {
         Some("soak") => Command::Soak {
             args: own.by_ref().collect(),
         },
+        Some("model") => {
+            let (flags, names): (Vec<_>, Vec<_>) = own.by_ref().partition(|a| a.starts_with('-'));
+            Command::Model {
+                names,
+                full: flag(&mut flags.into_iter(), "--full")?,
+            }
+        }
         Some("ci") => Command::Ci {
             no_test: flag(&mut own, "--no-test")?,
         },
@@ -164,6 +177,16 @@ mod tests {
         };
         assert_eq!(words("mutants a --list b").unwrap(), expected);
         assert!(words("mutants --lost").is_err());
+    }
+
+    #[test]
+    fn model_takes_names_and_a_flag_in_any_order() {
+        let expected = Command::Model {
+            names: vec!["flush".into()],
+            full: true,
+        };
+        assert_eq!(words("model flush --full").unwrap(), expected);
+        assert!(words("model --large").is_err());
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //! - `setup`: what the machine needs; `servers`: private database servers and stores
 //! - `test`: all tests and the manifest of what ran
 //! - `layers`: the layer rule of `src/`; `mutants`: does a test guard each rule?
-//! - `soak`: several processes under faults
+//! - `soak`: several processes under faults; `model`: the protocol, exhaustively
 //! - `ci`, `bench`: the rest
 #![allow(
     clippy::print_stdout,
@@ -24,6 +24,7 @@ mod ci;
 mod cli;
 mod error;
 mod layers;
+mod model;
 mod mutants;
 mod process;
 mod servers;
@@ -75,5 +76,6 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Ci { no_test } => ci::command(no_test),
         Command::Bench { args } => bench::command(&args),
         Command::Soak { args } => soak::command(&args),
+        Command::Model { names, full } => model::command(&names, full),
     }
 }

@@ -12,7 +12,7 @@ use diesel_cache::token::{Nonce, Token};
 use crate::rule::Rule;
 use crate::scope::{CHILD, PARENT, SCHEMA, Scope, Set, TAGS};
 use crate::store::members;
-use crate::world::{Captured, Guard, Id, Stage, Store, World};
+use crate::world::{Captured, Id, Store, World};
 
 /// What a fetch comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,19 +149,21 @@ impl World {
     /// write of theirs.
     #[must_use]
     pub fn bypasses(&self, scope: &Scope, process: usize) -> bool {
-        scope
-            .writers
-            .iter()
-            .zip(&self.writers)
-            .any(|(spec, writer)| {
-                spec.process == process
-                    && spec.touches & scope.reads != 0
-                    && writer.guard == Guard::Outstanding
-                    && matches!(
-                        writer.stage,
-                        Stage::Ready | Stage::Asked | Stage::Told(_) | Stage::Orphan
-                    )
-            })
+        let writers = scope.writers.iter().enumerate();
+        let mut own = writers.filter(|(_, spec)| spec.process == process);
+        own.any(|(at, _)| self.writers[at].withheld && self.tags_of(scope, at) & scope.reads != 0)
+    }
+
+    /// The tags that a writer says it touches.
+    #[must_use]
+    pub fn tags_of(&self, scope: &Scope, at: usize) -> Set {
+        let (spec, writer) = (&scope.writers[at], &self.writers[at]);
+        let cascades = writer.changed && spec.touches & PARENT != 0 && !scope.view;
+        match (writer.wide, cascades) {
+            (true, _) => PARENT | CHILD | SCHEMA,
+            (false, true) => spec.touches | CHILD,
+            (false, false) => spec.touches,
+        }
     }
 
     /// The version that a reader of a process must see at least, if it begins now: that of the
@@ -173,7 +175,7 @@ impl World {
             let spec = &scope.writers[writer];
             // At level strong a process sees its own writes, whether they are delivered or not.
             let own = spec.process == process && spec.strong && self.processes[process].alive;
-            (self.writers[writer].due || own) && self.touches(scope, *at)
+            (self.writers[writer].due || own) && self.touches(scope, *at, true)
         };
         let last = (0..self.log.len()).rev().find(matters);
         last.map_or(0, |at| at + 1)
@@ -189,12 +191,13 @@ impl World {
     /// The same, when only so many had committed.
     #[must_use]
     pub fn snapshot_at(&self, scope: &Scope, len: u8) -> u8 {
-        let last = (0..len).rev().find(|at| self.touches(scope, *at));
+        let last = (0..len).rev().find(|at| self.touches(scope, *at, false));
         last.map_or(0, |at| at + 1)
     }
 
-    /// Whether a commit changed what the readers ask for.
-    fn touches(&self, scope: &Scope, at: u8) -> bool {
+    /// Whether a commit changed what the readers ask for. `told`: as far as the writer can know;
+    /// a schema change that could not be announced is not known to others before it is.
+    fn touches(&self, scope: &Scope, at: u8, told: bool) -> bool {
         let spec = &scope.writers[self.log.at(at)];
         if spec.ddl {
             return true;
@@ -203,7 +206,8 @@ impl World {
         if !scope.catalogues {
             return rows & scope.reads != 0;
         }
-        let changed = self.log.is_changed(scope, at);
+        let known = |at: u8| !told || self.writers[self.log.at(at)].due;
+        let changed = (0..at).any(|at| scope.writers[self.log.at(at)].ddl && known(at));
         if changed && rows & PARENT != 0 && !scope.view {
             rows |= CHILD;
         }

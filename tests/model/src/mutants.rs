@@ -137,6 +137,35 @@ fn schema_lost() -> Scope {
     })
 }
 
+fn schema_unreachable() -> Scope {
+    Scope::new(
+        "schema, unreachable",
+        "the store is out of reach of the writer that cascades",
+    )
+    .ddl(0)
+    .strong(1, PARENT)
+    .filler(1)
+    .with(|scope| scope.faults.silences = 1)
+}
+
+fn schema_eventual() -> Scope {
+    Scope::new(
+        "schema, eventual",
+        "the writer that cascades is at level eventual",
+    )
+    .ddl(0)
+    .eventual(1, PARENT)
+    .filler(2)
+}
+
+fn schema_eventual_unknown() -> Scope {
+    schema_eventual().with(|scope| scope.faults.unknown = 1)
+}
+
+fn schema_eventual_idle() -> Scope {
+    schema_eventual().with(|scope| scope.idle = &[1])
+}
+
 fn view() -> Scope {
     Scope::new(
         "view",
@@ -222,10 +251,15 @@ mutants! {
     // Schema changes
     schema_changes_do_not_close lacks [SchemaCloses] in schema;
     resolved_schema_changes_do_not_close lacks [ResolveCloses] in schema_and_crash;
+    reaped_before_the_close_is_delivered lacks [ReapAfterClose] in schema;
     close_keeps_the_epoch lacks [CloseBeginsAnEpoch] in schema;
     old_catalogues_do_not_widen lacks [OldCatalogueWidens] in schema;
     catalogues_labelled_by_epoch lacks [LabelledByOpening] in schema_lost;
     views_labelled_by_epoch lacks [LabelledByOpening] in view;
+    unanswered_writers_do_not_compare lacks [UnansweredCompares] in schema_unreachable;
+    renewals_do_not_compare lacks [RenewalCompares] in schema_eventual;
+    late_quarantines_do_not_compare lacks [LateCompares] in schema_eventual_unknown;
+    marks_do_not_forget lacks [MarkForgets] in schema_eventual_idle;
     readers_do_not_compare_labels lacks [ReadersCompareLabels] in view;
 }
 

@@ -4,7 +4,8 @@
 use diesel_cache::protocol::cell::Cell;
 
 use crate::rule::Rule;
-use crate::scope::{Scope, TAGS};
+use crate::scope::Scope;
+use crate::store::members;
 use crate::world::{
     CONSTANT, Captured, Filler, GONE, Guard, Id, Opener, Session, Stage, Store, World, Writer,
 };
@@ -125,30 +126,24 @@ fn visit_captured(captured: &mut Captured, see: &mut impl FnMut(Kind, &mut Id)) 
         .for_each(|id| see(Kind::Token, id));
 }
 
-/// Drops what cannot matter again: a random number that the store no longer has never comes
-/// back. Only where no rule is broken.
+/// Drops what cannot matter again: tokens, nonces and epochs that the store no longer has never
+/// come back. (An opening that has gone is still compared with the label of a catalogue.) Only
+/// where no rule is broken that would find them.
 fn forget(world: &mut World, scope: &Scope) {
     let gate = world.store.gate;
     let epoch = gate.map(|gate| gate.epoch);
-    let opening = gate.and_then(|gate| gate.opening);
     let current = |id: Option<Id>| id.filter(|_| id == epoch);
-    let open = |id: Option<Id>| id.filter(|_| id == opening);
-    let by_opening = scope.keeps(Rule::LabelledByOpening);
-    let label = |id: Option<Id>| if by_opening { open(id) } else { current(id) };
     let store = &world.store;
+    let has = |tag: usize, id: Id| match store.cells[tag] {
+        Cell::Clean(token)
+        | Cell::Quarantined {
+            kept: Some(token), ..
+        } => token == id,
+        _ => false,
+    };
     let lives = |captured: &Captured| {
         gate.is_some_and(|gate| gate.nonce == captured.nonce)
-            && (0..TAGS).all(|tag| {
-                let id = captured.tokens[tag];
-                id == 0
-                    || match store.cells[tag] {
-                        Cell::Clean(token)
-                        | Cell::Quarantined {
-                            kept: Some(token), ..
-                        } => token == id,
-                        _ => false,
-                    }
-            })
+            && members(captured.tags).all(|tag| has(tag, captured.tokens[tag]))
     };
     for filler in &mut world.fillers {
         if let Filler::Captured(captured) | Filler::Loaded(captured, _) = filler
@@ -160,32 +155,33 @@ fn forget(world: &mut World, scope: &Scope) {
     if store.entry.is_some_and(|entry| !lives(&entry.captured)) {
         world.store.entry = None;
     }
-    for process in &mut world.processes {
-        process.known = current(process.known);
-        process.sending = current(process.sending);
-        process.opening = open(process.opening);
-        if let Some(catalogue) = &mut process.catalogue {
-            catalogue.label = label(catalogue.label);
-        }
-    }
     if let Opener::Standing(id, _) | Opener::May(id) = world.opener
         && Some(id) != epoch
     {
         world.opener = Opener::Idle;
     }
-    for (at, writer) in world.writers.iter_mut().enumerate() {
-        if let Guard::Known(id) = &mut writer.guard
-            && Some(*id) != epoch
-        {
-            *id = GONE;
+    for process in &mut world.processes {
+        process.sending = current(process.sending);
+    }
+    // Broken catalogues are labelled by epochs, and compared by them.
+    if scope.keeps(Rule::LabelledByOpening) {
+        for process in &mut world.processes {
+            process.known = current(process.known);
         }
-        if let Some(reply) = &mut writer.reply {
-            reply.opening = open(reply.opening);
-            if Some(reply.epoch) != epoch {
+        for writer in &mut world.writers {
+            if let Guard::Known(id) = &mut writer.guard
+                && Some(*id) != epoch
+            {
+                *id = GONE;
+            }
+            if let Some(reply) = &mut writer.reply
+                && Some(reply.epoch) != epoch
+            {
                 reply.epoch = GONE;
             }
         }
-        writer.label = label(writer.label);
+    }
+    for (at, writer) in world.writers.iter_mut().enumerate() {
         let ended = writer.session == Session::Ended || writer.session == Session::New;
         let over = matches!(writer.stage, Stage::Over | Stage::Dead);
         if over && ended && !writer.sent && !world.store.is_held_by(at) {

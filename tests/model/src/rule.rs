@@ -51,6 +51,8 @@ pub enum Rule {
     ResolveBySession,
     /// A process reaps only what it has no guard for. *Broken:* whatever is its own.
     ReapSparesGuards,
+    /// It reaps no schema change before its close is delivered. *Broken:* it does.
+    ReapAfterClose,
     /// An orphan that the store does not name was lifted if nothing was lost since. *Broken:* also
     /// if something was.
     ForgetInOneEpoch,
@@ -99,6 +101,16 @@ pub enum Rule {
     /// Catalogues are labelled by the opening of the gate. *Broken:* by the epoch, and outdated
     /// before a testimony.
     LabelledByOpening,
+    /// A writer that cannot ask the store compares its label with the opening that its process
+    /// knows. *Broken:* it relies on its catalogue.
+    UnansweredCompares,
+    /// So does a renewal after the commit. *Broken:* it relies on its catalogue.
+    RenewalCompares,
+    /// So does a quarantine after an unknown outcome. *Broken:* it relies on its catalogue.
+    LateCompares,
+    /// A session that is marked makes its process forget what it knew of the gate. *Broken:* it
+    /// does not.
+    MarkForgets,
     /// A reader compares its catalogue's label with the gate. *Broken:* it does not.
     ReadersCompareLabels,
 }

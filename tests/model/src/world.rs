@@ -142,6 +142,8 @@ pub struct Writer {
     pub reply: Option<Reply>,
     /// What its process knows of it.
     pub guard: Guard,
+    /// Whether its process bypasses what it touches, as the store was not told before.
+    pub withheld: bool,
     /// Whether readers of other processes must see what it commits.
     pub due: bool,
     /// Whether it touches everything, as its catalogue was old.
@@ -215,7 +217,7 @@ pub struct Reply {
     pub opening: Option<Id>,
 }
 
-/// What a process knows of a writer whose outcome the store has not been told.
+/// What a process knows of a writer whose outcome it does not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Guard {
     /// There is none.
@@ -304,7 +306,7 @@ impl World {
         let process = Process {
             alive: true,
             known: Some(1),
-            opening: Some(1),
+            opening: scope.catalogues.then_some(1),
             sending: None,
             session: false,
             catalogue: scope.catalogues.then_some(Catalogue {

@@ -96,6 +96,7 @@ fn crash(scope: &Scope, world: &mut World, at: usize) {
         };
         writer.guard = Guard::None;
         writer.reply = None;
+        writer.withheld = false;
     }
     for (spec, filler) in scope.fillers.iter().zip(&mut world.fillers) {
         // What it has read may be on its way to the store.

@@ -3,7 +3,7 @@
 use diesel_cache::protocol::Lift;
 use diesel_cache::protocol::gate::{may_open, may_testify};
 
-use super::{Step, write};
+use super::Step;
 use crate::rule::Rule;
 use crate::scope::{PROCESSES, Scope, Set};
 use crate::store::Fresh;
@@ -79,6 +79,14 @@ fn writes(scope: &Scope, process: usize) -> bool {
     scope.writers.iter().any(|writer| writer.process == process)
 }
 
+/// A session of a process is marked. If it had none, it was not asked when the gate opened.
+pub(super) fn mark(scope: &Scope, world: &mut World, at: usize) {
+    let had = world.processes[at].session || !is_quiet(scope, world, at);
+    if !had && scope.catalogues && scope.keeps(Rule::MarkForgets) {
+        world.processes[at].opening = None;
+    }
+}
+
 /// Whether a process has no writer at work.
 fn is_quiet(scope: &Scope, world: &World, process: usize) -> bool {
     let mut writers = scope.writers.iter().zip(&world.writers);
@@ -138,7 +146,12 @@ pub(super) fn run(scope: &Scope, world: &mut World, step: Gating, fresh: &mut Fr
             }
         }
         Gating::Load(at) => load(scope, world, at),
-        Gating::Pool(at) => world.processes[at].session = !world.processes[at].session,
+        Gating::Pool(at) => {
+            if !world.processes[at].session {
+                mark(scope, world, at);
+            }
+            world.processes[at].session = !world.processes[at].session;
+        }
         Gating::Reconnect(at) => world.processes[at].behind = false,
         Gating::Look => look(scope, world),
         Gating::Marks => ask(scope, world),
@@ -153,16 +166,19 @@ pub(super) fn run(scope: &Scope, world: &mut World, step: Gating, fresh: &mut Fr
 fn beat(scope: &Scope, world: &mut World, at: usize, fresh: &mut Fresh) {
     let gate = world.store_of(at).epoch(scope, fresh);
     world.processes[at].known = Some(gate.epoch);
-    world.processes[at].opening = gate.opening;
+    // Where nothing goes by it, it is not remembered.
+    if scope.catalogues {
+        world.processes[at].opening = gate.opening;
+    }
     for number in 0..scope.writers.len() {
         if scope.writers[number].process == at {
-            compare(scope, world, number, gate.epoch, fresh);
+            compare(scope, world, number, gate.epoch);
         }
     }
 }
 
 /// Compares what a process knows of its writer with what the store knows.
-fn compare(scope: &Scope, world: &mut World, number: usize, epoch: Id, fresh: &mut Fresh) {
+fn compare(scope: &Scope, world: &mut World, number: usize, epoch: Id) {
     let at = scope.writers[number].process;
     let held = world.seen_by(at).is_held_by(number);
     let writer = &mut world.writers[number];
@@ -170,12 +186,18 @@ fn compare(scope: &Scope, world: &mut World, number: usize, epoch: Id, fresh: &m
         Guard::Known(id) => id == epoch || !scope.keeps(Rule::ForgetInOneEpoch),
         _ => false,
     };
-    if held {
-        let spares = scope.keeps(Rule::ReapSparesGuards);
-        if writer.stage == Stage::Over || !spares && writer.stage != Stage::Idle {
-            write::resolved(scope, world, number, fresh);
-        }
-    } else if known && writer.stage == Stage::Orphan {
+    // While a close waits to be delivered, what it is to precede does, too.
+    let closes = scope.writers[number].ddl && !writer.closed && scope.keeps(Rule::ReapAfterClose);
+    let reaps = match writer.stage {
+        Stage::Idle => false,
+        Stage::Over | Stage::Told(Lift::Restore) => true,
+        Stage::Told(Lift::Renew) => !closes,
+        _ => !scope.keeps(Rule::ReapSparesGuards),
+    };
+    if held && reaps {
+        // The store knows its tags.
+        world.store_of(at).lift(scope, number, 0, Lift::Renew);
+    } else if !held && known && writer.stage == Stage::Orphan {
         writer.guard = Guard::None;
         writer.stage = Stage::Over;
         world.store_of(at).lift(scope, number, 0, Lift::Renew);

@@ -2,11 +2,11 @@
 
 use diesel_cache::protocol::Lift;
 
-use super::Step;
+use super::{Step, gate};
 use crate::rule::Rule;
-use crate::scope::{CHILD, PARENT, SCHEMA, Scope, Set};
+use crate::scope::Scope;
 use crate::store::Fresh;
-use crate::world::{Guard, Reply, Server, Session, Stage, World};
+use crate::world::{Guard, Reply, Server, Session, Stage, World, Writer};
 
 /// A step of a writer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,17 +45,6 @@ pub enum Write {
     Resolved,
     /// Its own process finds that its session has ended.
     Forget,
-}
-
-/// The tags that a writer quarantines.
-pub(super) fn tags(scope: &Scope, world: &World, at: usize) -> Set {
-    let (spec, writer) = (&scope.writers[at], &world.writers[at]);
-    let cascades = writer.changed && spec.touches & PARENT != 0 && !scope.view;
-    match (writer.wide, cascades) {
-        (true, _) => PARENT | CHILD | SCHEMA,
-        (false, true) => spec.touches | CHILD,
-        (false, false) => spec.touches,
-    }
 }
 
 pub(super) fn steps(scope: &Scope, world: &World, steps: &mut Vec<Step>) {
@@ -149,7 +138,7 @@ pub(super) fn run(scope: &Scope, world: &mut World, at: usize, step: Write, fres
         Write::Send => send(scope, world, at),
         Write::RollBack => {
             world.writers[at].server = Server::Aborted;
-            world.writers[at].stage = Stage::Told(Lift::Restore);
+            tell(&mut world.writers[at], Lift::Restore);
         }
         Write::Commit => {
             world.writers[at].server = Server::Committed;
@@ -157,11 +146,11 @@ pub(super) fn run(scope: &Scope, world: &mut World, at: usize, step: Write, fres
         }
         Write::Abort => world.writers[at].server = Server::Aborted,
         Write::Answer => {
-            let writer = &mut world.writers[at];
-            writer.stage = Stage::Told(match writer.server {
+            let how = match world.writers[at].server {
                 Server::Committed if scope.keeps(Rule::CommitRenews) => Lift::Renew,
                 _ => Lift::Restore,
-            });
+            };
+            tell(&mut world.writers[at], how);
             if spec.ddl && !scope.keeps(Rule::LabelledByOpening) {
                 world.processes[spec.process].catalogue = None;
             }
@@ -172,7 +161,10 @@ pub(super) fn run(scope: &Scope, world: &mut World, at: usize, step: Write, fres
             world.store_of(spec.process).close(scope, fresh);
         }
         Write::Lift => {
-            let tags = tags(scope, world, at);
+            if !spec.strong && scope.keeps(Rule::RenewalCompares) {
+                compare(scope, world, at);
+            }
+            let tags = world.tags_of(scope, at);
             let how = match world.writers[at].stage {
                 Stage::Told(how) => how,
                 _ => Lift::Renew,
@@ -196,7 +188,8 @@ pub(super) fn run(scope: &Scope, world: &mut World, at: usize, step: Write, fres
         }
         Write::Resolved => {
             resolved(scope, world, at, fresh);
-            world.writers[at].due = true;
+            // What an older catalogue told may not be all of it; its own process knows.
+            world.writers[at].due |= !scope.catalogues;
         }
         Write::Forget => {
             resolved(scope, world, at, fresh);
@@ -220,6 +213,7 @@ fn resolve(world: &mut World, at: usize, process: usize) {
 
 fn begin(scope: &Scope, world: &mut World, at: usize) {
     let spec = &scope.writers[at];
+    gate::mark(scope, world, spec.process);
     let writer = &mut world.writers[at];
     writer.session = Session::Live;
     if !spec.strong || !scope.keeps(Rule::QuarantineFirst) {
@@ -237,12 +231,13 @@ fn begin(scope: &Scope, world: &mut World, at: usize) {
 
 fn quarantine(scope: &Scope, world: &mut World, at: usize, fresh: &mut Fresh) {
     let process = scope.writers[at].process;
-    let tags = tags(scope, world, at);
+    let tags = world.tags_of(scope, at);
     let reply = world.store_of(process).quarantine(scope, at, tags, fresh);
     let writer = &mut world.writers[at];
     writer.sent = false;
     if matches!(writer.stage, Stage::Waiting | Stage::Late) {
-        writer.reply = Some(reply);
+        let opening = reply.opening.filter(|_| scope.catalogues);
+        writer.reply = Some(Reply { opening, ..reply });
     }
 }
 
@@ -259,7 +254,8 @@ fn acknowledged(scope: &Scope, world: &mut World, at: usize) {
     let old =
         scope.catalogues && !scope.writers[at].ddl && (known.is_none() || known != writer.label);
     // What it quarantined first was another set, and maybe in another epoch.
-    if old && !writer.wide && scope.keeps(Rule::OldCatalogueWidens) {
+    let late = writer.stage == Stage::Late && !scope.keeps(Rule::LateCompares);
+    if old && !writer.wide && !late && scope.keeps(Rule::OldCatalogueWidens) {
         writer.wide = true;
         writer.sent = true;
         return;
@@ -278,10 +274,23 @@ fn give_up(scope: &Scope, world: &mut World, at: usize) {
     writer.reply = None;
     if scope.aborts {
         writer.server = Server::Aborted;
-        writer.stage = Stage::Told(Lift::Restore);
+        tell(writer, Lift::Restore);
     } else {
-        writer.guard = Guard::Outstanding;
+        if scope.keeps(Rule::UnansweredCompares) {
+            compare(scope, world, at);
+        }
+        let writer = &mut world.writers[at];
+        writer.withheld = true;
         writer.stage = Stage::Ready;
+    }
+}
+
+/// A writer that went by an older catalogue than its process knows of touches everything.
+fn compare(scope: &Scope, world: &mut World, at: usize) {
+    let opening = world.processes[scope.writers[at].process].opening;
+    let old = opening.is_none() || opening != world.writers[at].label;
+    if scope.catalogues && !scope.writers[at].ddl && old {
+        world.writers[at].wide = true;
     }
 }
 
@@ -311,9 +320,9 @@ fn lose_answer(scope: &Scope, world: &mut World, at: usize) {
 }
 
 /// Lifts for a writer whose session has ended.
-pub(super) fn resolved(scope: &Scope, world: &mut World, at: usize, fresh: &mut Fresh) {
+fn resolved(scope: &Scope, world: &mut World, at: usize, fresh: &mut Fresh) {
     let spec = &scope.writers[at];
-    let tags = tags(scope, world, at);
+    let tags = world.tags_of(scope, at);
     let store = world.store_of(spec.process);
     if spec.ddl && scope.keeps(Rule::ResolveCloses) {
         store.close(scope, fresh);
@@ -321,10 +330,17 @@ pub(super) fn resolved(scope: &Scope, world: &mut World, at: usize, fresh: &mut 
     store.lift(scope, at, tags, Lift::Renew);
 }
 
+/// The outcome is known, and the store is to be told. From here on the process may testify.
+fn tell(writer: &mut Writer, how: Lift) {
+    writer.guard = Guard::None;
+    writer.stage = Stage::Told(how);
+}
+
 /// The store has been told the outcome.
 fn over(world: &mut World, at: usize, how: Lift) {
     let writer = &mut world.writers[at];
     writer.due |= how == Lift::Renew;
+    writer.withheld = false;
     writer.guard = Guard::None;
     writer.stage = Stage::Over;
 }
