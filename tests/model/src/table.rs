@@ -161,15 +161,22 @@ pub fn small() -> Vec<Scope> {
         .eventual(1, PARENT)
         .filler(2)
         .with(|scope| {
-            scope.idle = &[1];
             scope.faults.unknown = 1;
         }),
+        Scope::new(
+            "schema, eventual, idle",
+            "its process was not asked when the gate opened",
+        )
+        .ddl(0)
+        .eventual(1, PARENT)
+        .filler(0)
+        .with(|scope| scope.idle = &[1]),
         Scope::new(
             "view",
             "it alters a view; its reader was not asked when the gate opened",
         )
         .ddl(0)
-        .strong(1, CHILD)
+        .strong(0, CHILD)
         .filler(2)
         .with(|scope| {
             scope.view = true;
