@@ -218,6 +218,17 @@ pub fn large() -> Vec<Scope> {
                 scope.faults.failovers = 1;
             }),
         Scope::new(
+            "schema, lost, elsewhere",
+            "with the reader in a third process",
+        )
+        .ddl(0)
+        .strong(1, PARENT)
+        .filler(2)
+        .with(|scope| {
+            scope.faults.crashes = 1;
+            scope.faults.flushes = 1;
+        }),
+        Scope::new(
             "schema, idle",
             "with every process that may be without a session",
         )
