@@ -1,7 +1,7 @@
 //! The tables of a run, and the numbers of their rows.
 
 /// How many tables there are. The first four have models; see `worker/typed.rs`.
-pub(crate) const TABLES: usize = 16;
+pub(crate) const TABLES: usize = 32;
 /// How many of them have models.
 pub(crate) const TYPED: usize = 4;
 /// How many rows a table has.

@@ -22,6 +22,8 @@ use crate::worker::HELLO;
 
 /// How much of a stream is read at once.
 const CHUNK: usize = 64 << 10;
+/// After how long of silence a write is watched as one whose outcome is unknown.
+const SLOW: Duration = Duration::from_millis(30);
 /// How long a thread may say nothing before it counts as stuck.
 const STUCK: Duration = Duration::from_secs(40);
 
@@ -247,7 +249,16 @@ impl Reader {
     fn read(&mut self, stream: &mut UnixStream) {
         let mut bytes = Vec::new();
         let mut chunk = vec![0; CHUNK];
-        while let Ok(length @ 1..) = stream.read(&mut chunk) {
+        let _ = stream.set_read_timeout(Some(SLOW));
+        loop {
+            let length = match stream.read(&mut chunk) {
+                Ok(length @ 1..) => length,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.look_at_slow();
+                    continue;
+                }
+                _ => return,
+            };
             bytes.extend_from_slice(&chunk[..length]);
             let mut events = Vec::new();
             let mut left = bytes.as_slice();
@@ -292,6 +303,13 @@ impl Reader {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// A write takes long: it waits, or its process stands still.
+    fn look_at_slow(&self) {
+        for (value, keys) in &self.open {
+            self.is_unknown(*value, keys);
         }
     }
 

@@ -115,7 +115,7 @@ impl World<'_> {
             }
             Kind::DbCut => {
                 let locked = self.db.lock_rows(chance.below(TABLES))?;
-                pause(chance, 50, 400);
+                pause(chance, 100, 800);
                 self.db.cut();
                 pause(chance, 100, 800);
                 drop(locked);
@@ -144,12 +144,20 @@ impl World<'_> {
             if self.meet_at(&mut slot, How::Stop, Point::AfterQuarantine) {
                 self.store.lose(chance)?;
                 pause(chance, 100, 1500);
-                slot.go_on();
-                if chance.percent(60) {
-                    // It hears no more of what it sends now.
-                    thread::sleep(Duration::from_micros(chance.between(100, 2500)));
-                    slot.kill();
-                    slot.restart()?;
+                match chance.below(4) {
+                    // It commits, and nobody hears of that.
+                    0 | 1 => {
+                        slot.arm(How::Kill, Point::BeforeLift);
+                        slot.go_on();
+                        pause(chance, 20, 50);
+                        slot.restart()?;
+                    }
+                    2 => {
+                        slot.go_on();
+                        thread::sleep(Duration::from_micros(chance.between(100, 2500)));
+                        slot.restart()?;
+                    }
+                    _ => slot.go_on(),
                 }
             }
             return Ok(());

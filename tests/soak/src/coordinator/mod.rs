@@ -25,7 +25,7 @@ use self::oracle::Oracle;
 use self::store::Store;
 use self::summary::Found;
 use self::timeline::Timeline;
-use self::workers::Workers;
+use self::workers::{Inputs, Workers};
 
 /// How long reads go on after the last fault has healed.
 const CALM: Duration = Duration::from_secs(5);
@@ -51,8 +51,9 @@ pub(crate) fn run(options: &Options) -> Result<Outcome, String> {
     let store = Store::start(options)?;
     let collector = Collector::start()?;
     let timeline = Timeline::start(&collector);
-    let oracle = Oracle::start(&db, &collector);
-    let workers = Workers::start(options, &db, &store, &collector)?;
+    let inputs = Inputs::default();
+    let oracle = Oracle::start(&db, &collector, inputs.clone());
+    let workers = Workers::start(options, &db, &store, &collector, inputs)?;
     eprintln!("soak: {}", options.command());
     workers.tell_all("work");
     let began = Instant::now();

@@ -1,4 +1,5 @@
-//! Asks the database itself what became of writes whose outcome is not known.
+//! Asks the database itself what became of writes whose outcome is not known, and has the workers
+//! read their rows: before it is known, so that they are cached, and right after.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,6 +12,7 @@ use smallvec::smallvec;
 use crate::clock::now;
 use crate::coordinator::collector::{Collector, Feed, Unknown};
 use crate::coordinator::database::{Db, Direct};
+use crate::coordinator::workers::Inputs;
 use crate::event::{Event, Found, Origin, Value};
 use crate::layout::{Key, TABLES};
 
@@ -18,6 +20,8 @@ use crate::layout::{Key, TABLES};
 const EVERY: Duration = Duration::from_millis(10);
 /// How long it asks about one row.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How often the workers read such a row at least.
+const PROBE_EVERY: Duration = Duration::from_millis(80);
 
 /// Its answers are part of the history: whatever it saw, no later read may miss.
 #[derive(Debug)]
@@ -33,7 +37,7 @@ struct Asked {
 }
 
 impl Oracle {
-    pub(super) fn start(db: &Db, collector: &Collector) -> Self {
+    pub(super) fn start(db: &Db, collector: &Collector, inputs: Inputs) -> Self {
         let asked = Arc::new(Asked {
             ended: AtomicBool::new(false),
             all: AtomicBool::new(false),
@@ -43,7 +47,9 @@ impl Oracle {
             direct: db.direct(),
             feed: collector.feed(),
             unknown: collector.unknown(),
+            inputs,
             rows: HashMap::new(),
+            probed: Instant::now(),
         };
         Self {
             asked,
@@ -84,8 +90,11 @@ struct Asking {
     direct: Direct,
     feed: Feed,
     unknown: Unknown,
+    inputs: Inputs,
     /// The rows to ask about, what might be in them, and until when.
     rows: HashMap<Key, (Value, Instant)>,
+    /// When the workers were last told to read those rows.
+    probed: Instant,
 }
 
 impl Asking {
@@ -111,6 +120,11 @@ impl Asking {
             *row = (row.0.max(value), until);
         }
         drop(unknown);
+        // Whoever may cache them now, does.
+        if self.probed.elapsed() > PROBE_EVERY {
+            self.probed = Instant::now();
+            self.probe(self.rows.keys().copied().collect());
+        }
         let mut tables: Vec<usize> = self.rows.keys().map(|key| key.table()).collect();
         tables.sort_unstable();
         tables.dedup();
@@ -128,6 +142,7 @@ impl Asking {
             return false;
         };
         let end = now();
+        let mut confirmed = Vec::new();
         for (row, value) in rows {
             let key = Key::new(table, row);
             if self
@@ -136,6 +151,7 @@ impl Asking {
                 .is_some_and(|(sought, _)| *sought <= value)
             {
                 self.rows.remove(&key);
+                confirmed.push(key);
             }
             let found = Found::Rows(smallvec![(key, value)]);
             self.feed.tell(Event::Read {
@@ -145,6 +161,17 @@ impl Asking {
                 found,
             });
         }
+        // Whoever has cached what was there before, is to be seen with it.
+        self.probe(confirmed);
         true
+    }
+
+    fn probe(&self, keys: Vec<Key>) {
+        let mut groups: Vec<_> = keys.iter().map(|key| (key.table(), key.owner())).collect();
+        groups.sort_unstable();
+        groups.dedup();
+        for (table, owner) in groups {
+            self.inputs.probe(table, owner);
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -34,13 +34,47 @@ pub(super) struct Workers {
     died: Mutex<Vec<String>>,
 }
 
+/// What is written to the workers, also to those that somebody else holds.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Inputs(Arc<Mutex<Vec<Option<ChildStdin>>>>);
+
+impl Inputs {
+    /// Sends a line to a worker. If it is gone, nothing happens.
+    fn tell(&self, slot: usize, line: &str) {
+        if let Some(Some(input)) = self.lock().get_mut(slot) {
+            let _ = writeln!(input, "{line}");
+            let _ = input.flush();
+        }
+    }
+
+    /// Has all workers read an owner's rows in a table.
+    pub(super) fn probe(&self, table: usize, owner: usize) {
+        let count = self.lock().len();
+        for slot in 0..count {
+            self.tell(slot, &format!("probe {table} {owner}"));
+        }
+    }
+
+    fn set(&self, slot: usize, input: ChildStdin) {
+        let mut inputs = self.lock();
+        if inputs.len() <= slot {
+            inputs.resize_with(slot + 1, || None);
+        }
+        inputs[slot] = Some(input);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Option<ChildStdin>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// One of them. Whoever holds it may break it.
 #[derive(Debug)]
 pub(super) struct Slot {
     setup: Setup,
     phase: String,
     child: Child,
-    input: ChildStdin,
+    inputs: Inputs,
     answers: Receiver<String>,
 }
 
@@ -50,6 +84,7 @@ impl Workers {
         db: &Db,
         store: &Store,
         collector: &Collector,
+        inputs: Inputs,
     ) -> Result<Self, String> {
         let mut slots = Vec::new();
         for slot in 0..options.processes {
@@ -61,7 +96,7 @@ impl Workers {
                 database: db.url_for_workers().to_owned(),
                 store: store.url_for_workers(),
             };
-            slots.push(Mutex::new(Slot::start(setup, RESTING)?));
+            slots.push(Mutex::new(Slot::start(setup, RESTING, &inputs)?));
         }
         Ok(Self {
             slots,
@@ -151,17 +186,17 @@ impl Workers {
 
 impl Slot {
     /// Starts a worker. Where the store is down it may not come up: it is tried again.
-    fn start(setup: Setup, phase: &str) -> Result<Self, String> {
+    fn start(setup: Setup, phase: &str, inputs: &Inputs) -> Result<Self, String> {
         let until = Instant::now() + PATIENCE;
         loop {
-            match Self::try_start(&setup, phase) {
+            match Self::try_start(&setup, phase, inputs) {
                 Err(_) if Instant::now() < until => thread::sleep(Duration::from_millis(50)),
                 other => return other,
             }
         }
     }
 
-    fn try_start(setup: &Setup, phase: &str) -> Result<Self, String> {
+    fn try_start(setup: &Setup, phase: &str, inputs: &Inputs) -> Result<Self, String> {
         let program = std::env::current_exe().map_err(|error| error.to_string())?;
         let text = serde_json::to_string(setup).map_err(|error| error.to_string())?;
         let mut child = Command::new(program)
@@ -180,11 +215,12 @@ impl Slot {
                 }
             }
         });
+        inputs.set(setup.slot, input);
         let mut slot = Self {
             setup: setup.clone(),
             phase: phase.to_owned(),
             child,
-            input,
+            inputs: inputs.clone(),
             answers,
         };
         slot.await_answer("ready")?;
@@ -195,9 +231,8 @@ impl Slot {
     }
 
     /// Sends a command. If the worker is gone, nothing happens.
-    pub(super) fn tell(&mut self, command: &str) {
-        let _ = writeln!(self.input, "{command}");
-        let _ = self.input.flush();
+    pub(super) fn tell(&self, command: &str) {
+        self.inputs.tell(self.setup.slot, command);
     }
 
     /// Waits for a line that begins like this.
@@ -234,13 +269,19 @@ impl Slot {
             ..self.setup.clone()
         };
         let phase = self.phase.clone();
-        *self = Self::start(setup, &phase)?;
+        let inputs = self.inputs.clone();
+        *self = Self::start(setup, &phase, &inputs)?;
         Ok(())
+    }
+
+    /// It is to end or stop at a point, once it comes by there.
+    pub(super) fn arm(&mut self, how: How, point: Point) {
+        self.tell(&format!("arm {} {}", how.name(), point.name()));
     }
 
     /// Lets it end or stop at a point. Returns whether it came by there.
     pub(super) fn meet(&mut self, how: How, point: Point) -> bool {
-        self.tell(&format!("arm {} {}", how.name(), point.name()));
+        self.arm(how, point);
         let until = Instant::now() + MEETING;
         while Instant::now() < until {
             let met = match how {

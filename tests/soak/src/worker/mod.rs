@@ -5,8 +5,8 @@
 
 use std::io::BufRead;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -63,6 +63,10 @@ struct Shared {
     /// Four times the number of the order, plus the phase.
     order: AtomicU64,
     resting: AtomicUsize,
+    /// The tables and owners whose rows each thread is to read.
+    probes: Mutex<Vec<(usize, usize)>>,
+    /// How many of these there are.
+    probed: AtomicUsize,
 }
 
 impl Shared {
@@ -76,6 +80,21 @@ impl Shared {
             _ => Phase::Sweep,
         };
         (phase, order / 4)
+    }
+
+    /// What a thread that has read so many probes is to read next.
+    fn probe(&self, read: usize) -> Option<(usize, usize)> {
+        if self.probed.load(Ordering::Relaxed) <= read {
+            return None;
+        }
+        let probes = self.probes.lock().unwrap_or_else(PoisonError::into_inner);
+        probes.get(read).copied()
+    }
+
+    fn add_probe(&self, table: usize, owner: usize) {
+        let mut probes = self.probes.lock().unwrap_or_else(PoisonError::into_inner);
+        probes.push((table, owner));
+        self.probed.store(probes.len(), Ordering::Relaxed);
     }
 
     fn enter(&self, phase: Phase) {
@@ -112,6 +131,8 @@ fn run(setup: Setup) -> Result<(), String> {
         setup,
         order: AtomicU64::new(Phase::Rest as u64),
         resting: AtomicUsize::new(0),
+        probes: Mutex::default(),
+        probed: AtomicUsize::new(0),
     });
     let start = match shared.setup.options.database {
         Database::Postgres => postgres::user::start,
@@ -143,6 +164,12 @@ fn run(setup: Setup) -> Result<(), String> {
                 match (how, point) {
                     (Some(how), Some(point)) => armed.arm(how, point),
                     _ => return Err(format!("`{line}`: there is no such point")),
+                }
+            }
+            "probe" => {
+                let mut number = || words.next().and_then(|word| word.parse().ok());
+                if let (Some(table), Some(owner)) = (number(), number()) {
+                    shared.add_probe(table, owner);
                 }
             }
             "disarm" => armed.disarm(),

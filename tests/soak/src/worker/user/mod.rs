@@ -26,6 +26,8 @@ mod writes;
 const STEPS: usize = 64;
 /// How much more often popular rows are read.
 const SKEW: f64 = 1.1;
+/// How much more often some tables are written: others keep what is cached for long.
+const BUSYNESS: f64 = 1.2;
 /// How long to wait for a connection.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long a thread waits before it tries again, or looks whether there is work.
@@ -66,6 +68,7 @@ pub(in crate::worker) fn start(shared: &Arc<Shared>, cache: &Cache) -> Result<()
         .build_unchecked(ConnectionManager::new(&setup.database));
     typed::register(cache);
     let popular = Arc::new(Zipf::new(KEYS, SKEW, setup.options.seed));
+    let busy = Arc::new(Zipf::new(TABLES, BUSYNESS, setup.options.seed + 1));
     for thread in 0..threads {
         let number = setup.slot * threads + thread;
         let log = Log::open(&setup.socket, number).map_err(|error| error.to_string())?;
@@ -76,9 +79,11 @@ pub(in crate::worker) fn start(shared: &Arc<Shared>, cache: &Cache) -> Result<()
             log,
             chance: Chance::of(setup.options.seed, part),
             popular: Arc::clone(&popular),
+            busy: Arc::clone(&busy),
             report: Report::new(),
             path: setup.options.path,
             first: thread == 0,
+            probed: 0,
         };
         let pool = pool.clone();
         thread::spawn(move || user.live(&pool));
@@ -93,10 +98,13 @@ struct User {
     log: Log,
     chance: Chance,
     popular: Arc<Zipf>,
+    busy: Arc<Zipf>,
     report: Report,
     path: Path,
     /// Whether it is the one that sweeps.
     first: bool,
+    /// How many probes it has read.
+    probed: usize,
 }
 
 /// The connection may be broken: take another.
@@ -153,6 +161,10 @@ impl User {
     }
 
     fn step(&mut self, conn: &mut Conn, phase: Phase) -> Result<(), Broken> {
+        if let Some(group) = self.shared.probe(self.probed) {
+            self.probed += 1;
+            return self.read_all(conn, group);
+        }
         if phase == Phase::Work && self.chance.percent(5) {
             self.write(conn)
         } else {

@@ -6,7 +6,7 @@ use smallvec::smallvec;
 
 use super::{Broken, Conn, READS_FIRST, User, raw, typed};
 use crate::event::{Fate, Keys, Value, Verdict};
-use crate::layout::{KEYS, Key, OWNERS, ROWS, TABLES, TYPED, owned};
+use crate::layout::{Key, OWNERS, ROWS, TYPED, owned};
 use crate::options::Path;
 
 /// An attempt to give some rows a value.
@@ -43,11 +43,16 @@ impl User {
 
     /// A row to write: popular or not.
     fn target(&mut self) -> Key {
-        if self.chance.percent(15) {
+        if self.chance.percent(10) {
             self.popular()
         } else {
-            Key(self.chance.below(KEYS) as u32)
+            Key::new(self.table(), self.chance.below(ROWS))
         }
+    }
+
+    /// A table to write.
+    fn table(&mut self) -> usize {
+        self.busy.pick(&mut self.chance) as usize
     }
 
     /// Rows of several tables, in an order that all writers keep.
@@ -216,7 +221,7 @@ impl User {
     }
 
     fn raise_all(&mut self, conn: &mut Conn, parts: &mut Vec<Part>) -> QueryResult<()> {
-        let (table, owner) = (self.chance.below(TABLES), self.chance.below(OWNERS));
+        let (table, owner) = (self.table(), self.chance.below(OWNERS));
         let value = signed(self.begin(&owned(table, owner).collect(), parts));
         let raised = if table < TYPED {
             typed::raise_all(conn, table, owner as i64, value)
