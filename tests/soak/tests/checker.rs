@@ -49,7 +49,12 @@ fn is_clean(line: &str) {
     let (output, found) = run(line);
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{found}\n{told}");
-    for what in ["stale_reads", "stale_at_end", "phantom_reads", "foreign_reads"] {
+    for what in [
+        "stale_reads",
+        "stale_at_end",
+        "phantom_reads",
+        "foreign_reads",
+    ] {
         assert_eq!(found[what], 0, "{what}: {found}\n{told}");
     }
     assert!(found["hit_ratio_at_end"].as_f64().unwrap() > 0.2, "{found}");
@@ -62,7 +67,9 @@ fn a_missing_quarantine_is_caught() {
 
 #[test]
 fn a_gate_that_is_always_open_is_caught() {
-    is_caught("--seconds 20 --database postgres --faults stop-writer,store-kill --sabotage gate-off");
+    is_caught(
+        "--seconds 20 --database postgres --faults stop-writer,store-kill --sabotage gate-off",
+    );
 }
 
 #[test]

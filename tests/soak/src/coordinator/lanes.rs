@@ -42,7 +42,7 @@ impl Lane {
         let (store, others): (Vec<_>, Vec<_>) =
             kinds.iter().partition(|kind| kind.is_of_the_store());
         let lane = |kinds, between| Self { kinds, between };
-        [lane(store, (800, 2500)), lane(others, (200, 1200))]
+        [lane(store, (1500, 4500)), lane(others, (300, 2000))]
             .into_iter()
             .filter(|lane| !lane.kinds.is_empty())
             .collect()

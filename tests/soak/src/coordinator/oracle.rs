@@ -21,7 +21,7 @@ const EVERY: Duration = Duration::from_millis(10);
 /// How long it asks about one row.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How often the workers read such a row at least.
-const PROBE_EVERY: Duration = Duration::from_millis(80);
+const PROBE_EVERY: Duration = Duration::from_millis(200);
 
 /// Its answers are part of the history: whatever it saw, no later read may miss.
 #[derive(Debug)]
@@ -49,6 +49,7 @@ impl Oracle {
             unknown: collector.unknown(),
             inputs,
             rows: HashMap::new(),
+            known: HashMap::new(),
             probed: Instant::now(),
         };
         Self {
@@ -93,6 +94,8 @@ struct Asking {
     inputs: Inputs,
     /// The rows to ask about, what might be in them, and until when.
     rows: HashMap<Key, (Value, Instant)>,
+    /// What the database has said of each row.
+    known: HashMap<Key, Value>,
     /// When the workers were last told to read those rows.
     probed: Instant,
 }
@@ -116,6 +119,9 @@ impl Asking {
         let mut unknown = self.unknown.lock().unwrap_or_else(PoisonError::into_inner);
         let until = Instant::now() + PATIENCE;
         for (key, value) in unknown.drain() {
+            if self.known.get(&key).is_some_and(|known| *known >= value) {
+                continue;
+            }
             let row = self.rows.entry(key).or_insert((value, until));
             *row = (row.0.max(value), until);
         }
@@ -145,6 +151,7 @@ impl Asking {
         let mut confirmed = Vec::new();
         for (row, value) in rows {
             let key = Key::new(table, row);
+            self.known.insert(key, value);
             if self
                 .rows
                 .get(&key)

@@ -26,6 +26,9 @@ pub(crate) const VARIABLE: &str = "DIESEL_CACHE_SOAK_WORKER";
 /// What a thread sends once to say which it is, and waits for before it begins.
 pub(crate) const HELLO: u8 = b'!';
 
+/// How many probes a thread may be behind.
+const BACKLOG: usize = 4;
+
 /// What a worker is to do.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Setup {
@@ -82,13 +85,16 @@ impl Shared {
         (phase, order / 4)
     }
 
-    /// What a thread that has read so many probes is to read next.
-    fn probe(&self, read: usize) -> Option<(usize, usize)> {
-        if self.probed.load(Ordering::Relaxed) <= read {
+    /// What a thread that has read so many probes is to read next. It does not stay far behind.
+    fn probe(&self, read: &mut usize) -> Option<(usize, usize)> {
+        let count = self.probed.load(Ordering::Relaxed);
+        if count <= *read {
             return None;
         }
+        let next = (*read).max(count.saturating_sub(BACKLOG));
+        *read = next + 1;
         let probes = self.probes.lock().unwrap_or_else(PoisonError::into_inner);
-        probes.get(read).copied()
+        probes.get(next).copied()
     }
 
     fn add_probe(&self, table: usize, owner: usize) {

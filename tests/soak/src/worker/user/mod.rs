@@ -161,8 +161,7 @@ impl User {
     }
 
     fn step(&mut self, conn: &mut Conn, phase: Phase) -> Result<(), Broken> {
-        if let Some(group) = self.shared.probe(self.probed) {
-            self.probed += 1;
+        if let Some(group) = self.shared.probe(&mut self.probed) {
             return self.read_all(conn, group);
         }
         if phase == Phase::Work && self.chance.percent(5) {
