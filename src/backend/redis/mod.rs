@@ -150,7 +150,8 @@ impl RedisBackend {
             cover,
             level: options.level,
             root: names::root(&options.namespace),
-            connect_timeout: options.connect_timeout,
+            // Nobody waits for no time at all.
+            connect_timeout: options.connect_timeout.max(Duration::from_millis(1)),
             largest,
         });
         let key = options.encryption_key.as_ref().map(|key| &key.0);
