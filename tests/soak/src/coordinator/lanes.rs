@@ -16,6 +16,9 @@ use crate::layout::TABLES;
 use crate::options::Options;
 use crate::points::{How, Point};
 
+/// How many faults in a row may not come off.
+const ATTEMPTS: usize = 5;
+
 /// Everything that can be broken.
 pub(super) struct World<'a> {
     pub(super) options: &'a Options,
@@ -57,6 +60,7 @@ impl Lane {
     ) -> Result<(), String> {
         let mut left = Vec::new();
         let mut points = 0;
+        let mut failed = 0;
         loop {
             let (low, high) = self.between;
             let pause = Duration::from_millis(chance.between(low, high));
@@ -73,7 +77,17 @@ impl Lane {
                     continue;
                 }
             };
-            world.suffer(kind, &mut chance, &mut points)?;
+            match world.suffer(kind, &mut chance, &mut points) {
+                Ok(()) => failed = 0,
+                // The faults meet each other: a lock may end in a deadlock.
+                Err(error) => {
+                    failed += 1;
+                    eprintln!("soak: {} could not be made: {error}", kind.name());
+                    if failed == ATTEMPTS {
+                        return Err(error);
+                    }
+                }
+            }
         }
     }
 }
