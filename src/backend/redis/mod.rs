@@ -128,6 +128,7 @@ impl RedisBackend {
         options: RedisOptions,
         place: &str,
     ) -> Result<Self, Error> {
+        let options = options.bounded();
         let invalid = |key: &str, value: String, allowed: String| Error::Config {
             place: place.to_owned(),
             key: key.to_owned(),
@@ -150,8 +151,7 @@ impl RedisBackend {
             cover,
             level: options.level,
             root: names::root(&options.namespace),
-            // Nobody waits for no time at all.
-            connect_timeout: options.connect_timeout.max(Duration::from_millis(1)),
+            connect_timeout: options.connect_timeout,
             largest,
         });
         let key = options.encryption_key.as_ref().map(|key| &key.0);

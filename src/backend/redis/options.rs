@@ -62,6 +62,23 @@ impl Default for RedisOptions {
     }
 }
 
+impl RedisOptions {
+    /// Times that can be waited for: neither none at all, nor more than an hour, and lives of
+    /// up to a year.
+    pub(super) fn bounded(mut self) -> Self {
+        let (least, most) = (Duration::from_millis(1), Duration::from_secs(3600));
+        for time in [
+            &mut self.connect_timeout,
+            &mut self.io_timeout,
+            &mut self.breaker_pause,
+        ] {
+            *time = (*time).clamp(least, most);
+        }
+        self.token_ttl = self.token_ttl.clamp(least, most * 24 * 366);
+        self
+    }
+}
+
 /// A key of 32 bytes, for XChaCha20-Poly1305. Its `Debug` does not show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EncryptionKey(pub(super) SealKey);

@@ -147,7 +147,6 @@ fn control_a_write_that_is_cut_off_keeps_its_quarantine() {
     );
 }
 
-/// review-1
 #[test]
 fn a_database_of_the_same_file_name_elsewhere_is_no_evidence() {
     let server = RedisServer::start(&[]).unwrap();
@@ -160,7 +159,6 @@ fn a_database_of_the_same_file_name_elsewhere_is_no_evidence() {
     assert_eq!(told.0, "new", "a stale read: {told:?}");
 }
 
-/// review-5
 #[test]
 fn a_lock_file_that_was_deleted_is_no_evidence() {
     let server = RedisServer::start(&[]).unwrap();
@@ -179,7 +177,6 @@ fn a_lock_file_that_was_deleted_is_no_evidence() {
     assert_eq!(told.0, "new", "a stale read: {told:?}");
 }
 
-/// review-2
 #[test]
 fn a_word_in_a_value_takes_no_mark_away() {
     let server = RedisServer::start(&[]).unwrap();
@@ -201,7 +198,6 @@ fn a_word_in_a_value_takes_no_mark_away() {
     assert!(store.count(Kind::Quarantine) > once, "so is this one");
 }
 
-/// review-2
 #[test]
 fn a_word_in_a_value_aborts_no_transaction() {
     let server = RedisServer::start(&[]).unwrap();
@@ -223,7 +219,6 @@ fn a_word_in_a_value_aborts_no_transaction() {
         .unwrap();
 }
 
-/// review-3
 #[test]
 fn a_value_that_was_written_here_is_not_served_before_that_is_delivered() {
     let server = RedisServer::start(&[]).unwrap();
@@ -253,7 +248,6 @@ fn a_value_that_was_written_here_is_not_served_before_that_is_delivered() {
     assert_eq!(value(&mut conn), "new", "a value");
 }
 
-/// review-4
 #[test]
 fn a_database_in_memory_keeps_no_value_away() {
     let server = RedisServer::start(&[]).unwrap();
@@ -281,7 +275,6 @@ fn a_database_in_memory_keeps_no_value_away() {
     );
 }
 
-/// review-4
 #[test]
 fn values_need_no_cached_reads() {
     let server = RedisServer::start(&[]).unwrap();
@@ -303,7 +296,6 @@ fn values_need_no_cached_reads() {
     assert!(soon(&mut stored), "{last:?}");
 }
 
-/// review-4
 #[test]
 fn a_database_that_is_gone_keeps_no_value_away_after_clear() {
     let server = RedisServer::start(&[]).unwrap();
@@ -334,7 +326,6 @@ fn a_database_that_is_gone_keeps_no_value_away_after_clear() {
     );
 }
 
-/// review-8
 #[test]
 fn a_session_that_cannot_be_marked_may_write_where_the_store_is_in_reach() {
     let server = RedisServer::start(&[]).unwrap();
@@ -351,7 +342,6 @@ fn a_session_that_cannot_be_marked_may_write_where_the_store_is_in_reach() {
         .unwrap();
 }
 
-/// review-8 b: the texts of a session with a temporary trigger cannot be relied on.
 #[test]
 fn a_transaction_that_cannot_be_followed_is_aborted_too() {
     let server = RedisServer::start(&[]).unwrap();
@@ -372,7 +362,6 @@ fn a_transaction_that_cannot_be_followed_is_aborted_too() {
     assert!(written.is_err(), "{written:?} with the store out of reach");
 }
 
-/// review-13 l
 #[test]
 fn no_option_makes_connecting_panic() {
     use diesel_cache::backend::{RedisBackend, RedisOptions};
@@ -387,7 +376,6 @@ fn no_option_makes_connecting_panic() {
     }
 }
 
-/// review-15
 #[test]
 fn a_table_can_be_invalidated_by_a_process_without_a_connection() {
     let server = RedisServer::start(&[]).unwrap();
