@@ -149,6 +149,7 @@ fn a_late_answer_is_nobodys() {
         let before = proxy.connections.load(Ordering::SeqCst);
         assert!(failed(&store, &n.to_string(), &t).contains("in time"));
         proxy.set(Mood::Honest);
+        until_answered(&store);
         // Each of them checks whose entry it was given.
         for n in 0..20 {
             assert!(hits(&store, &n.to_string(), &t));
@@ -172,6 +173,7 @@ fn half_an_entry_is_never_continued() {
     proxy.set(Mood::Deaf);
     assert!(store.put(key("large"), large.clone(), None).is_err());
     proxy.set(Mood::Honest);
+    until_answered(&store);
     assert!(hits(&store, "other", &t));
     assert!(!hits(&store, "large", &t));
     assert_eq!(store.put(key("large"), large, None).unwrap(), Put::Stored);
@@ -193,6 +195,7 @@ fn an_operation_is_bounded_whatever_the_number_of_pieces() {
         scope.spawn(|| done.send(failed(&store, "k", &t)));
         let text = outcome.recv_timeout(Duration::from_secs(20));
         proxy.set(Mood::Honest);
+        until_answered(&store);
         assert!(text.unwrap().contains("in time"));
     });
 }

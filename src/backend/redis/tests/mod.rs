@@ -64,6 +64,15 @@ fn open_store(server: &Server) -> RedisBackend {
     store
 }
 
+/// Waits until the store answers again, however busy the machine is.
+fn until_answered(store: &RedisBackend) {
+    let end = Instant::now() + Duration::from_secs(60);
+    while store.fetch(&Ask::tokens(&[], Databases::None)).is_err() {
+        assert!(Instant::now() < end, "it never answers");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 fn open(store: &RedisBackend) {
     let standing = store.beat(ProcessId::of(1), &[space()]).unwrap();
     store
