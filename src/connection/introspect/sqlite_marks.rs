@@ -66,8 +66,11 @@ where
     Ok(lock_file::is_abandoned(&folder.join(session)))
 }
 
-/// The files of processes, each with its process; `None` if they cannot be listed.
-fn files<C>(conn: &mut C, mark: Mark) -> QueryResult<Option<Vec<(Option<ProcessId>, PathBuf)>>>
+/// A file, and the process that its name tells.
+type Listed = (Option<ProcessId>, PathBuf);
+
+/// The files of processes; `None` if they cannot be listed.
+fn files<C>(conn: &mut C, mark: Mark) -> QueryResult<Option<Vec<Listed>>>
 where
     C: LoadConnection,
     C::Backend: CacheDatabase,
