@@ -388,10 +388,12 @@ where
     let Mark { class, process } = mark;
     let name = format!("CONCAT('diesel_cache.{class:08x}.', CONNECTION_ID())");
     let of_process = format!("CONCAT('diesel_cache.{class:08x}.', CONNECTION_ID(), '.{process}')");
-    // Asked again, it is not taken twice.
+    // Asked again, it is not taken twice. A number would come as its bytes, not as a text.
     let sql = format!(
-        "SELECT IF(IS_USED_LOCK({of_process}) <=> CONNECTION_ID(), 1, GET_LOCK({of_process}, 0)), \
-                IF(IS_USED_LOCK({name}) <=> CONNECTION_ID(), 1, GET_LOCK({name}, 0))"
+        "SELECT CAST(IF(IS_USED_LOCK({of_process}) <=> CONNECTION_ID(), 1, \
+                        GET_LOCK({of_process}, 0)) AS CHAR), \
+                CAST(IF(IS_USED_LOCK({name}) <=> CONNECTION_ID(), 1, \
+                        GET_LOCK({name}, 0)) AS CHAR)"
     );
     let rows = texts(conn, &sql)?;
     Ok(rows.first().is_some_and(|row| flag(row, 0) && flag(row, 1)))
