@@ -74,13 +74,21 @@ pub(super) fn of(options: &Options, found: &Found<'_>) -> Outcome {
     });
     Outcome {
         line: line.to_string(),
-        broken: broken(options, tally, stuck),
+        broken: broken(options, tally, &line["stats"], stuck),
     }
 }
 
 /// What was promised and not kept.
-fn broken(options: &Options, tally: &Tally, stuck: u64) -> Vec<String> {
+fn broken(options: &Options, tally: &Tally, stats: &Value, stuck: u64) -> Vec<String> {
     let mut broken = Vec::new();
+    if tally.committed_writes == 0 {
+        broken.push("nothing was committed".to_owned());
+    }
+    // Without sessions that can be asked about, `strong` would quietly be `eventual`.
+    let announced = stats["quarantines"].as_u64().unwrap_or(0);
+    if options.level == Level::Strong && options.sabotage.is_none() && announced == 0 {
+        broken.push("no write was announced before it was committed".to_owned());
+    }
     let mut never = |count: u64, what: &str| {
         if count > 0 {
             broken.push(format!("{count} {what}"));
