@@ -62,7 +62,7 @@ fn is_clean(line: &str) {
 
 #[test]
 fn a_missing_quarantine_is_caught() {
-    is_caught("--seconds 6 --database sqlite --faults none --sabotage quarantine-off");
+    is_caught("--seconds 15 --database postgres --faults db-cut --sabotage quarantine-off");
 }
 
 #[test]

@@ -59,7 +59,7 @@ impl Lane {
         until: Instant,
     ) -> Result<(), String> {
         let mut left = Vec::new();
-        let mut points = 0;
+        let mut points = chance.below(Point::ALL.len());
         let mut failed = 0;
         loop {
             let (low, high) = self.between;
