@@ -57,7 +57,7 @@ const RUNS: &[Run] = &[
     Run {
         name: "diesel-cache-databases, redis",
         words: &["--test", "differential"],
-        environment: &[("CACHE_TEST_STORE", "redis"), ("CACHE_TEST_STEPS", "300")],
+        environment: &[("CACHE_TEST_STORE", "redis")],
         databases: true,
         ..all_of("diesel-cache-databases")
     },

@@ -389,14 +389,12 @@ impl Run {
             let mut outcome = self.read_in_turns(&query);
             // A catalogue is read again on suspicion only so often; and the gate of a shared store
             // opens when both caches have noticed what changed the schema last.
-            let passes = [
-                Some(Outcome::Bypass(Bypass::UnknownRelation)),
-                Some(Outcome::Bypass(Bypass::Closed)),
-                Some(Outcome::Bypass(Bypass::CatalogueDue)),
-                Some(Outcome::Bypass(Bypass::Quarantined)),
-            ];
             for _ in 0..8 {
-                if !passes.contains(&outcome) {
+                let is_over = matches!(
+                    outcome,
+                    Some(Outcome::Hit | Outcome::Bypass(Bypass::Uncacheable))
+                );
+                if is_over {
                     break;
                 }
                 std::thread::sleep(Duration::from_millis(700));
