@@ -123,7 +123,14 @@ impl<'a> Both<'a> {
                 self.epochs.agree(epochs.0, epochs.1),
                 "another epoch than before, or not"
             );
-            let (backend, reference) = (sorted(backend), sorted(reference));
+            let (mut backend, mut reference) = (sorted(backend), sorted(reference));
+            // Of a database that was not asked about it need not be known that it is open, and its
+            // testimonies may be forgotten then.
+            for standing in [&mut backend, &mut reference] {
+                standing
+                    .testified
+                    .retain(|(_, space)| spaces.contains(space));
+            }
             ensure!(
                 (&backend.open, &backend.testified, &backend.mine)
                     == (&reference.open, &reference.testified, &reference.mine),
