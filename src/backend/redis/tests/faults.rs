@@ -119,11 +119,13 @@ fn pass(mut from: TcpStream, mut to: TcpStream, mood: &AtomicU64, answers: bool)
     let _ = to.shutdown(std::net::Shutdown::Both);
 }
 
-/// A store behind a proxy, with short time-outs and a breaker that stays out of the way.
+/// A store behind a proxy, with short time-outs, a breaker that stays out of the way, and one
+/// connection, so that none is at hand when it was lost.
 fn behind(proxy: &Proxy) -> RedisBackend {
     let mut options = options();
     options.io_timeout = Duration::from_millis(250);
     options.breaker_failures = u32::MAX;
+    options.pool_size = 1;
     let store = RedisBackend::connect(&proxy.url(), options).unwrap();
     open(&store);
     store
