@@ -19,7 +19,7 @@ use crate::feed::Feed;
 use crate::flight::Flights;
 use crate::invalidate::Orphan;
 use crate::key::Key;
-use crate::protocol::{Judgement, Leased, Lift, judge};
+use crate::protocol::{Fetched, Judgement, Leased, Lift, judge};
 use crate::resolve::Settings;
 use crate::shared::{self, Delivery, Shared};
 use crate::stats::{Counters, count};
@@ -139,6 +139,10 @@ impl Core {
 
     /// The databases that this process is attached to, and others may be, too.
     pub(crate) fn attached(&self) -> Vec<TagSpace> {
+        // In memory there is no gate to ask for.
+        if !self.is_shared() {
+            return Vec::new();
+        }
         let live = self.live_databases();
         let shared = live.iter().filter(|database| !database.id.is_private());
         let spaces: BTreeSet<TagSpace> = shared.map(|database| database.id.tags).collect();
@@ -258,17 +262,7 @@ impl Core {
     /// # Errors
     /// Why nothing may be stored.
     pub(crate) fn capture(&self, ask: &Ask<'_>) -> Result<(Vector, Leased), Bypass> {
-        // rule: a-forked-child-does-without-the-store
-        if self.is_shared() && self.is_forked() {
-            return Err(Bypass::Forked);
-        }
-        if self.shared.is_undelivered(ask.tags) {
-            return Err(Bypass::Undelivered);
-        }
-        let fetched = self
-            .backend
-            .fetch(ask)
-            .map_err(|error| self.failed(&error))?;
+        let fetched = self.fetch(ask)?;
         let leased = fetched.leased;
         match judge(fetched, ask.tags) {
             Judgement::Miss(vector) => Ok((vector, leased)),
@@ -277,6 +271,20 @@ impl Core {
             Judgement::Quarantined | Judgement::Establish => Err(Bypass::Quarantined),
             Judgement::Closed => Err(Bypass::Closed),
         }
+    }
+
+    /// Fetches, unless what is asked for must not be served.
+    fn fetch(&self, ask: &Ask<'_>) -> Result<Fetched, Bypass> {
+        // rule: a-forked-child-does-without-the-store
+        if self.is_shared() && self.is_forked() {
+            return Err(Bypass::Forked);
+        }
+        // Before the store is asked: what is told to it in between is current.
+        if self.shared.is_undelivered(ask.tags) {
+            return Err(Bypass::Undelivered);
+        }
+        let fetched = self.backend.fetch(ask);
+        fetched.map_err(|error| self.failed(&error))
     }
 
     /// The lease to ask a shared store for.

@@ -7,9 +7,11 @@
 
 use diesel::connection::LoadConnection;
 
+use crate::cache::Cache;
 use crate::connection::introspect::Marked;
 use crate::connection::{introspect, quietly, tracker};
 use crate::core::Core;
+use crate::database::TagSpace;
 use crate::invalidate::SessionName;
 use crate::statement::CacheDatabase;
 use crate::tag::Tag;
@@ -88,6 +90,22 @@ where
     }
 }
 
+/// The cache of a connection and its database, if a question to that can do no harm now.
+fn askable<C: LoadConnection>(conn: &mut C) -> Option<(Cache, TagSpace)> {
+    let tracker = tracker(conn).filter(|tracker| tracker.may_ask())?;
+    let space = tracker.database()?.id.tags;
+    Some((tracker.cache().clone(), space))
+}
+
+/// Whether the database says that a session has ended. A refusal says nothing.
+fn has_ended<C>(conn: &mut C, space: TagSpace, session: &str) -> bool
+where
+    C: LoadConnection,
+    C::Backend: CacheDatabase,
+{
+    quietly(conn, |conn| introspect::has_ended(conn, space, session)).unwrap_or(false)
+}
+
 /// Opens the gate of the connection's database, if the database says that it may be opened.
 /// Returns whether it is open.
 pub(crate) fn open<C>(conn: &mut C) -> bool
@@ -95,13 +113,9 @@ where
     C: LoadConnection,
     C::Backend: CacheDatabase,
 {
-    let Some(tracker) = tracker(conn).filter(|tracker| tracker.may_ask()) else {
+    let Some((cache, space)) = askable(conn) else {
         return false;
     };
-    let Some(space) = tracker.database().map(|database| database.id.tags) else {
-        return false;
-    };
-    let cache = tracker.cache().clone();
     let core = cache.core();
     if !core.shared.may_try(space) {
         return false;
@@ -113,8 +127,11 @@ where
         return true;
     }
     // What this process left behind keeps it from testifying.
-    resolve_own(conn);
-    let Some(standing) = core.beat() else {
+    let standing = match resolve_own(conn) {
+        true => core.beat(),
+        false => Some(standing),
+    };
+    let Some(standing) = standing else {
         return false;
     };
     let testified: Vec<ProcessId> = standing
@@ -146,17 +163,12 @@ where
     C: LoadConnection,
     C::Backend: CacheDatabase,
 {
-    let Some(tracker) = tracker(conn).filter(|tracker| tracker.may_ask()) else {
+    let Some((cache, space)) = askable(conn) else {
         return false;
     };
-    let Some(space) = tracker.database().map(|database| database.id.tags) else {
-        return false;
-    };
-    let cache = tracker.cache().clone();
     let mut resolved = false;
     for session in cache.core().unresolved() {
-        let ended = quietly(conn, |conn| introspect::has_ended(conn, space, &session));
-        if ended.unwrap_or(false) {
+        if has_ended(conn, space, &session) {
             cache.core().resolve(&session);
             resolved = true;
         }
@@ -182,13 +194,9 @@ where
     C: LoadConnection,
     C::Backend: CacheDatabase,
 {
-    let Some(tracker) = tracker(conn).filter(|tracker| tracker.may_ask()) else {
+    let Some((cache, space)) = askable(conn) else {
         return false;
     };
-    let Some(space) = tracker.database().map(|database| database.id.tags) else {
-        return false;
-    };
-    let cache = tracker.cache().clone();
     let core = cache.core();
     if !core.is_shared() || !core.shared.may_ask(space) {
         return false;
@@ -217,8 +225,7 @@ where
             continue;
         };
         // rule: a-quarantine-is-lifted-on-the-databases-evidence
-        let ended = quietly(conn, |conn| introspect::has_ended(conn, space, &session));
-        if ended.unwrap_or(false) {
+        if has_ended(conn, space, &session) {
             core.resolve_holder(holder.writer, holder.space.unwrap_or(space), &holder.tags);
             resolved = true;
         }

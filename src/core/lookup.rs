@@ -93,7 +93,7 @@ impl Core {
     /// the caller reads the database.
     pub(crate) fn lookup(&self, question: &Question<'_>) -> Found {
         let ask = Ask::entry(question.key, question.tags, Databases::One(question.space));
-        let fetched = match self.fetch(question, &ask) {
+        let fetched = match self.fetch_for(question, &ask) {
             Ok(fetched) => fetched,
             Err(reason) => return Found::Bypass(reason),
         };
@@ -136,7 +136,7 @@ impl Core {
             lease: self.lease().filter(|_| question.leases),
             ..Ask::entry(question.key, question.tags, Databases::One(question.space))
         };
-        let fetched = match self.fetch(question, &ask) {
+        let fetched = match self.fetch_for(question, &ask) {
             Ok(fetched) => fetched,
             Err(reason) => return Found::Bypass(reason),
         };
@@ -199,19 +199,9 @@ impl Core {
         Awaited::Nothing
     }
 
-    /// Fetches, unless what is asked for must not be served.
-    fn fetch(&self, question: &Question<'_>, ask: &Ask<'_>) -> Result<Fetched, Bypass> {
-        if self.is_shared() && self.is_forked() {
-            return Err(Bypass::Forked);
-        }
-        // Before the store is asked: what is told to it in between is current.
-        if self.shared.is_undelivered(question.tags) {
-            return Err(Bypass::Undelivered);
-        }
-        let fetched = self
-            .backend
-            .fetch(ask)
-            .map_err(|error| self.failed(&error))?;
+    /// Fetches for a read whose plan is of the opening that is current.
+    fn fetch_for(&self, question: &Question<'_>, ask: &Ask<'_>) -> Result<Fetched, Bypass> {
+        let fetched = self.fetch(ask)?;
         if !self.is_shared() {
             return Ok(fetched);
         }

@@ -176,7 +176,7 @@ impl Shared {
 
     /// What a writer was withheld for is delivered.
     pub(crate) fn settle(&self, writer: WriterId) {
-        if self.bypasses.load(Ordering::SeqCst) {
+        if self.bypasses() {
             self.change(|outbox| outbox.settle(writer));
         }
     }
