@@ -51,6 +51,10 @@ impl World {
             store,
             tags: [Tag::any(TagSpace::of(b"traps"), "t")],
         };
+        // Its time-outs are short, and the machine may be busy.
+        until("the store is reached", || {
+            world.store.beat(ProcessId::fresh(), &[]).is_ok()
+        });
         world.open();
         world
     }

@@ -2,6 +2,7 @@
 //! moment, with the same query uncached on the same connection.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
@@ -418,13 +419,24 @@ fn round(seed: u64, steps: usize) -> Tally {
         // After a refused statement it may take a boundary until the cache is used again.
         assert!(run.execute(which, "BEGIN") && run.execute(which, "COMMIT"));
     }
-    // Nothing is left that keeps the cache from being used, or makes it wrong.
+    // Nothing is left that keeps the cache from being used, or makes it wrong. Only what a
+    // shared store keeps of a statement in doubt may take until the database is asked next.
+    let patience = match store {
+        Store::Memory(_) => 0,
+        Store::Redis(_) => 100,
+    };
     for (name, read) in READS {
         let report = Report::new();
-        for which in [0, 1, 0] {
-            let cached = read(&mut run.sides[which].conn, Some(&report), 1);
-            let truth = read(&mut run.plain, None, 1);
-            run.compare(which, name, 1, &cached, &truth);
+        for time in 0..=patience {
+            for which in [0, 1, 0] {
+                let cached = read(&mut run.sides[which].conn, Some(&report), 1);
+                let truth = read(&mut run.plain, None, 1);
+                run.compare(which, name, 1, &cached, &truth);
+            }
+            if time == patience || report.outcome() == Some(Outcome::Hit) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(100));
         }
         assert_eq!(
             report.outcome(),
