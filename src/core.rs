@@ -1,7 +1,9 @@
 //! The cache beneath its handle: the backend, the counters and the protocol's driver.
 
+mod complaints;
 mod lookup;
 
+use self::complaints::Complaints;
 pub(crate) use self::lookup::{Awaited, Found, Missing, Patience, Question};
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -37,6 +39,7 @@ pub(crate) struct Core {
     /// The process that made it.
     pid: u32,
     pub(crate) counters: Counters,
+    complaints: Complaints,
     pub(crate) config: Config,
     pub(crate) flights: Flights,
     pub(crate) orphans: Mutex<Vec<Orphan>>,
@@ -75,6 +78,7 @@ impl Core {
             process: ProcessId::fresh(),
             pid: std::process::id(),
             counters: Counters::default(),
+            complaints: Complaints::default(),
             flights: Flights::default(),
             orphans: Mutex::default(),
             feed: Feed::default(),
@@ -295,10 +299,10 @@ impl Core {
         })
     }
 
-    /// The backend failed: counts it and says so.
+    /// The backend failed: counts it, and says so now and then.
     pub(crate) fn failed(&self, error: &BackendError) -> Bypass {
         count(&self.counters.backend_errors);
-        log::warn!("{error}");
+        self.complaints.add(error);
         Bypass::Backend
     }
 

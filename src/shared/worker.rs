@@ -1,5 +1,6 @@
 //! The worker: a thread that keeps a process in step with a shared store.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -41,7 +42,7 @@ fn run(shared: &Shared, core: &Weak<Core>) {
             return;
         };
         let delivered = deliver(&core);
-        let standing = core.beat();
+        let standing = survive(|| core.beat()).flatten();
         let closed = standing.as_ref().is_some_and(|standing| {
             let spaces = core.attached();
             spaces
@@ -83,6 +84,16 @@ fn pause_for(shared: &Shared, pause: Duration, eager: bool) -> bool {
     }
 }
 
+/// Asks the store something; `None` if that panics, as another's backend may.
+// rule: the-worker-outlives-a-panic
+fn survive<T>(ask: impl FnOnce() -> T) -> Option<T> {
+    let answer = catch_unwind(AssertUnwindSafe(ask)).ok();
+    if answer.is_none() {
+        log::error!("the cache's store panicked; it is asked again");
+    }
+    answer
+}
+
 /// Delivers what waits, in order. Returns whether nothing is left.
 fn deliver(core: &Core) -> bool {
     loop {
@@ -90,17 +101,18 @@ fn deliver(core: &Core) -> bool {
             core.shared.changed.notify_all();
             return true;
         };
-        let done = match next.to(&*core.backend) {
-            Ok(epoch) => {
+        let done = match survive(|| next.to(&*core.backend)) {
+            Some(Ok(epoch)) => {
                 if let (Some(writer), Some(epoch)) = (next.announces(), epoch) {
                     core.shared.acknowledge(writer, Some(epoch));
                 }
                 true
             }
-            Err(error) => {
+            Some(Err(error)) => {
                 core.failed(&error);
                 false
             }
+            None => false,
         };
         core.shared.change(|outbox| outbox.delivered(done));
         if !done {

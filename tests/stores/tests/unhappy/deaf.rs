@@ -16,17 +16,22 @@ use diesel_cache::tag::Tag;
 use diesel_cache::token::{Epoch, Opening, ProcessId, WriterId};
 
 #[derive(Debug, Clone)]
-pub(crate) struct Deaf(Arc<(RedisBackend, AtomicBool)>);
+pub(crate) struct Deaf(Arc<(RedisBackend, AtomicBool, AtomicBool)>);
 
 type Answer<T> = Result<T, BackendError>;
 
 impl Deaf {
     pub(crate) fn new(to: RedisBackend) -> Self {
-        Self(Arc::new((to, AtomicBool::new(false))))
+        Self(Arc::new((to, AtomicBool::default(), AtomicBool::default())))
     }
 
     pub(crate) fn close_ears(&self, closed: bool) {
         self.0.1.store(closed, Ordering::SeqCst);
+    }
+
+    /// From now on it panics when it is asked how it stands, or does so no longer.
+    pub(crate) fn panic_at_beats(&self, panics: bool) {
+        self.0.2.store(panics, Ordering::SeqCst);
     }
 
     fn to(&self) -> &RedisBackend {
@@ -88,6 +93,7 @@ impl CacheBackend for Deaf {
         self.to().holders(tags)
     }
     fn beat(&self, process: ProcessId, spaces: &[TagSpace]) -> Answer<Standing> {
+        assert!(!self.0.2.load(Ordering::SeqCst), "a beat");
         self.to().beat(process, spaces)
     }
     fn testify(&self, process: ProcessId, epoch: Epoch, spaces: &[TagSpace]) -> Answer<()> {

@@ -249,6 +249,34 @@ fn a_value_that_was_written_here_is_not_served_before_that_is_delivered() {
 }
 
 #[test]
+fn a_store_that_panics_in_the_background_is_asked_again() {
+    let server = RedisServer::start(&[]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut conn = database(&folder.path().join("app.db"));
+    let store = Deaf::new(connect(&server.url(), NAMESPACE));
+    let cache = Cache::builder()
+        .backend(store.clone())
+        .namespace(NAMESPACE)
+        .build()
+        .unwrap();
+    cache.attach(&mut conn).unwrap();
+    until_hit(&mut conn);
+    store.close_ears(true);
+    store.panic_at_beats(true);
+    rename(&mut conn, "new").unwrap();
+    // The worker has met with a panic by then.
+    std::thread::sleep(Duration::from_millis(1500));
+    store.panic_at_beats(false);
+    store.close_ears(false);
+    assert!(
+        cache.flush(Duration::from_secs(20)),
+        "nobody delivers what waits"
+    );
+    assert_eq!(read(&mut conn).0, "new");
+    until_hit(&mut conn);
+}
+
+#[test]
 fn a_database_in_memory_keeps_no_value_away() {
     let server = RedisServer::start(&[]).unwrap();
     let folder = tempfile::tempdir().unwrap();

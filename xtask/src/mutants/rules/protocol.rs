@@ -60,6 +60,20 @@ pub(super) const RULES: &[Mutant] = &[
         tests: CONFORMANCE,
         servers: false,
     },
+    pure(
+        "an-outage-is-a-line-in-ten-seconds",
+        "src/core/complaints.rs",
+        "< SILENCE",
+        "< Duration::ZERO",
+    ),
+    Mutant {
+        name: "the-worker-outlives-a-panic",
+        file: "src/shared/worker.rs",
+        find: "catch_unwind(AssertUnwindSafe(ask)).ok()",
+        replace: "Some(ask())",
+        tests: &[&["--package", "diesel-cache-stores", "--test", "unhappy"]],
+        servers: false,
+    },
     cell(
         "the-cell-renews-for-a-stranger",
         "            self.renew();\n            return;",
