@@ -104,7 +104,9 @@ fn impatience() -> &'static str {
 fn side(arena: &Arena, cache: &Cache) -> Side {
     let mut conn = arena.connect();
     conn.batch_execute(impatience()).unwrap();
-    cache.attach(&mut conn).unwrap();
+    // A busy machine may take longer than its patience.
+    let attached = (0..20).any(|_| cache.attach(&mut conn).is_ok());
+    assert!(attached, "the connection cannot be attached");
     Side {
         conn,
         open: false,
