@@ -34,7 +34,7 @@ struct World {
 fn hasty() -> RedisOptions {
     let mut options = options(NAMESPACE);
     options.connect_timeout = Duration::from_secs(2);
-    options.io_timeout = Duration::from_millis(500);
+    options.io_timeout = Duration::from_secs(1);
     // What fails is to be tried again at once.
     options.breaker_failures = u32::MAX;
     options
@@ -51,12 +51,16 @@ impl World {
             store,
             tags: [Tag::any(TagSpace::of(b"traps"), "t")],
         };
-        // Its time-outs are short, and the machine may be busy.
-        until("the store is reached", || {
-            world.store.beat(ProcessId::fresh(), &[]).is_ok()
-        });
+        world.until_reached();
         world.open();
         world
+    }
+
+    /// Its time-outs are short, and the machine may be busy.
+    fn until_reached(&self) {
+        until("the store is reached", || {
+            self.store.beat(ProcessId::fresh(), &[]).is_ok()
+        });
     }
 
     fn open(&self) {
@@ -134,6 +138,7 @@ fn trap_1_a_write_that_was_given_up_reaches_no_other_entry() {
         world.proxy.set(mode);
         assert!(world.store.put(key("large"), large, None).is_err());
         world.proxy.set(Mode::Pass);
+        world.until_reached();
         let later = format!("{round} later");
         world.put(&later, later.as_bytes());
         for name in names.iter().chain([&later]) {
