@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 
 use diesel::connection::{InstrumentationEvent, SimpleConnection};
 use diesel::prelude::*;
+use diesel_cache::backend::CacheBackend;
 use diesel_cache::test::{Kind, RecordingBackend};
-use diesel_cache::{Bypass, Cache, CachedDsl, OnUnreachable, Outcome, Report};
+use diesel_cache::{Builder, Bypass, Cache, CachedDsl, OnUnreachable, Outcome, Report};
 use diesel_cache_faults::RedisServer;
 use diesel_cache_stores::{connect, until};
 
@@ -38,12 +39,21 @@ fn database(path: &Path) -> SqliteConnection {
     conn
 }
 
+/// A server, and a database in a folder.
+fn world() -> (RedisServer, tempfile::TempDir, SqliteConnection) {
+    let server = RedisServer::start(&[]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let conn = database(&folder.path().join("app.db"));
+    (server, folder, conn)
+}
+
+/// A cache over that store, to be built.
+fn over(backend: impl CacheBackend) -> Builder {
+    Cache::builder().backend(backend).namespace(NAMESPACE)
+}
+
 fn cache(server: &RedisServer) -> Cache {
-    Cache::builder()
-        .backend(connect(&server.url(), NAMESPACE))
-        .namespace(NAMESPACE)
-        .build()
-        .unwrap()
+    over(connect(&server.url(), NAMESPACE)).build().unwrap()
 }
 
 fn read(conn: &mut SqliteConnection) -> (String, Outcome) {
@@ -88,11 +98,7 @@ fn read_after(
 ) -> (String, Outcome) {
     let mut conn = database(path);
     let deaf = Deaf::new(connect(&server.url(), NAMESPACE));
-    let writer_cache = Cache::builder()
-        .backend(deaf.clone())
-        .namespace(NAMESPACE)
-        .build()
-        .unwrap();
+    let writer_cache = over(deaf.clone()).build().unwrap();
     let reader_cache = cache(server);
     let (started, has_started) = channel();
     let (go, may_go) = channel::<()>();
@@ -179,15 +185,9 @@ fn a_lock_file_that_was_deleted_is_no_evidence() {
 
 #[test]
 fn a_word_in_a_value_takes_no_mark_away() {
-    let server = RedisServer::start(&[]).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let mut conn = database(&folder.path().join("app.db"));
+    let (server, _folder, mut conn) = world();
     let store = RecordingBackend::new(connect(&server.url(), NAMESPACE));
-    let cache = Cache::builder()
-        .backend(store.clone())
-        .namespace(NAMESPACE)
-        .build()
-        .unwrap();
+    let cache = over(store.clone()).build().unwrap();
     cache.attach(&mut conn).unwrap();
     until_hit(&mut conn);
     let before = store.count(Kind::Quarantine);
@@ -200,12 +200,8 @@ fn a_word_in_a_value_takes_no_mark_away() {
 
 #[test]
 fn a_word_in_a_value_aborts_no_transaction() {
-    let server = RedisServer::start(&[]).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let mut conn = database(&folder.path().join("app.db"));
-    let cache = Cache::builder()
-        .backend(connect(&server.url(), NAMESPACE))
-        .namespace(NAMESPACE)
+    let (server, _folder, mut conn) = world();
+    let cache = over(connect(&server.url(), NAMESPACE))
         .on_unreachable(OnUnreachable::Abort)
         .build()
         .unwrap();
@@ -221,15 +217,9 @@ fn a_word_in_a_value_aborts_no_transaction() {
 
 #[test]
 fn a_value_that_was_written_here_is_not_served_before_that_is_delivered() {
-    let server = RedisServer::start(&[]).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let mut conn = database(&folder.path().join("app.db"));
+    let (server, _folder, mut conn) = world();
     let store = Deaf::new(connect(&server.url(), NAMESPACE));
-    let cache = Cache::builder()
-        .backend(store.clone())
-        .namespace(NAMESPACE)
-        .build()
-        .unwrap();
+    let cache = over(store.clone()).build().unwrap();
     cache.attach(&mut conn).unwrap();
     until_hit(&mut conn);
     let value = |conn: &mut SqliteConnection| -> String {
@@ -250,15 +240,9 @@ fn a_value_that_was_written_here_is_not_served_before_that_is_delivered() {
 
 #[test]
 fn a_store_that_panics_in_the_background_is_asked_again() {
-    let server = RedisServer::start(&[]).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let mut conn = database(&folder.path().join("app.db"));
+    let (server, _folder, mut conn) = world();
     let store = Deaf::new(connect(&server.url(), NAMESPACE));
-    let cache = Cache::builder()
-        .backend(store.clone())
-        .namespace(NAMESPACE)
-        .build()
-        .unwrap();
+    let cache = over(store.clone()).build().unwrap();
     cache.attach(&mut conn).unwrap();
     until_hit(&mut conn);
     store.close_ears(true);
@@ -278,9 +262,7 @@ fn a_store_that_panics_in_the_background_is_asked_again() {
 
 #[test]
 fn a_database_in_memory_keeps_no_value_away() {
-    let server = RedisServer::start(&[]).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let mut conn = database(&folder.path().join("app.db"));
+    let (server, _folder, mut conn) = world();
     let cache = cache(&server);
     cache.attach(&mut conn).unwrap();
     until_hit(&mut conn);
@@ -305,9 +287,7 @@ fn a_database_in_memory_keeps_no_value_away() {
 
 #[test]
 fn values_need_no_cached_reads() {
-    let server = RedisServer::start(&[]).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let mut conn = database(&folder.path().join("app.db"));
+    let (server, _folder, mut conn) = world();
     let cache = cache(&server);
     cache.attach(&mut conn).unwrap();
     let mut last = None;
@@ -358,9 +338,7 @@ fn a_database_that_is_gone_keeps_no_value_away_after_clear() {
 fn a_session_that_cannot_be_marked_may_write_where_the_store_is_in_reach() {
     let server = RedisServer::start(&[]).unwrap();
     let mut conn = database(Path::new(":memory:"));
-    let cache = Cache::builder()
-        .backend(connect(&server.url(), NAMESPACE))
-        .namespace(NAMESPACE)
+    let cache = over(connect(&server.url(), NAMESPACE))
         .on_unreachable(OnUnreachable::Abort)
         .build()
         .unwrap();
@@ -372,15 +350,11 @@ fn a_session_that_cannot_be_marked_may_write_where_the_store_is_in_reach() {
 
 #[test]
 fn a_transaction_that_cannot_be_followed_is_aborted_too() {
-    let server = RedisServer::start(&[]).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let mut conn = database(&folder.path().join("app.db"));
+    let (server, _folder, mut conn) = world();
     conn.batch_execute("CREATE TEMP TRIGGER t AFTER UPDATE ON items BEGIN SELECT 1; END")
         .unwrap();
     let store = Deaf::new(connect(&server.url(), NAMESPACE));
-    let cache = Cache::builder()
-        .backend(store.clone())
-        .namespace(NAMESPACE)
+    let cache = over(store.clone())
         .on_unreachable(OnUnreachable::Abort)
         .build()
         .unwrap();
