@@ -20,6 +20,7 @@
 //! that a gap in the parser's tree can only make the answer more careful.
 
 pub mod analysis;
+pub mod columns;
 
 mod calls;
 mod control;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sqlparser::ast::Visit;
+use sqlparser::ast::{Statement, Visit};
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
@@ -22,6 +22,25 @@ const RECURSION_LIMIT: usize = 500;
 /// Bounds the depth of the tree, and with it the stack that dropping it takes.
 const MAX_CHAIN: usize = 4_000;
 
+/// The syntax tree of a statement, as far as it was mended.
+fn parse(tokens: Vec<TokenWithSpan>, dialect: Dialect) -> Option<Statement> {
+    let mut parser = Parser::new(parser_dialect(dialect))
+        .with_recursion_limit(RECURSION_LIMIT)
+        .with_tokens_with_locations(tokens);
+    let parsed = parser.parse_statement().ok()?;
+    (parser.peek_token().token == Token::EOF).then_some(parsed)
+}
+
+/// The syntax tree of a statement that can be read as it stands.
+// rule: what-was-mended-fixes-no-values
+pub(super) fn parse_unmended(statement: &[TokenWithSpan], dialect: Dialect) -> Option<Statement> {
+    let rewritten = rewrite(statement, dialect);
+    let unmended = longest_chain(statement) <= MAX_CHAIN
+        && !rewritten.locks
+        && *rewritten.tokens == *statement;
+    unmended.then(|| parse(statement.to_vec(), dialect))?
+}
+
 /// The steps of a statement that reads or writes rows.
 pub(super) fn steps(statement: &[TokenWithSpan], dialect: Dialect) -> Vec<Step> {
     // rule: too-deep-is-unknown
@@ -29,14 +48,7 @@ pub(super) fn steps(statement: &[TokenWithSpan], dialect: Dialect) -> Vec<Step> 
         return unparsable(statement, dialect);
     }
     let rewritten = rewrite(statement, dialect);
-    let mut parser = Parser::new(parser_dialect(dialect))
-        .with_recursion_limit(RECURSION_LIMIT)
-        .with_tokens_with_locations(rewritten.tokens.to_vec());
-    let parsed = parser
-        .parse_statement()
-        .ok()
-        .filter(|_| parser.peek_token().token == Token::EOF);
-    let Some(parsed) = parsed else {
+    let Some(parsed) = parse(rewritten.tokens.to_vec(), dialect) else {
         return unparsable(statement, dialect);
     };
     let mut walk = Walk::new(dialect);

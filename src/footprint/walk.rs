@@ -285,7 +285,7 @@ impl Visitor for Walk {
     }
 }
 
-fn last(name: &ObjectName) -> Option<&Ident> {
+pub(super) fn last(name: &ObjectName) -> Option<&Ident> {
     // rule: bare-last-identifier
     name.0.last()?.as_ident()
 }
