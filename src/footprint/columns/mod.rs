@@ -107,8 +107,31 @@ pub enum Operand {
     Text(Box<str>),
 }
 
+/// A column of one of a query's tables: which of them, and its name.
+pub type Column = (usize, Name);
+
+/// The values one of which a row must have in a column.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Given {
+    /// The values.
+    pub operands: Vec<Operand>,
+    /// The columns that were compared on the way from the text's values to this column. What
+    /// equals them need not equal by its bytes: that depends on their types.
+    pub through: Vec<Column>,
+}
+
+/// Where a value is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Shown {
+    /// Where in a row of the result.
+    pub at: usize,
+    /// The columns that were compared on the way from what is shown to this one, what is shown
+    /// among them.
+    pub through: Vec<Column>,
+}
+
 /// For some columns, the values one of which a row must have there.
-pub type Fixed = BTreeMap<Name, Vec<Operand>>;
+pub type Fixed = BTreeMap<Name, Given>;
 
 /// A table in the `FROM` of a query.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,7 +146,7 @@ pub struct Source {
     pub fixed: Fixed,
     /// Where in a row of the result the value of a column stands, if each row of the result
     /// shows that of the one row of this table that it was made of.
-    pub visible: BTreeMap<Name, usize>,
+    pub visible: BTreeMap<Name, Shown>,
 }
 
 /// What a query does with columns.

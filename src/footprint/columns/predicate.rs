@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator, Value, ValueWithSpan};
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
-use super::{Fixed, Operand};
+use super::{Column, Fixed, Given, Operand};
 use crate::footprint::analysis::Name;
 use crate::footprint::tokens::{Position, fold, position};
 
@@ -62,9 +62,6 @@ impl Placeholders {
         }
     }
 }
-
-/// A column of one of the tables.
-pub(super) type Column = (usize, Name);
 
 /// The names of the tables in a `FROM`, and how columns belong to them.
 #[derive(Debug, Default)]
@@ -204,32 +201,33 @@ impl Facts {
     }
 
     /// The values that follow for the columns of one table.
+    // rule: a-value-remembers-what-it-was-compared-with
     pub(super) fn fixed(&self, source: usize) -> Fixed {
-        let mut known: Vec<(Column, Vec<Operand>)> = Vec::new();
+        let mut known: Vec<(&Column, Given)> = Vec::new();
         for (column, operands) in &self.constants {
-            if !known.iter().any(|(other, _)| other == column) {
-                known.push((column.clone(), operands.clone()));
+            if !known.iter().any(|(other, _)| *other == column) {
+                let given = Given {
+                    operands: operands.clone(),
+                    through: Vec::new(),
+                };
+                known.push((column, given));
             }
         }
         // Each column is added once, so that this ends.
-        let mut grows = true;
-        while grows {
-            grows = false;
+        let mut at = 0;
+        while let Some((from, given)) = known.get(at).cloned() {
             for (one, other) in &self.follows {
-                let operands = known
-                    .iter()
-                    .find(|(column, _)| column == one)
-                    .map(|(_, operands)| operands.clone());
-                if let Some(operands) = operands
-                    && !known.iter().any(|(column, _)| column == other)
-                {
-                    known.push((other.clone(), operands));
-                    grows = true;
+                if one == from && !known.iter().any(|(column, _)| *column == other) {
+                    let mut given = given.clone();
+                    given.through.push(one.clone());
+                    known.push((other, given));
                 }
             }
+            at += 1;
         }
-        let own = known.into_iter().filter(|((of, _), _)| *of == source);
-        own.map(|((_, name), operands)| (name, operands)).collect()
+        let own = known.into_iter().filter(|(column, _)| column.0 == source);
+        own.map(|(column, given)| (column.1.clone(), given))
+            .collect()
     }
 
     /// The columns of a table that another column has the value of.
@@ -243,20 +241,22 @@ impl Facts {
         bound
     }
 
-    /// The columns whose value a column has where they have one: itself first.
-    pub(super) fn same_as(&self, column: &Column) -> Vec<Column> {
-        let mut same = vec![column.clone()];
+    /// The columns whose value a column has where they have one, the nearest first; each with
+    /// those on the way, itself among them.
+    pub(super) fn equals_of(&self, column: &Column) -> Vec<(Column, Vec<Column>)> {
+        let mut found = vec![(column.clone(), Vec::new())];
         let mut at = 0;
-        while let Some(next) = same.get(at).cloned() {
+        while let Some((next, way)) = found.get(at).cloned() {
             for (one, other) in &self.follows {
-                // Where `one` has a value, `next` has the same.
-                if *other == next && !same.contains(one) {
-                    same.push(one.clone());
+                if *other == next && !found.iter().any(|(column, _)| column == one) {
+                    let mut way = way.clone();
+                    way.push(one.clone());
+                    found.push((one.clone(), way));
                 }
             }
             at += 1;
         }
-        same
+        found
     }
 }
 

@@ -10,7 +10,7 @@ use sqlparser::ast::{
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::predicate::{Facts, Holds, Placeholders, Scope};
-use super::{Columns, Selection, Source};
+use super::{Columns, Selection, Shown, Source};
 use crate::footprint::analysis::Name;
 use crate::footprint::tokens::{Position, fold, is, is_any, is_symbol, position};
 use crate::footprint::walk::last;
@@ -275,7 +275,7 @@ fn visible(
     items: &[SelectItem],
     scope: &Scope,
     facts: &Facts,
-) -> BTreeMap<Name, usize> {
+) -> BTreeMap<Name, Shown> {
     let mut shown = Vec::new();
     for (at, item) in items.iter().enumerate() {
         let (SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) = item else {
@@ -287,18 +287,23 @@ fn visible(
     let mut visible = BTreeMap::new();
     for ((of, column), at) in &shown {
         if *of == source {
-            visible.entry(column.clone()).or_insert(*at);
+            visible.entry(column.clone()).or_insert(Shown {
+                at: *at,
+                through: Vec::new(),
+            });
         }
     }
     // rule: a-column-is-shown-by-its-equal
     for column in facts.bound_columns(source) {
-        let same = facts.same_as(&column);
-        let places = same.iter().filter_map(|same| {
-            let place = shown.iter().find(|(shown, _)| shown == same);
-            place.map(|(_, at)| *at)
-        });
-        if let Some(at) = places.into_iter().next() {
-            visible.entry(column.1).or_insert(at);
+        let place = facts
+            .equals_of(&column)
+            .into_iter()
+            .find_map(|(equal, through)| {
+                let (_, at) = shown.iter().find(|(shown, _)| *shown == equal)?;
+                Some(Shown { at: *at, through })
+            });
+        if let Some(place) = place {
+            visible.entry(column.1).or_insert(place);
         }
     }
     visible

@@ -26,11 +26,24 @@ fn among(columns: &Columns, candidates: &[&str]) -> BTreeSet<Name> {
     held.map(|&column| column.into()).collect()
 }
 
+fn given(operands: &[Operand], through: &[(usize, &str)]) -> Given {
+    let through = through.iter();
+    Given {
+        operands: operands.to_vec(),
+        through: through.map(|(of, name)| (*of, (*name).into())).collect(),
+    }
+}
+
 fn fixed(pairs: &[(&str, &[Operand])]) -> Fixed {
     let pairs = pairs.iter();
     pairs
-        .map(|(column, operands)| ((*column).into(), operands.to_vec()))
+        .map(|(column, operands)| ((*column).into(), given(operands, &[])))
         .collect()
+}
+
+/// Where a column of a source is shown.
+fn place(source: &Source, column: &str) -> Option<usize> {
+    source.visible.get(column).map(|shown| shown.at)
 }
 
 const POSTS: [&str; 6] = ["id", "author_id", "title", "body", "views", "published"];
@@ -63,8 +76,8 @@ fn a_row_by_its_key() {
         assert_eq!(among(&posts.decisive, &POSTS), these(&["id"]));
         assert_eq!(among(&posts.shown, &POSTS), these(&["id", "title"]));
         assert_eq!(posts.fixed, fixed(&[("id", &[Operand::Bind(0)])]));
-        assert_eq!(posts.visible.get("id"), Some(&0));
-        assert_eq!(posts.visible.get("title"), Some(&1));
+        assert_eq!(place(posts, "id"), Some(0));
+        assert_eq!(place(posts, "title"), Some(1));
     }
 }
 
@@ -97,8 +110,8 @@ fn a_join_carries_values_and_shows_them() {
         fixed(&[("post_id", &[Operand::Integer(5)])])
     );
     assert_eq!(authors.fixed, Fixed::new());
-    assert_eq!(authors.visible.get("id"), Some(&1), "by what equals it");
-    assert_eq!(comments.visible.get("author_id"), Some(&1));
+    assert_eq!(place(authors, "id"), Some(1), "by what equals it");
+    assert_eq!(place(comments, "author_id"), Some(1));
     assert_eq!(among(&authors.decisive, &["id", "name"]), these(&["id"]));
     assert_eq!(among(&authors.shown, &["id", "name"]), these(&["name"]));
     // Through two equalities.
@@ -108,7 +121,10 @@ fn a_join_carries_values_and_shows_them() {
     );
     assert_eq!(
         found.sources[2].fixed,
-        fixed(&[("comment_post", &[Operand::Integer(7)])])
+        Fixed::from([(
+            "comment_post".into(),
+            given(&[Operand::Integer(7)], &[(0, "id"), (1, "post_id")])
+        )])
     );
 }
 
@@ -123,9 +139,9 @@ fn an_outer_join_binds_only_the_optional_side() {
     assert_eq!(posts.fixed, fixed(&[("id", &[Operand::Bind(0)])]));
     assert_eq!(
         comments.fixed,
-        fixed(&[
-            ("kind", &[Operand::Integer(3)]),
-            ("post_id", &[Operand::Bind(0)])
+        Fixed::from([
+            ("kind".into(), given(&[Operand::Integer(3)], &[])),
+            ("post_id".into(), given(&[Operand::Bind(0)], &[(0, "id")])),
         ])
     );
     // A post whose comments have other posts is there as well.
@@ -142,9 +158,9 @@ fn an_outer_join_binds_only_the_optional_side() {
     }
     // What is shown by its equal is so in the direction that holds.
     let found = query("SELECT p.id FROM posts p LEFT JOIN comments c ON c.post_id = p.id");
-    assert_eq!(found.sources[1].visible.get("post_id"), Some(&0));
+    assert_eq!(place(&found.sources[1], "post_id"), Some(0));
     let found = query("SELECT c.post_id FROM posts p LEFT JOIN comments c ON c.post_id = p.id");
-    assert_eq!(found.sources[0].visible.get("id"), None);
+    assert_eq!(place(&found.sources[0], "id"), None);
 }
 
 #[test]
