@@ -238,6 +238,81 @@ fn postgres_scalar(oid: u32, bytes: &[u8]) -> Option<Datum> {
     })
 }
 
+/// What the number of a MySQL type says of its bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MysqlForm {
+    /// A whole number that may be negative.
+    Signed,
+    /// A whole number from zero on.
+    Unsigned,
+    /// A text.
+    Text,
+    /// Anything else.
+    Other,
+}
+
+/// The values of a statement's binds, as [`Statement`](crate::statement::Statement) holds those
+/// of MySQL: the number of a type, whether there is a value, and the value.
+pub fn of_mysql(binds: &[u8], form: impl Fn(u8) -> MysqlForm) -> Option<Vec<Bound>> {
+    let mut rest = binds;
+    let count = take_u64(&mut rest)?;
+    let mut values = Vec::new();
+    for _ in 0..count {
+        let [number, is_some] = *take(&mut rest, 2)? else {
+            return None;
+        };
+        let length = usize::try_from(take_u64(&mut rest)?).ok()?;
+        let bytes = take(&mut rest, length)?;
+        let value = match form(number) {
+            MysqlForm::Signed => native(bytes, true),
+            MysqlForm::Unsigned => native(bytes, false),
+            MysqlForm::Text => std::str::from_utf8(bytes).ok().map(|text| Datum::Text(text.into())),
+            MysqlForm::Other => None,
+        };
+        values.push(value.filter(|_| is_some == 1).into_iter().collect());
+    }
+    Some(values)
+}
+
+/// A whole number in the machine's own order of bytes.
+fn native(bytes: &[u8], signed: bool) -> Option<Datum> {
+    let number = match (bytes.len(), signed) {
+        (1, true) => i8::from_ne_bytes(bytes.try_into().ok()?).into(),
+        (2, true) => i16::from_ne_bytes(bytes.try_into().ok()?).into(),
+        (4, true) => i32::from_ne_bytes(bytes.try_into().ok()?).into(),
+        (8, true) => i64::from_ne_bytes(bytes.try_into().ok()?).into(),
+        (1, false) => u8::from_ne_bytes(bytes.try_into().ok()?).into(),
+        (2, false) => u16::from_ne_bytes(bytes.try_into().ok()?).into(),
+        (4, false) => u32::from_ne_bytes(bytes.try_into().ok()?).into(),
+        (8, false) => u64::from_ne_bytes(bytes.try_into().ok()?).into(),
+        _ => return None,
+    };
+    Some(Datum::Integer(number))
+}
+
+/// The values of a statement's binds, as [`Statement`](crate::statement::Statement) holds those
+/// of SQLite: as Diesel shows them.
+#[must_use]
+pub fn of_sqlite(binds: &[u8]) -> Option<Vec<Bound>> {
+    let text = std::str::from_utf8(binds).ok()?;
+    let list = text.strip_suffix(" }")?.split_once("binds: [")?.1;
+    let list = parts(list.strip_suffix(']')?)?;
+    Some(list.into_iter().map(|part| sqlite_value(part.trim()).into_iter().collect()).collect())
+}
+
+/// `(I64(5), Long)`, `(String("a"), Text)`.
+fn sqlite_value(text: &str) -> Option<Datum> {
+    let pair = parts(text.strip_prefix('(')?.strip_suffix(')')?)?;
+    let [value, _] = pair.as_slice() else {
+        return None;
+    };
+    let (variant, inside) = value.strip_suffix(')')?.split_once('(')?;
+    match variant {
+        "I32" | "I64" | "String" => plain(inside),
+        _ => None,
+    }
+}
+
 fn take<'b>(rest: &mut &'b [u8], length: usize) -> Option<&'b [u8]> {
     let (taken, left) = rest.split_at_checked(length)?;
     *rest = left;
@@ -333,6 +408,57 @@ mod tests {
         for length in 0..binds.len() {
             let cut = of_postgres(&binds[..length]);
             assert!(cut.is_none_or(|values| values.len() == 3));
+        }
+    }
+
+    #[test]
+    fn binds_of_mysql() {
+        let form = |number| match number {
+            1 => MysqlForm::Signed,
+            2 => MysqlForm::Unsigned,
+            3 => MysqlForm::Text,
+            _ => MysqlForm::Other,
+        };
+        let mut binds = 5_u64.to_le_bytes().to_vec();
+        let mut add = |number: u8, is_some: u8, bytes: &[u8]| {
+            binds.extend([number, is_some]);
+            binds.extend((bytes.len() as u64).to_le_bytes());
+            binds.extend(bytes);
+        };
+        add(1, 1, &(-5_i32).to_ne_bytes());
+        add(2, 1, &u64::MAX.to_ne_bytes());
+        add(3, 1, b"a");
+        add(4, 1, b"a");
+        add(1, 0, &[]);
+        assert_eq!(
+            of_mysql(&binds, form),
+            Some(vec![
+                vec![Datum::Integer(-5)],
+                vec![Datum::Integer(u64::MAX.into())],
+                vec![text("a")],
+                vec![],
+                vec![],
+            ])
+        );
+        assert_eq!(of_mysql(&binds[..binds.len() - 1], form), None);
+    }
+
+    #[test]
+    fn binds_of_sqlite() {
+        let shown = r#"SqliteBindCollector { binds: [(I32(5), Integer), (I64(-7), Long), (String("a, (b"), Text), (Null, Integer), (F64(1.5), Double), (String("a\"b"), Text)] }"#;
+        assert_eq!(
+            of_sqlite(shown.as_bytes()),
+            Some(vec![
+                vec![Datum::Integer(5)],
+                vec![Datum::Integer(-7)],
+                vec![text("a, (b")],
+                vec![],
+                vec![],
+                vec![],
+            ])
+        );
+        for odd in ["", "SqliteBindCollector { binds: [(I32(5) }", "binds: ["] {
+            assert_eq!(of_sqlite(odd.as_bytes()), None, "{odd}");
         }
     }
 }
