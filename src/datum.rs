@@ -89,7 +89,11 @@ fn uuid(text: &str) -> Option<[u8; 16]> {
     }
     let digits: String = text.chars().filter(|c| *c != '-').collect();
     let plain = digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-    plain.then(|| u128::from_str_radix(&digits, 16).ok().map(u128::to_be_bytes))?
+    plain.then(|| {
+        u128::from_str_radix(&digits, 16)
+            .ok()
+            .map(u128::to_be_bytes)
+    })?
 }
 
 /// The values that Diesel shows of the binds of a statement it runs: `[5, "a", Some(7)]`.
@@ -108,7 +112,10 @@ pub fn shown(binds: &str) -> Vec<Bound> {
     let Some(parts) = parts(inside) else {
         return Vec::new();
     };
-    parts.into_iter().map(|part| shown_value(part.trim())).collect()
+    parts
+        .into_iter()
+        .map(|part| shown_value(part.trim()))
+        .collect()
 }
 
 /// Parts between commas that stand in no text and in no parenthesis.
@@ -266,7 +273,9 @@ pub fn of_mysql(binds: &[u8], form: impl Fn(u8) -> MysqlForm) -> Option<Vec<Boun
         let value = match form(number) {
             MysqlForm::Signed => native(bytes, true),
             MysqlForm::Unsigned => native(bytes, false),
-            MysqlForm::Text => std::str::from_utf8(bytes).ok().map(|text| Datum::Text(text.into())),
+            MysqlForm::Text => std::str::from_utf8(bytes)
+                .ok()
+                .map(|text| Datum::Text(text.into())),
             MysqlForm::Other => None,
         };
         values.push(value.filter(|_| is_some == 1).into_iter().collect());
@@ -297,7 +306,11 @@ pub fn of_sqlite(binds: &[u8]) -> Option<Vec<Bound>> {
     let text = std::str::from_utf8(binds).ok()?;
     let list = text.strip_suffix(" }")?.split_once("binds: [")?.1;
     let list = parts(list.strip_suffix(']')?)?;
-    Some(list.into_iter().map(|part| sqlite_value(part.trim()).into_iter().collect()).collect())
+    Some(
+        list.into_iter()
+            .map(|part| sqlite_value(part.trim()).into_iter().collect())
+            .collect(),
+    )
 }
 
 /// `(I64(5), Long)`, `(String("a"), Text)`.
@@ -339,17 +352,28 @@ mod tests {
     fn a_column_takes_what_it_keeps() {
         let small = Comparison::signed(2);
         assert!(small.bytes(&Datum::Integer(-32_768)).is_some());
-        assert_eq!(small.bytes(&Datum::Integer(32_768)), None, "it would be cut");
+        assert_eq!(
+            small.bytes(&Datum::Integer(32_768)),
+            None,
+            "it would be cut"
+        );
         assert_eq!(small.bytes(&text("5")), None);
         assert_eq!(Comparison::unsigned(8).bytes(&Datum::Integer(-1)), None);
-        assert!(Comparison::unsigned(8).bytes(&Datum::Integer(u64::MAX.into())).is_some());
+        assert!(
+            Comparison::unsigned(8)
+                .bytes(&Datum::Integer(u64::MAX.into()))
+                .is_some()
+        );
         assert_eq!(
             Comparison::signed(4).bytes(&Datum::Integer(7)),
             Comparison::signed(8).bytes(&Datum::Integer(7)),
             "a foreign key may be narrower"
         );
         assert_eq!(Comparison::Texts.bytes(&Datum::Integer(5)), None);
-        assert_ne!(Comparison::Texts.bytes(&text("a")), Comparison::Texts.bytes(&text("A")));
+        assert_ne!(
+            Comparison::Texts.bytes(&text("a")),
+            Comparison::Texts.bytes(&text("A"))
+        );
         assert_eq!(Comparison::Unknown.bytes(&text("a")), None);
         let (upper, lower) = (
             text("A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11"),
@@ -403,7 +427,11 @@ mod tests {
         add(25, None);
         assert_eq!(
             of_postgres(&binds),
-            Some(vec![vec![Datum::Integer(5)], vec![Datum::Integer(7)], vec![]])
+            Some(vec![
+                vec![Datum::Integer(5)],
+                vec![Datum::Integer(7)],
+                vec![]
+            ])
         );
         for length in 0..binds.len() {
             let cut = of_postgres(&binds[..length]);

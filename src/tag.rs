@@ -14,6 +14,35 @@
 use std::fmt;
 
 use crate::database::TagSpace;
+use crate::footprint::Name;
+
+/// Some rows of a table, see [`precision`](crate::precision).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope<'a> {
+    /// All of them.
+    All,
+    /// Those with that value of a key.
+    Is(&'a [Name], &'a [u8]),
+    /// Those of a write that does not tell the value of a key.
+    IsUnknown(&'a [Name]),
+    /// Those that a write names by that value of a key.
+    At(&'a [Name], &'a [u8]),
+    /// Those that a write names by any value of a key.
+    AtSome(&'a [Name]),
+    /// Those of a write that names them by no key.
+    AtUnknown,
+}
+
+/// What of these rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part<'a> {
+    /// That they are there.
+    Rows,
+    /// Any of their columns.
+    Columns,
+    /// One of their columns.
+    Column(&'a str),
+}
 
 /// One thing a read depends on or a write touches.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -48,6 +77,35 @@ impl Tag {
     #[must_use]
     pub fn wide(space: TagSpace, table: &str) -> Self {
         Self::hash(b'w', &[&space.0, table.as_bytes()])
+    }
+
+    /// A part of some rows of one table.
+    #[must_use]
+    pub(crate) fn part(space: TagSpace, table: &str, scope: &Scope<'_>, part: Part<'_>) -> Self {
+        let (kind, key, value): (u8, &[Name], &[u8]) = match scope {
+            Scope::All => (0, &[], &[]),
+            Scope::Is(key, value) => (1, key, value),
+            Scope::IsUnknown(key) => (2, key, &[]),
+            Scope::At(key, value) => (3, key, value),
+            Scope::AtSome(key) => (4, key, &[]),
+            Scope::AtUnknown => (5, &[], &[]),
+        };
+        let (what, column) = match part {
+            Part::Rows => (0, ""),
+            Part::Columns => (1, ""),
+            Part::Column(column) => (2, column),
+        };
+        let mut parts: Vec<&[u8]> = Vec::with_capacity(key.len() + 5);
+        let kinds = [kind, what];
+        parts.extend([
+            &space.0[..],
+            table.as_bytes(),
+            &kinds,
+            value,
+            column.as_bytes(),
+        ]);
+        parts.extend(key.iter().map(|column| column.as_bytes()));
+        Self::hash(b'p', &parts)
     }
 
     /// Every write that may have gone anywhere in any one database.

@@ -1,0 +1,55 @@
+//! Which writes of a table matter to a read of it: rows, columns and values.
+//!
+//! A read of table `T` depends on tags, a write touches tags, and whatever write changes what the
+//! read returns touches one of those it depends on:
+//!
+//! - `any`: every write. `wide`: every write of which no more is known than its table.
+//! - *membership*: a row that a write adds, removes or changes has, before or after it, a value `v`
+//!   in key `k`: it touches `k=v`, or `k=?` where the value is not known; for each key of the table,
+//!   and `all`, which has no value. A read that only takes rows with `k=v` depends on `k=v` and
+//!   `k=?`, any other one on `all`.
+//! - *address*: a write names its rows by one key: it touches `@k=v` and `@k`, or `@?`. A read that
+//!   shows a row depends, for each key, on `@k=v` with the value that it shows, or on `@k`; and on
+//!   `@?`. If none of them is touched, the write was not of this row.
+//!
+//! Each of these is there for each column: touched if the write sets it; for all columns together,
+//! touched by each update; and for *rows*, touched where rows come and go or a key's value changes.
+//! Membership asks for the columns that decide which rows there are and in which order, address for
+//! those that are shown.
+//!
+//! A changed key counts as rows that go and come; a changed primary key does so for every key. A
+//! read that shows a row depends on the columns of its keys as well: what it saw in them is what its
+//! tags are made of.
+
+mod reads;
+mod table;
+#[cfg(test)]
+mod tests;
+mod writes;
+
+pub use self::reads::{Observed, PreciseRead};
+pub use self::table::{Key, Table};
+pub use self::writes::touched;
+
+use crate::datum::Bound;
+
+/// At most so many values of a key are told apart in one statement.
+const MOST_VALUES: usize = 100;
+/// At most so many columns are told apart.
+const MOST_COLUMNS: usize = 16;
+
+/// The binds of a statement, by the placeholders of its text.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Binds<'b> {
+    /// For each placeholder of the [normalized](crate::footprint::normalize) text, its binds.
+    pub places: &'b [std::ops::Range<usize>],
+    /// The binds.
+    pub values: &'b [Bound],
+}
+
+impl<'b> Binds<'b> {
+    /// What is bound at a placeholder; `None` if it is not known.
+    fn at(&self, placeholder: usize) -> Option<&'b [Bound]> {
+        self.values.get(self.places.get(placeholder)?.clone())
+    }
+}

@@ -1,0 +1,151 @@
+//! What is known of a table.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Binds, MOST_COLUMNS, MOST_VALUES};
+use crate::database::TagSpace;
+use crate::datum::{Comparison, Datum};
+use crate::footprint::Name;
+use crate::footprint::columns::{Columns, Operand};
+use crate::tag::{Part, Scope, Tag};
+
+/// Columns whose values tell rows apart.
+pub type Key = Vec<Name>;
+
+/// The bytes of a key's value.
+pub(super) type Value = Vec<u8>;
+
+/// What is known of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Table {
+    /// Where it is.
+    pub space: TagSpace,
+    /// Its name.
+    pub name: Name,
+    /// Its columns, and how their values are compared.
+    pub columns: BTreeMap<Name, Comparison>,
+    /// Its keys: the primary key first. Never empty.
+    pub keys: Vec<Key>,
+}
+
+impl Table {
+    /// The table, if its rows can be told apart: each column of a key is one of its own.
+    #[must_use]
+    pub fn new(
+        space: TagSpace,
+        name: Name,
+        columns: BTreeMap<Name, Comparison>,
+        keys: Vec<Key>,
+    ) -> Option<Self> {
+        let known = |column: &Name| columns.contains_key(column);
+        let usable = !keys.is_empty()
+            && keys
+                .iter()
+                .all(|key| !key.is_empty() && key.iter().all(known));
+        usable.then_some(Self {
+            space,
+            name,
+            columns,
+            keys,
+        })
+    }
+
+    pub(super) fn comparison(&self, column: &str) -> Comparison {
+        self.columns.get(column).copied().unwrap_or_default()
+    }
+
+    pub(super) fn primary(&self) -> &Key {
+        &self.keys[0]
+    }
+
+    pub(super) fn tag(&self, scope: &Scope<'_>, part: Part<'_>) -> Tag {
+        Tag::part(self.space, &self.name, scope, part)
+    }
+
+    /// The columns of all keys.
+    pub(super) fn key_columns(&self) -> BTreeSet<&Name> {
+        self.keys.iter().flatten().collect()
+    }
+
+    /// The columns to tell apart; `None` if they are too many, or all.
+    // rule: what-is-no-column-of-the-table-changes-nothing
+    pub(super) fn apart<'c>(&'c self, columns: &Columns) -> Option<Vec<&'c Name>> {
+        let Columns::These(names) = columns else {
+            return None;
+        };
+        let own = self.columns.keys().filter(|column| names.contains(*column));
+        let apart: Vec<&Name> = own
+            .filter(|column| !self.primary().contains(column))
+            .take(MOST_COLUMNS + 1)
+            .collect();
+        (apart.len() <= MOST_COLUMNS).then_some(apart)
+    }
+
+    /// The values of a column that operands name; `None` if one of them is not known.
+    pub(super) fn values(
+        &self,
+        column: &str,
+        operands: &[Operand],
+        binds: Binds<'_>,
+    ) -> Option<BTreeSet<Value>> {
+        let comparison = self.comparison(column);
+        let mut values = BTreeSet::new();
+        let mut add = |datum: &Datum| {
+            values.insert(comparison.bytes(datum)?);
+            (values.len() <= MOST_VALUES).then_some(())
+        };
+        for operand in operands {
+            match operand {
+                Operand::Integer(number) => add(&Datum::Integer(*number))?,
+                Operand::Text(text) => add(&Datum::Text(text.clone()))?,
+                Operand::Bind(place) => {
+                    for bound in binds.at(*place)? {
+                        let [datum] = bound.as_slice() else {
+                            return None;
+                        };
+                        add(datum)?;
+                    }
+                }
+                Operand::Elements(place) => {
+                    let [elements] = binds.at(*place)? else {
+                        return None;
+                    };
+                    // An array that is not understood is empty, too.
+                    if elements.is_empty() {
+                        return None;
+                    }
+                    elements.iter().try_for_each(&mut add)?;
+                }
+            }
+        }
+        Some(values)
+    }
+
+    /// The values of a key, made of those of its columns: each with each.
+    pub(super) fn key_values(
+        &self,
+        key: &Key,
+        mut of: impl FnMut(&Name) -> Option<BTreeSet<Value>>,
+    ) -> Option<BTreeSet<Value>> {
+        let mut all = BTreeSet::from([Value::new()]);
+        for column in key {
+            let values = of(column)?;
+            if all.len().saturating_mul(values.len()) > MOST_VALUES {
+                return None;
+            }
+            all = all
+                .iter()
+                .flat_map(|before| values.iter().map(move |value| joined(before, value)))
+                .collect();
+        }
+        Some(all)
+    }
+}
+
+/// A value after others: none is part of another.
+pub(super) fn joined(before: &[u8], value: &[u8]) -> Value {
+    let mut joined = before.to_vec();
+    joined.extend_from_slice(&(value.len() as u64).to_le_bytes());
+    joined.extend_from_slice(value);
+    joined
+}

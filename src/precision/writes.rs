@@ -1,0 +1,222 @@
+//! What a write touches.
+
+use std::collections::BTreeSet;
+
+use super::table::{Key, Table, Value, joined};
+use super::{Binds, MOST_VALUES};
+use crate::footprint::Name;
+use crate::footprint::columns::{Change, Fixed, Rows};
+use crate::tag::{Part, Scope, Tag};
+
+/// At most so many tags stand for one statement.
+const MOST_TAGS: usize = 1000;
+
+/// What a write to `table` touches besides `any`; `None` if that is `wide`.
+#[must_use]
+pub fn touched(table: &Table, change: &Change, binds: Binds<'_>) -> Option<BTreeSet<Tag>> {
+    let tags = match change {
+        Change::Insert(rows) => inserted(table, rows, binds)?,
+        Change::Delete { fixed } => {
+            let mut tags = Tags::new(table);
+            for key in &table.keys {
+                tags.rows_of(key, fixed_values(table, key, fixed, binds));
+            }
+            tags.rows_of_all();
+            tags.tags
+        }
+        Change::Update {
+            columns,
+            becomes,
+            fixed,
+        } => {
+            let becomes = |column: &Name| {
+                let operand = becomes.get(column)?;
+                table.values(column, std::slice::from_ref(operand), binds)
+            };
+            updated(table, columns, becomes, fixed, binds)
+        }
+    };
+    (tags.len() <= MOST_TAGS).then_some(tags)
+}
+
+/// The values of a key that the rows must have which a statement names.
+fn fixed_values(
+    table: &Table,
+    key: &Key,
+    fixed: &Fixed,
+    binds: Binds<'_>,
+) -> Option<BTreeSet<Value>> {
+    table.key_values(key, |column| fixed_column(table, column, fixed, binds))
+}
+
+/// The values of a column that the rows must have which a statement names.
+fn fixed_column(
+    table: &Table,
+    column: &Name,
+    fixed: &Fixed,
+    binds: Binds<'_>,
+) -> Option<BTreeSet<Value>> {
+    // By way of another column, it would depend on the types of both.
+    let given = fixed.get(column).filter(|given| given.through.is_empty())?;
+    table.values(column, &given.operands, binds)
+}
+
+fn inserted(table: &Table, rows: &Rows, binds: Binds<'_>) -> Option<BTreeSet<Tag>> {
+    let mut tags = Tags::new(table);
+    tags.rows_of_all();
+    for key in &table.keys {
+        tags.rows_of(key, added(table, key, rows, binds));
+    }
+    Some(tags.tags)
+}
+
+/// The values of a key in the rows that are added.
+fn added(table: &Table, key: &Key, rows: &Rows, binds: Binds<'_>) -> Option<BTreeSet<Value>> {
+    let mut values = BTreeSet::new();
+    match rows {
+        Rows::Listed(rows) => {
+            for row in rows {
+                // rule: a-value-that-is-not-given-is-not-known
+                let one = table.key_values(key, |column| {
+                    let operand = row.get(column)?;
+                    table.values(column, std::slice::from_ref(operand), binds)
+                })?;
+                // A list stands for other rows.
+                values.extend((one.len() == 1).then_some(one)?);
+            }
+        }
+        Rows::Bound {
+            placeholder,
+            columns,
+        } => {
+            let bound = binds.at(*placeholder)?;
+            if bound.len() % columns.len() != 0 {
+                return None;
+            }
+            for row in bound.chunks(columns.len()) {
+                let mut value = Value::new();
+                for column in key {
+                    let at = columns.iter().position(|other| other == column)?;
+                    let [datum] = row.get(at)?.as_slice() else {
+                        return None;
+                    };
+                    value = joined(&value, &table.comparison(column).bytes(datum)?);
+                }
+                values.insert(value);
+            }
+        }
+    }
+    (values.len() <= MOST_VALUES).then_some(values)
+}
+
+fn updated(
+    table: &Table,
+    columns: &BTreeSet<Name>,
+    mut becomes: impl FnMut(&Name) -> Option<BTreeSet<Value>>,
+    fixed: &Fixed,
+    binds: Binds<'_>,
+) -> BTreeSet<Tag> {
+    let mut tags = Tags::new(table);
+    // rule: another-primary-key-is-another-row
+    let renames = table
+        .primary()
+        .iter()
+        .any(|column| columns.contains(column));
+    let mut addressed = false;
+    for key in &table.keys {
+        let before = fixed_values(table, key, fixed, binds);
+        let moves = key.iter().any(|column| columns.contains(column));
+        if moves {
+            // The columns of a key that are not set keep what they have.
+            let after = table.key_values(key, |column| match columns.contains(column) {
+                true => becomes(column),
+                false => fixed_column(table, column, fixed, binds),
+            });
+            tags.rows_of(key, before.clone());
+            tags.rows_of(key, after);
+            // rule: a-row-that-moves-is-changed-where-it-comes-from-and-goes
+            tags.columns_of(key, None, columns);
+        } else {
+            if renames {
+                tags.rows_of(key, before.clone());
+            }
+            tags.columns_of(key, before.as_ref(), columns);
+        }
+        if let Some(values) = before.filter(|_| !addressed) {
+            addressed = true;
+            for value in &values {
+                tags.columns(&Scope::At(key, value), columns);
+            }
+            tags.columns(&Scope::AtSome(key), columns);
+        }
+    }
+    // rule: a-write-without-an-address-may-be-of-any-row
+    if !addressed {
+        tags.columns(&Scope::AtUnknown, columns);
+    }
+    tags.columns(&Scope::All, columns);
+    if renames
+        || table
+            .keys
+            .iter()
+            .flatten()
+            .any(|column| columns.contains(column))
+    {
+        tags.rows_of_all();
+    }
+    tags.tags
+}
+
+/// Tags of one table.
+struct Tags<'t> {
+    table: &'t Table,
+    tags: BTreeSet<Tag>,
+}
+
+impl<'t> Tags<'t> {
+    fn new(table: &'t Table) -> Self {
+        Self {
+            table,
+            tags: BTreeSet::new(),
+        }
+    }
+
+    fn add(&mut self, scope: &Scope<'_>, part: Part<'_>) {
+        self.tags.insert(self.table.tag(scope, part));
+    }
+
+    fn rows_of_all(&mut self) {
+        self.add(&Scope::All, Part::Rows);
+    }
+
+    /// Rows with these values of a key come or go.
+    fn rows_of(&mut self, key: &Key, values: Option<BTreeSet<Value>>) {
+        match values {
+            Some(values) => {
+                for value in &values {
+                    self.add(&Scope::Is(key, value), Part::Rows);
+                }
+            }
+            None => self.add(&Scope::IsUnknown(key), Part::Rows),
+        }
+    }
+
+    /// Columns of rows with these values of a key are set.
+    fn columns_of(&mut self, key: &Key, values: Option<&BTreeSet<Value>>, set: &BTreeSet<Name>) {
+        match values {
+            Some(values) => {
+                for value in values {
+                    self.columns(&Scope::Is(key, value), set);
+                }
+            }
+            None => self.columns(&Scope::IsUnknown(key), set),
+        }
+    }
+
+    fn columns(&mut self, scope: &Scope<'_>, set: &BTreeSet<Name>) {
+        self.add(scope, Part::Columns);
+        for column in set {
+            self.add(scope, Part::Column(column));
+        }
+    }
+}
