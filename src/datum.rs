@@ -34,8 +34,8 @@ impl fmt::Debug for Datum {
 pub enum Comparison {
     /// Whole numbers from the first to the last.
     Integers(i128, i128),
-    /// Texts, byte by byte.
-    Texts,
+    /// Texts of at most so many characters, byte by byte.
+    Texts(u32),
     /// UUIDs.
     Uuids,
     /// Not so that this crate could tell.
@@ -68,7 +68,14 @@ impl Comparison {
             {
                 Some(number.to_le_bytes().to_vec())
             }
-            (Self::Texts, Datum::Text(text)) => Some(text.as_bytes().to_vec()),
+            // rule: a-text-counts-if-all-sessions-spell-it-alike
+            // What other bytes mean depends on the encoding of the session; and a NUL ends a
+            // text for some.
+            (Self::Texts(most), Datum::Text(text)) => {
+                let alike = text.bytes().all(|byte| byte.is_ascii() && byte != 0);
+                let fits = u32::try_from(text.len()).is_ok_and(|length| length <= most);
+                (alike && fits).then(|| text.as_bytes().to_vec())
+            }
             (Self::Uuids, Datum::Uuid(uuid)) => Some(uuid.to_vec()),
             // PostgreSQL's literals are texts, in whichever of its spellings.
             (Self::Uuids, Datum::Text(text)) => uuid(text).map(|uuid| uuid.to_vec()),
@@ -369,11 +376,24 @@ mod tests {
             Comparison::signed(8).bytes(&Datum::Integer(7)),
             "a foreign key may be narrower"
         );
-        assert_eq!(Comparison::Texts.bytes(&Datum::Integer(5)), None);
-        assert_ne!(
-            Comparison::Texts.bytes(&text("a")),
-            Comparison::Texts.bytes(&text("A"))
+        let texts = Comparison::Texts(u32::MAX);
+        assert_eq!(texts.bytes(&Datum::Integer(5)), None);
+        assert_ne!(texts.bytes(&text("a")), texts.bytes(&text("A")));
+        assert_ne!(texts.bytes(&text("a")), texts.bytes(&text("a ")));
+        assert_eq!(texts.bytes(&text("")), Some(Vec::new()));
+        assert_eq!(
+            Comparison::Texts(3).bytes(&text("abc")),
+            texts.bytes(&text("abc")),
+            "a foreign key may be shorter"
         );
+        assert_eq!(
+            Comparison::Texts(3).bytes(&text("abc ")),
+            None,
+            "it would be cut"
+        );
+        for odd in ["é", "a\0b", "ab\u{7f}\u{80}"] {
+            assert_eq!(texts.bytes(&text(odd)), None, "{odd:?}");
+        }
         assert_eq!(Comparison::Unknown.bytes(&text("a")), None);
         let (upper, lower) = (
             text("A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11"),

@@ -143,7 +143,7 @@ impl Code {
         }
     }
 
-    fn of_pieces(pieces: &[Piece<'_>], language: Language) -> Self {
+    pub(super) fn of_pieces(pieces: &[Piece<'_>], language: Language) -> Self {
         let mut code = Self::default();
         let targets = targets(pieces);
         for (at, &is_target) in targets.iter().enumerate() {
@@ -167,39 +167,6 @@ impl Code {
             code.temporaries |= language != Language::Mysql;
         }
         code
-    }
-
-    /// SQLite's trigger of that definition, and when it fires.
-    #[must_use]
-    pub fn of_sqlite_trigger(sql: &str) -> (Events, Self) {
-        let Some(pieces) = footprint::pieces(sql, Dialect::Sqlite) else {
-            return (Events::ALL, Self::opaque());
-        };
-        let place = |word: &str| pieces.iter().position(|p| is_one_of(Some(*p), &[word]));
-        let (Some(on), Some(begin)) = (place("on"), place("begin")) else {
-            return (Events::ALL, Self::opaque());
-        };
-        let mut events = Events::NONE;
-        for piece in pieces.iter().take(on).copied() {
-            for (word, event) in [
-                ("insert", Events::INSERT),
-                ("update", Events::UPDATE),
-                ("delete", Events::DELETE),
-            ] {
-                if is_one_of(Some(piece), &[word]) {
-                    events = events | event;
-                }
-            }
-        }
-        // What stands before the body is read, but for the functions that it calls.
-        let (head, body) = pieces.split_at(begin);
-        let mut code = Self::of_pieces(body, Language::Sqlite);
-        code.calls
-            .extend(Self::of_pieces(head, Language::Sqlite).calls);
-        if events == Events::NONE {
-            events = Events::ALL;
-        }
-        (events, code)
     }
 
     /// The schemas that MySQL's code names. What stands in one that may not be seen may
@@ -401,7 +368,7 @@ fn is_postgres(language: Language) -> bool {
     language.dialect() == Dialect::Postgres
 }
 
-fn is_one_of(piece: Option<Piece<'_>>, words: &[&str]) -> bool {
+pub(super) fn is_one_of(piece: Option<Piece<'_>>, words: &[&str]) -> bool {
     matches!(piece, Some(Piece::Word(word)) if words.iter().any(|w| word.eq_ignore_ascii_case(w)))
 }
 

@@ -11,11 +11,15 @@ use crate::dialect::Dialect;
 use crate::footprint::{self, Access, Analysis, Name};
 
 mod code;
+mod columns;
 mod effects;
+mod trigger;
 
 pub(crate) use self::code::runs_a_text;
 pub use self::code::{Code, Language};
+pub use self::columns::{ColumnInfo, Known, Shape};
 pub use self::effects::Events;
+pub use self::trigger::Trigger;
 
 /// The relations and functions of a database.
 #[derive(Debug, Clone, Default)]
@@ -69,6 +73,8 @@ pub struct Relation {
     pub children: Vec<Child>,
     /// The tables that share rows with it: partitions, inheritance.
     pub family: BTreeSet<Name>,
+    /// Its columns and its primary key, if all relations of this name have the same.
+    pub shape: Known<Shape>,
 }
 
 /// A table that refers to another by a foreign key.
@@ -82,15 +88,6 @@ pub struct Child {
     pub on_update: bool,
     /// The referenced columns; empty when they are not known.
     pub columns: BTreeSet<Name>,
-}
-
-/// A trigger or a rule.
-#[derive(Debug, Clone)]
-pub struct Trigger {
-    /// When it fires.
-    pub events: Events,
-    /// What it runs.
-    pub code: Code,
 }
 
 /// What a statement reads, once views are taken apart.

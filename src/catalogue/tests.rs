@@ -4,6 +4,7 @@ use super::*;
 use crate::footprint::analyze;
 
 mod code;
+mod columns;
 mod effects;
 
 fn pg(sql: &str) -> Analysis {
@@ -56,6 +57,7 @@ fn blog() -> Catalogue {
     blog.add_attribute("full_name");
     blog.relation("audited").triggers.push(Trigger {
         events: Events::ALL,
+        before: true,
         code: Code::opaque(),
     });
     blog.relation("far").uncacheable = true;

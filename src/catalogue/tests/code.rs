@@ -231,15 +231,45 @@ fn the_schemas_of_relations_and_routines() {
 
 #[test]
 fn a_trigger_of_sqlite_fires_on_its_events() {
-    let of = Code::of_sqlite_trigger;
-    let (events, code) = of(
+    let of = Trigger::of_sqlite;
+    let Trigger { events, code, .. } = of(
         "CREATE TRIGGER \"insert\" AFTER UPDATE OF a, b ON posts WHEN f(NEW.a) BEGIN \
          INSERT INTO audit VALUES (1); END",
     );
     assert_eq!(events, Events::UPDATE);
     assert!(names(&code, "audit") && !names(&code, "posts"));
     assert!(code.calls.contains("f"));
-    let (events, _) = of("CREATE TRIGGER t INSTEAD OF DELETE ON v BEGIN SELECT 1; END");
-    assert_eq!(events, Events::DELETE);
-    assert!(of("CREATE TRIGGER t").1.opaque);
+    let trigger = of("CREATE TRIGGER t INSTEAD OF DELETE ON v BEGIN SELECT 1; END");
+    assert_eq!(trigger.events, Events::DELETE);
+    assert!(of("CREATE TRIGGER t").code.opaque);
+}
+
+#[test]
+fn when_a_trigger_of_sqlite_fires() {
+    let before =
+        |head: &str| Trigger::of_sqlite(&format!("CREATE {head} ON t BEGIN SELECT 1; END")).before;
+    for head in [
+        "TRIGGER r AFTER INSERT",
+        "trigger r after /* before */ update of a, b",
+        "TRIGGER IF NOT EXISTS main.r AFTER DELETE",
+        "TRIGGER [before] AFTER DELETE",
+        "TRIGGER before AFTER DELETE",
+    ] {
+        assert!(!before(head), "{head}");
+    }
+    for head in [
+        "TRIGGER r BEFORE INSERT",
+        "TRIGGER r INSTEAD OF UPDATE",
+        "TRIGGER r INSERT",
+        "TRIGGER after INSERT",
+        "TRIGGER after BEFORE INSERT",
+        "TRIGGER IF NOT EXISTS after DELETE",
+        "TRIGGER main.after DELETE",
+        "TRIGGER \"x after insert\" DELETE",
+        "TRIGGER r UPDATE OF after, \"insert\"",
+        "TRIGGER r /* x AFTER INSERT */ UPDATE",
+    ] {
+        assert!(before(head), "{head}");
+    }
+    assert!(Trigger::of_sqlite("CREATE TRIGGER t").before);
 }

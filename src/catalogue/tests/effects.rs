@@ -43,7 +43,11 @@ fn add(catalogue: &mut Catalogue, name: &str, body: &str) {
 fn fire(catalogue: &mut Catalogue, table: &str, events: Events, function: &str) {
     let code = Code::calling([function]);
     let triggers = &mut catalogue.relation(table).triggers;
-    triggers.push(Trigger { events, code });
+    triggers.push(Trigger {
+        events,
+        before: false,
+        code,
+    });
 }
 
 fn write(catalogue: &Catalogue, sql: &str) -> Writes {

@@ -299,6 +299,7 @@ where
             event.contains("update") && cell(&row, 5).eq_ignore_ascii_case("before");
         relation.triggers.push(Trigger {
             events,
+            before: !cell(&row, 5).eq_ignore_ascii_case("after"),
             code: rights.code(cell(&row, 1), cell(&row, 2), cell(&row, 3)),
         });
     }
@@ -313,6 +314,7 @@ where
             relation.changes_more = true;
             relation.triggers.push(Trigger {
                 events: Events::ALL,
+                before: true,
                 code: Code::opaque(),
             });
         }

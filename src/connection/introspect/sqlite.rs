@@ -5,7 +5,7 @@ use diesel::result::QueryResult;
 use std::collections::BTreeSet;
 
 use super::{SEPARATOR, SessionInfo, cell, digest, flag, names, texts};
-use crate::catalogue::{Catalogue, Child, Code, Trigger};
+use crate::catalogue::{Catalogue, Child, Trigger};
 use crate::database::DatabaseId;
 use crate::dialect::Dialect;
 use crate::footprint::{self, Isolation};
@@ -104,9 +104,9 @@ where
                 catalogue.relation(cell(row, 1)).views.push(definition);
             }
             "trigger" => {
-                let (events, code) = Code::of_sqlite_trigger(cell(row, 3));
+                let trigger = Trigger::of_sqlite(cell(row, 3));
                 let triggers = &mut catalogue.relation(cell(row, 2)).triggers;
-                triggers.push(Trigger { events, code });
+                triggers.push(trigger);
             }
             _ => {}
         }

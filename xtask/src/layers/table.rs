@@ -28,6 +28,8 @@ pub(super) const TABLE: Table = Table {
                 "key",
                 "footprint",
                 "catalogue",
+                "datum",
+                "precision",
                 "resolve",
                 "tag",
                 "token",

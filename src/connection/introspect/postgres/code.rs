@@ -197,17 +197,29 @@ where
         let is_before_update = kind & 2 != 0 && kind & 16 != 0;
         relation.changes_more |=
             is_before_update && (!flag(&row, 4) || relation.children.iter().any(is_updated_with));
-        if !flag(&row, 3) {
+        // `BEFORE`, and `INSTEAD OF`.
+        let before = kind & (2 | 64) != 0;
+        // PostgreSQL's own write nothing else.
+        let code = match flag(&row, 3) {
+            true => Code::default(),
+            false => Code::calling([cell(&row, 2)]),
+        };
+        if before || code != Code::default() {
             relation.triggers.push(Trigger {
                 events,
-                code: Code::calling([cell(&row, 2)]),
+                before,
+                code,
             });
         }
         if let Some(condition) = when(cell(&row, 5)) {
             let code = Code::of(condition, Language::Expression).only_reading();
             if catalogue.matters(&code) {
                 let triggers = &mut catalogue.relation(cell(&row, 0)).triggers;
-                triggers.push(Trigger { events, code });
+                triggers.push(Trigger {
+                    events,
+                    before,
+                    code,
+                });
             }
         }
     }
@@ -265,7 +277,13 @@ where
         let condition = Code::of(condition, Language::Expression).only_reading();
         let action = Code::of(action, Language::Sql);
         let triggers = &mut catalogue.relation(cell(&row, 0)).triggers;
-        triggers.extend([condition, action].map(|code| Trigger { events, code }));
+        // rule: a-rule-may-do-something-else-instead
+        let rule = |code| Trigger {
+            events,
+            before: true,
+            code,
+        };
+        triggers.extend([condition, action].map(rule));
     }
     Ok(())
 }

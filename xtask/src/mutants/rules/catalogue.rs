@@ -478,8 +478,8 @@ pub(super) const RULES: &[Mutant] = &[
     hazard(
         "a-rule-is-a-trigger",
         POSTGRES,
-        "triggers.extend([condition, action].map(|code| Trigger { events, code }));",
-        "let _ = (triggers, condition, action, events);",
+        "triggers.extend([condition, action].map(rule));",
+        "let _ = (triggers, condition, action, rule);",
         CODE_OF_POSTGRES,
         true,
     ),
