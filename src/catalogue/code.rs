@@ -9,7 +9,6 @@
 
 use std::collections::BTreeSet;
 
-use super::Events;
 use crate::dialect::Dialect;
 use crate::footprint::{self, Name, Piece};
 

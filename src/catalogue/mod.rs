@@ -181,6 +181,12 @@ impl Writes {
 }
 
 impl Catalogue {
+    /// The relation of that name, in lower case.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Relation> {
+        self.relations.get(name)
+    }
+
     /// The relation of that name, made if there is none.
     pub fn relation(&mut self, name: &str) -> &mut Relation {
         self.relations

@@ -16,7 +16,7 @@ mod catalogue;
 mod gate;
 mod hooks;
 mod install;
-mod introspect;
+pub(crate) mod introspect;
 #[cfg(feature = "r2d2")]
 mod pool;
 mod returned;

@@ -67,12 +67,15 @@ use crate::error::Error;
 use crate::statement::CacheDatabase;
 
 mod assert;
+mod catalogue;
 mod recording;
 mod stored;
 
 pub use self::assert::{
     assert_bypass, assert_hit, assert_invalidated_by, assert_miss, assert_not_invalidated_by,
 };
+#[doc(hidden)]
+pub use self::catalogue::{catalogue, fingerprint};
 pub use self::recording::{Command, Kind, RecordingBackend};
 pub use self::stored::as_stored;
 

@@ -15,6 +15,7 @@ use crate::shared::Shared;
 use crate::statement::{CacheDatabase, Question};
 use crate::token::ProcessId;
 
+mod columns;
 mod fingerprint;
 mod mysql;
 mod postgres;

@@ -4,6 +4,7 @@ use diesel::connection::LoadConnection;
 use diesel::result::QueryResult;
 use std::collections::{BTreeSet, HashMap};
 
+use super::columns::mysql::{COLUMNS, Tables};
 use super::{SessionInfo, cell, digest, flag, is_number, texts};
 use crate::catalogue::{Catalogue, Child, Code, Events, Language, Trigger};
 use crate::connection::gate::Mark;
@@ -69,7 +70,9 @@ where
     if isolation.is_empty() {
         isolation = setting("tx_isolation");
     }
-    let untrackable = odd_quotes(&setting("sql_mode"));
+    let untrackable = odd_quotes(&setting("sql_mode"))
+        // rule: ascii-is-the-same-in-all-encodings-but-one
+        || ["client", "connection"].iter().any(|of| setting(&format!("character_set_{of}")) == "swe7");
     settings.retain(|row| !cell(row, 0).ends_with("_isolation"));
     settings.sort();
     let who = texts(conn, WHO)?;
@@ -109,22 +112,6 @@ where
     C::Backend: CacheDatabase,
 {
     let mut catalogue = Catalogue::default();
-    let relations = format!(
-        "SELECT table_name, table_type, engine FROM information_schema.tables \
-          WHERE table_schema {OURS}"
-    );
-    for row in texts(conn, &relations)? {
-        let relation = catalogue.relation(cell(&row, 0));
-        let engine = cell(&row, 2).to_lowercase();
-        let is_view = cell(&row, 1).contains("VIEW");
-        relation.non_transactional |= !is_view && engine != "innodb";
-        relation.uncacheable |= !is_view && !KEEPS_ITS_ROWS.contains(&engine.as_str());
-        // rule: a-sequence-changes-by-being-read
-        if cell(&row, 1) == "SEQUENCE" {
-            relation.uncacheable = true;
-            relation.confined = true;
-        }
-    }
     let views = format!(
         "SELECT table_name, view_definition FROM information_schema.views \
           WHERE table_schema {OURS}"
@@ -137,11 +124,18 @@ where
     // The server has been seen to crash on these joined; they are joined here.
     let mut keys: HashMap<[String; 3], BTreeSet<Name>> = HashMap::new();
     let columns = format!(
-        "SELECT constraint_schema, constraint_name, table_name, referenced_column_name \
+        "SELECT constraint_schema, constraint_name, table_name, referenced_column_name, \
+                column_name, CAST(ordinal_position AS CHAR) \
            FROM information_schema.key_column_usage \
-          WHERE constraint_schema {OURS} AND referenced_table_name IS NOT NULL"
+          WHERE constraint_schema {OURS} \
+            AND (referenced_table_name IS NOT NULL OR constraint_name = 'PRIMARY')"
     );
+    let mut tables = Tables::default();
     for row in texts(conn, &columns)? {
+        if cell(&row, 1) == "PRIMARY" {
+            tables.key(cell(&row, 0), cell(&row, 2), cell(&row, 5), cell(&row, 4));
+            continue;
+        }
         let key = [0, 1, 2].map(|index| cell(&row, index).to_owned());
         let column = cell(&row, 3).to_lowercase().into();
         keys.entry(key).or_default().insert(column);
@@ -162,15 +156,35 @@ where
         });
     }
     // Generated columns, and those that the server sets at an update.
-    let generated = format!(
-        "SELECT DISTINCT table_name FROM information_schema.columns \
-          WHERE table_schema {OURS} AND (extra LIKE '%GENERATED%' OR extra LIKE '%on update%')"
+    let columns =
+        format!("SELECT {COLUMNS} FROM information_schema.columns WHERE table_schema {OURS}");
+    for row in texts(conn, &columns)? {
+        if tables.column(&row) {
+            catalogue.relation(cell(&row, 1)).changes_more = true;
+        }
+    }
+    let rights = rights(conn)?;
+    let relations = format!(
+        "SELECT table_name, table_type, engine, table_schema FROM information_schema.tables \
+          WHERE table_schema {OURS}"
     );
-    for row in texts(conn, &generated)? {
-        catalogue.relation(cell(&row, 0)).changes_more = true;
+    for row in texts(conn, &relations)? {
+        let relation = catalogue.relation(cell(&row, 0));
+        let engine = cell(&row, 2).to_lowercase();
+        let is_view = cell(&row, 1).contains("VIEW");
+        relation.non_transactional |= !is_view && engine != "innodb";
+        relation.uncacheable |= !is_view && !KEEPS_ITS_ROWS.contains(&engine.as_str());
+        // rule: a-shape-is-told-of-what-is-seen-whole
+        let is_whole = cell(&row, 1) == "BASE TABLE" && rights.sees(cell(&row, 3), cell(&row, 0));
+        let shape = tables.shape(cell(&row, 3), cell(&row, 0));
+        relation.shape.tell(shape.filter(|_| is_whole));
+        // rule: a-sequence-changes-by-being-read
+        if cell(&row, 1) == "SEQUENCE" {
+            relation.uncacheable = true;
+            relation.confined = true;
+        }
     }
     catalogue.hidden_references = !sees_references(conn)?;
-    let rights = rights(conn)?;
     routines(conn, &rights, &mut catalogue)?;
     triggers(conn, &rights, &mut catalogue)?;
     Ok(catalogue)
@@ -187,6 +201,9 @@ struct Rights {
     all_triggers: bool,
     schema_triggers: BTreeSet<Name>,
     table_triggers: BTreeSet<(Name, Name)>,
+    /// All columns of all relations of a schema, and of a relation.
+    schema_columns: BTreeSet<Name>,
+    table_columns: BTreeSet<(Name, Name)>,
 }
 
 fn rights<C>(conn: &mut C) -> QueryResult<Rights>
@@ -210,15 +227,22 @@ where
         if cell(&row, 1) == "TRIGGER" {
             rights.schema_triggers.insert(schema.clone());
         }
+        if cell(&row, 1) == "SELECT" {
+            rights.schema_columns.insert(schema.clone());
+        }
         rights.schemas.insert(schema);
     }
     let tables = format!(
-        "SELECT table_schema, table_name FROM information_schema.table_privileges \
-          WHERE privilege_type = 'TRIGGER' AND {MINE}"
+        "SELECT table_schema, table_name, privilege_type \
+           FROM information_schema.table_privileges \
+          WHERE privilege_type IN ('SELECT', 'TRIGGER') AND {MINE}"
     );
     for row in texts(conn, &tables)? {
         let table = [0, 1].map(|index| Name::from(cell(&row, index).to_lowercase()));
-        rights.table_triggers.insert(table.into());
+        match cell(&row, 2) {
+            "SELECT" => rights.table_columns.insert(table.into()),
+            _ => rights.table_triggers.insert(table.into()),
+        };
     }
     Ok(rights)
 }
@@ -230,6 +254,14 @@ impl Rights {
         self.all_triggers
             || self.schema_triggers.contains(&schema)
             || self.table_triggers.contains(&(schema, table.into()))
+    }
+
+    /// Whether all columns of the relation may be seen.
+    fn sees(&self, schema: &str, table: &str) -> bool {
+        let (schema, table) = (Name::from(schema.to_lowercase()), table.to_lowercase());
+        self.all
+            || self.schema_columns.contains(&schema)
+            || self.table_columns.contains(&(schema, table.into()))
     }
 
     /// What code of that schema may do.

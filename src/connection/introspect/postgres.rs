@@ -3,6 +3,7 @@
 use diesel::connection::LoadConnection;
 use diesel::result::QueryResult;
 
+use super::columns::postgres::shapes;
 use super::{SessionInfo, Texts, cell, digest, flag, is_number, names, texts};
 use crate::catalogue::{Catalogue, Child};
 use crate::connection::gate::Mark;
@@ -40,7 +41,7 @@ const SETTINGS: &str = "\
                         'transaction_read_only', 'transaction_deferrable') \
      ORDER BY name";
 
-const OURS: &str = "n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') \
+pub(super) const OURS: &str = "n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') \
                     AND n.nspname NOT LIKE 'pg\\_temp%' AND n.nspname NOT LIKE 'pg\\_toast%'";
 
 pub(super) fn session<C>(conn: &mut C, name: Option<&str>) -> QueryResult<SessionInfo>
@@ -86,12 +87,14 @@ where
     catalogue.looked_at = settings::looked_at(conn)?;
     let relations = format!(
         "SELECT c.relname::text, c.relkind::text, c.relrowsecurity::int::text, \
-                CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) END \
+                CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) END, c.oid::text \
            FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
           WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND {OURS}"
     );
+    let mut shapes = shapes(conn)?;
     for row in texts(conn, &relations)? {
         let relation = catalogue.relation(cell(&row, 0));
+        relation.shape.tell(shapes.remove(cell(&row, 4)));
         relation.uncacheable |= cell(&row, 1) == "f";
         relation.row_security |= flag(&row, 2);
         if cell(&row, 1) == "v" {

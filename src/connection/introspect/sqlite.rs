@@ -4,6 +4,7 @@ use diesel::connection::LoadConnection;
 use diesel::result::QueryResult;
 use std::collections::BTreeSet;
 
+use super::columns::sqlite::shapes;
 use super::{SEPARATOR, SessionInfo, cell, digest, flag, names, texts};
 use crate::catalogue::{Catalogue, Child, Trigger};
 use crate::database::DatabaseId;
@@ -90,6 +91,7 @@ where
     C::Backend: CacheDatabase,
 {
     let mut catalogue = Catalogue::default();
+    let mut shapes = shapes(conn)?;
     let rows = texts(conn, "SELECT type, name, tbl_name, sql FROM sqlite_master")?;
     for row in &rows {
         match cell(row, 0) {
@@ -98,6 +100,11 @@ where
                 relation.uncacheable |= is_virtual(cell(row, 3));
                 relation.confined |= keeps_its_rows(cell(row, 3));
                 relation.replaces |= may_replace(cell(row, 3));
+                let (shape, generated) = shapes.remove(cell(row, 1)).unwrap_or_default();
+                relation.changes_more |= generated;
+                relation
+                    .shape
+                    .tell(shape.filter(|_| !is_virtual(cell(row, 3))));
             }
             "view" => {
                 let definition = footprint::view_definition(cell(row, 3), Dialect::Sqlite);
@@ -121,7 +128,7 @@ where
     }
     let references = "\
         SELECT f.\"table\", m.name, f.on_delete, f.on_update, coalesce(f.\"to\", '') \
-          FROM sqlite_master m, pragma_foreign_key_list(m.name) f WHERE m.type = 'table'";
+          FROM sqlite_master m, pragma_foreign_key_list(m.name, 'main') f WHERE m.type = 'table'";
     for row in texts(conn, references)? {
         let acts = |rule: &str| !matches!(rule, "RESTRICT" | "NO ACTION");
         // A composite key has a row per column, so an update of any of them counts.
@@ -131,12 +138,6 @@ where
             on_update: acts(cell(&row, 3)),
             columns: names(cell(&row, 4)),
         });
-    }
-    let generated = "\
-        SELECT DISTINCT m.name FROM sqlite_master m, pragma_table_xinfo(m.name) c \
-         WHERE m.type = 'table' AND c.hidden IN (2, 3)";
-    for row in texts(conn, generated)? {
-        catalogue.relation(cell(&row, 0)).changes_more = true;
     }
     Ok(catalogue)
 }

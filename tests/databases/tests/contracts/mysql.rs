@@ -8,6 +8,8 @@ mod binds;
 mod bytes;
 #[path = "only/mysql_catalogue.rs"]
 mod catalogue;
+#[path = "only/mysql_columns.rs"]
+mod columns;
 #[path = "cases/events.rs"]
 mod events;
 #[path = "only/mysql.rs"]

@@ -8,6 +8,8 @@ mod binds;
 mod bytes;
 #[path = "only/postgres_catalogue.rs"]
 mod catalogue;
+#[path = "only/postgres_columns.rs"]
+mod columns;
 #[path = "cases/events.rs"]
 mod events;
 #[path = "only/postgres.rs"]

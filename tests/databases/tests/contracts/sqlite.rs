@@ -8,6 +8,8 @@ mod binds;
 mod bytes;
 #[path = "only/sqlite_catalogue.rs"]
 mod catalogue;
+#[path = "only/sqlite_columns.rs"]
+mod columns;
 #[path = "cases/events.rs"]
 mod events;
 #[path = "only/sqlite.rs"]
