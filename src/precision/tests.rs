@@ -271,3 +271,17 @@ fn whatever_changes_a_result_touches_what_it_depends_on() {
     assert!(spared > 5_000, "{spared}");
     assert!(observed > 2_000, "{observed}");
 }
+
+#[test]
+fn a_name_that_is_no_column_may_set_any() {
+    let update = |columns: &[&str]| Change::Update {
+        columns: columns.iter().map(|&column| column.into()).collect(),
+        becomes: BTreeMap::new(),
+        fixed: Fixed::new(),
+    };
+    let touches = |columns| touched(&table(), &update(columns), Binds::default());
+    assert!(touches(&["d"]).is_some());
+    for odd in [&["rowid"][..], &["d", "_rowid_"], &["address", "d"]] {
+        assert_eq!(touches(odd), None, "{odd:?}");
+    }
+}

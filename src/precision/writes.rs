@@ -29,6 +29,12 @@ pub fn touched(table: &Table, change: &Change, binds: Binds<'_>) -> Option<BTree
             becomes,
             fixed,
         } => {
+            // rule: what-is-no-column-may-be-another-name-of-one
+            // SQLite's `rowid`, a field of a composite column.
+            let is_column = |name: &Name| table.columns.contains_key(name);
+            if !columns.iter().all(is_column) {
+                return None;
+            }
             let becomes = |column: &Name| {
                 let operand = becomes.get(column)?;
                 table.values(column, std::slice::from_ref(operand), binds)

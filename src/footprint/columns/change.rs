@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sqlparser::ast::{
-    Assignment, AssignmentTarget, Delete, Expr, FromTable, Insert, OnConflictAction, OnInsert,
-    SetExpr, SqliteOnConflict, Statement, TableFactor, TableObject, TableWithJoins, Update, Value,
+    Assignment, AssignmentTarget, Delete, Expr, FromTable, Insert, ObjectName, OnConflictAction,
+    OnInsert, SetExpr, SqliteOnConflict, Statement, TableFactor, TableObject, TableWithJoins,
+    Update, Value,
 };
 use sqlparser::tokenizer::TokenWithSpan;
 
 use super::predicate::{Placeholders, fixed_by};
+use super::select::HIDDEN;
 use super::{Change, Operand, Rows};
 use crate::footprint::analysis::Name;
 use crate::footprint::tokens::fold;
@@ -53,8 +55,16 @@ fn update_of(update: &Update, places: &Placeholders) -> Option<Change> {
     for Assignment { target, value } in &update.assignments {
         match target {
             AssignmentTarget::ColumnName(name) => {
+                // rule: each-part-of-a-name-may-be-the-column
                 // `address.city`, or `table.column`.
-                let column = fold(&last(name)?.value);
+                let parts: Option<Vec<Name>> = name
+                    .0
+                    .iter()
+                    .map(|part| Some(fold(&part.as_ident()?.value)))
+                    .collect();
+                let mut parts = parts?;
+                let column = parts.pop()?;
+                columns.extend(parts);
                 let operand = places.operand(value).filter(|_| name.0.len() == 1);
                 // rule: a-column-that-is-set-twice-is-not-known
                 if !columns.insert(column.clone()) || operand.is_none() {
@@ -99,13 +109,20 @@ fn insert_of(insert: &Insert, places: &Placeholders) -> Option<Change> {
     if !ignores || replaces || !matches!(insert.table, TableObject::TableName(_)) {
         return None;
     }
-    let columns: Option<Vec<Name>> = insert
-        .columns
-        .iter()
-        .map(|name| Some(fold(&last(name)?.value)))
-        .collect();
+    let column = |name: &ObjectName| match name.0.as_slice() {
+        [part] => Some(fold(&part.as_ident()?.value)),
+        _ => None,
+    };
+    let columns: Option<Vec<Name>> = insert.columns.iter().map(column).collect();
     let columns = columns?;
-    if !insert.assignments.is_empty() {
+    // rule: a-column-that-is-given-twice-is-not-known
+    // SQLite's row number is a column of its own, or another name of one that stands there.
+    let distinct: BTreeSet<&Name> = columns.iter().collect();
+    let is_hidden = |name: &Name| HIDDEN.contains(&&**name);
+    if !insert.assignments.is_empty()
+        || distinct.len() < columns.len()
+        || columns.iter().any(is_hidden)
+    {
         return None;
     }
     let Some(source) = &insert.source else {

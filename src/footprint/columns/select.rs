@@ -16,7 +16,7 @@ use crate::footprint::tokens::{Position, fold, is, is_any, is_symbol, position};
 use crate::footprint::walk::last;
 
 /// Columns that no `CREATE TABLE` names, and which may change with any write.
-const HIDDEN: [&str; 10] = [
+pub(super) const HIDDEN: [&str; 10] = [
     "ctid", "xmin", "xmax", "cmin", "cmax", "tableoid", "oid", "rowid", "_rowid_", "rownum",
 ];
 

@@ -297,6 +297,12 @@ fn what_is_not_simple_has_no_detail() {
         "REPLACE INTO posts (id) VALUES (1)",
         "INSERT OR REPLACE INTO posts (id) VALUES (1)",
         "UPDATE OR REPLACE posts SET id = 1",
+        // What is stored as the key?
+        "INSERT INTO posts (id, rowid) VALUES (1, 2)",
+        "INSERT INTO posts (id, OID) VALUES (1, 2)",
+        "INSERT INTO posts (id, id) VALUES (1, 2)",
+        "INSERT INTO posts (id, ID) VALUES (1, 2)",
+        "INSERT INTO posts (place.id) VALUES (1)",
     ] {
         assert_eq!(detail(sql, Dialect::Sqlite), None, "{sql}");
     }
@@ -321,6 +327,14 @@ fn updates() {
         panic!();
     };
     assert_eq!((becomes.len(), columns.len()), (0, 1));
+    let Change::Update {
+        becomes, columns, ..
+    } = write("UPDATE posts SET place.id = 1, title = 'a'")
+    else {
+        panic!();
+    };
+    assert_eq!(columns, these(&["id", "place", "title"]));
+    assert_eq!(becomes.len(), 1);
 }
 
 #[test]
