@@ -5,6 +5,7 @@
 
 mod bytes;
 mod catalogue;
+mod columns;
 mod protocol;
 mod settings;
 mod signals;
@@ -21,6 +22,7 @@ pub(super) const ALL: &[&[Mutant]] = &[
     bytes::RULES,
     tracker::RULES,
     catalogue::RULES,
+    columns::RULES,
     protocol::RULES,
     settings::RULES,
     signals::RULES,
