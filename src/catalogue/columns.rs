@@ -77,6 +77,19 @@ impl Shape {
 }
 
 impl Relation {
+    /// Whatever an update of the relation sets, it may set that column, too. Returns whether
+    /// that is known of it now.
+    pub fn sets_besides(&mut self, column: &str) -> bool {
+        let Known::Told(shape) = &mut self.shape else {
+            return false;
+        };
+        let column = shape.columns.get_mut(column);
+        column.is_some_and(|column| {
+            column.set_by_server = true;
+            true
+        })
+    }
+
     /// The columns, if it is a table that keeps its rows for itself, and shows each of them
     /// to everybody.
     // rule: only-a-plain-table-has-a-shape

@@ -20,6 +20,9 @@ const DIESELS: &str = "regexp_replace(p.prosrc, '\\s', '', 'g') = \
     'BEGINIF(NEWISDISTINCTFROMOLDANDNEW.updated_atISNOTDISTINCTFROMOLD.updated_at)\
 THENNEW.updated_at:=current_timestamp;ENDIF;RETURNNEW;END;'";
 
+/// The kind of a trigger that fires for each row before it is updated, and never else.
+const EACH_UPDATED: u16 = 1 | 2 | 16;
+
 /// Adds all of it. The references between tables are known by then.
 pub(super) fn load<C>(conn: &mut C, catalogue: &mut Catalogue) -> QueryResult<()>
 where
@@ -197,8 +200,11 @@ where
         let is_before_update = kind & 2 != 0 && kind & 16 != 0;
         relation.changes_more |=
             is_before_update && (!flag(&row, 4) || relation.children.iter().any(is_updated_with));
+        // rule: what-sets-one-column-changes-no-other
+        // Diesel's function, for each row that is updated, and nothing else.
+        let is_known = flag(&row, 4) && kind == EACH_UPDATED && relation.sets_besides("updated_at");
         // `BEFORE`, and `INSTEAD OF`.
-        let before = kind & (2 | 64) != 0;
+        let before = kind & (2 | 64) != 0 && !is_known;
         // PostgreSQL's own write nothing else.
         let code = match flag(&row, 3) {
             true => Code::default(),

@@ -8,6 +8,7 @@ const DATUM: &str = "src/datum.rs";
 const CHANGE: &str = "src/footprint/columns/change.rs";
 const WRITES: &str = "src/precision/writes.rs";
 const POSTGRES: &str = "src/connection/introspect/columns/postgres.rs";
+const POSTGRES_CODE: &str = "src/connection/introspect/postgres/code.rs";
 const MYSQL: &str = "src/connection/introspect/columns/mysql.rs";
 const MYSQL_CATALOGUE: &str = "src/connection/introspect/mysql.rs";
 const SQLITE: &str = "src/connection/introspect/columns/sqlite.rs";
@@ -182,6 +183,27 @@ pub(super) const RULES: &[Mutant] = &[
         "let is_deterministic = flag(row, 4);",
         "let is_deterministic = flag(row, 4) || true;",
         contracts!("postgres::columns"),
+    ),
+    contract(
+        "what-sets-one-column-changes-no-other",
+        POSTGRES_CODE,
+        "kind == EACH_UPDATED &&",
+        "kind >= EACH_UPDATED &&",
+        contracts!("postgres::columns"),
+    ),
+    contract(
+        "a-known-trigger-sets-its-column",
+        SHAPES,
+        "column.set_by_server = true;",
+        "column.set_by_server |= false;",
+        contracts!("postgres::columns"),
+    ),
+    contract(
+        "ascii-is-the-same-in-all-encodings-but-one",
+        MYSQL_CATALOGUE,
+        "== \"swe7\"",
+        "== \"swe8\"",
+        contracts!("mysql::columns"),
     ),
     contract(
         "a-name-that-may-be-cut-is-another",

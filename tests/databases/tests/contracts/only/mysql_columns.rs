@@ -5,7 +5,7 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel_cache::catalogue::{Catalogue, Shape};
 use diesel_cache::datum::Comparison;
-use diesel_cache::test;
+use diesel_cache::{Bypass, CachedDsl, test};
 
 use super::engine::{self, Conn};
 
@@ -326,6 +326,37 @@ fn numbers_that_a_column_does_not_keep() {
         .unwrap();
     let row = "SELECT CONCAT(n, ' ', u) AS x FROM t WHERE id = 20";
     assert_eq!(text(&mut conn, row), "127 0");
+}
+
+diesel::table! { notes (id) { id -> Integer } }
+
+#[test]
+fn a_session_in_swe7_reads_uncached() {
+    let arena = engine::arena();
+    let mut conn = arena.connect();
+    conn.batch_execute("CREATE TABLE notes (id INT PRIMARY KEY)")
+        .unwrap();
+    let read = |conn: &mut Conn| {
+        notes::table
+            .select(notes::id)
+            .cached()
+            .load::<i32>(conn)
+            .unwrap()
+    };
+    let (mut attached, cache) = (arena.connect(), test::cache());
+    cache.attach(&mut attached).unwrap();
+    // Another encoding is another session.
+    for names in ["latin1", "utf8mb4"] {
+        let set = format!("SET NAMES {names}");
+        attached.batch_execute(&set).unwrap();
+        test::assert_miss(&cache, || read(&mut attached));
+        test::assert_hit(&cache, || read(&mut attached));
+    }
+    let cache = test::cache();
+    conn.batch_execute("SET character_set_client = swe7")
+        .unwrap();
+    cache.attach(&mut conn).unwrap();
+    test::assert_bypass(&cache, Bypass::UnknownTransaction, || read(&mut conn));
 }
 
 /// The one encoding of a client that is not ASCII where it has seven bits.

@@ -197,6 +197,52 @@ fn triggers_tell_whether_they_change_the_row() {
 }
 
 #[test]
+fn the_function_of_diesel_sets_one_column() {
+    let arena = engine::arena();
+    let mut conn = arena.connect();
+    conn.batch_execute(
+        "CREATE FUNCTION diesel_set_updated_at() RETURNS trigger AS $$
+         BEGIN
+             IF (
+                 NEW IS DISTINCT FROM OLD AND
+                 NEW.updated_at IS NOT DISTINCT FROM OLD.updated_at
+             ) THEN
+                 NEW.updated_at := current_timestamp;
+             END IF;
+             RETURN NEW;
+         END;
+         $$ LANGUAGE plpgsql",
+    )
+    .unwrap();
+    for (table, columns, event, known) in [
+        ("a", "id integer, updated_at timestamp", "UPDATE", true),
+        (
+            "b",
+            "id integer, updated_at timestamp",
+            "INSERT OR UPDATE",
+            false,
+        ),
+        ("c", "id integer", "UPDATE", false),
+    ] {
+        conn.batch_execute(&format!(
+            "CREATE TABLE {table} ({columns});
+             CREATE TRIGGER set_updated_at BEFORE {event} ON {table}
+             FOR EACH ROW EXECUTE PROCEDURE diesel_set_updated_at()"
+        ))
+        .unwrap();
+        let catalogue = test::catalogue(&mut conn).unwrap();
+        let [trigger] = catalogue.get(table).unwrap().triggers.as_slice() else {
+            panic!("{table}");
+        };
+        assert_eq!(trigger.before, !known, "{table}");
+        for (name, column) in &shape(&catalogue, table).unwrap().columns {
+            let set = known && &**name == "updated_at";
+            assert_eq!(column.set_by_server, set, "{table}.{name}");
+        }
+    }
+}
+
+#[test]
 fn a_change_of_columns_changes_the_fingerprint() {
     let arena = engine::arena();
     let (mut one, mut two) = (arena.connect(), arena.connect());
