@@ -24,11 +24,15 @@ pub enum Databases<'a> {
 pub struct Ask<'a> {
     /// The entry's key; `None` for the tags alone.
     pub key: Option<&'a Key>,
-    /// The tags.
+    /// The tags. An entry is found if its own begin with them; whether it has
+    /// [further](crate::protocol::Further) ones, only the entry knows.
     pub tags: &'a [Tag],
+    /// Further tags whose states are wanted, in the same step. They have no say in whether the
+    /// entry hits, nor in the lease. They may repeat each other and `tags`.
+    pub also: &'a [Tag],
     /// The databases whose gate must be open.
     pub databases: Databases<'a>,
-    /// Whether a missing tag is given a fresh token.
+    /// Whether a missing tag, of `tags` or of `also`, is given a fresh token.
     pub establish: bool,
     /// Whether the asker wants to make the entry if it is not there.
     pub lease: Option<Lease>,
@@ -50,6 +54,7 @@ impl<'a> Ask<'a> {
         Self {
             key: Some(key),
             tags,
+            also: &[],
             databases,
             establish: false,
             lease: None,
@@ -62,6 +67,7 @@ impl<'a> Ask<'a> {
         Self {
             key: None,
             tags,
+            also: &[],
             databases,
             establish: true,
             lease: None,

@@ -19,7 +19,7 @@ use crate::database::TagSpace;
 use crate::entry::Entry;
 use crate::error::BackendError;
 use crate::key::Key;
-use crate::protocol::{Fetched, Leased, Lift, TagState, TagStates};
+use crate::protocol::{Fetched, Further, Leased, Lift, TagState, TagStates};
 use crate::tag::Tag;
 use crate::token::{Epoch, Nonce, Opening, ProcessId, WriterId};
 
@@ -67,6 +67,13 @@ struct Slot {
 impl Slot {
     fn states(&self) -> impl Iterator<Item = TagState> + '_ {
         self.cells.iter().map(|cell| cell.read())
+    }
+
+    /// The cells of the tags that are asked for, and those of its further ones, if its tags
+    /// begin with them. They are those of the entry's tags, so they answer for no others.
+    fn split(&self, asked: &[Tag]) -> Option<(&[Arc<Cell>], &[Arc<Cell>])> {
+        let begins = self.entry.tags.starts_with(asked);
+        begins.then(|| self.cells.split_at_checked(asked.len()))?
     }
 
     /// Whether it would be served.
@@ -165,6 +172,10 @@ impl MemoryBackend {
         if entry.vector.nonce != self.nonce() {
             return Err(Put::Outdated);
         }
+        // One that has not a token for each of its tags could never be served.
+        if entry.vector.tokens.len() != entry.tags.len() {
+            return Err(Put::Outdated);
+        }
         let cells = self.cells();
         let current: Option<SmallVec<[Arc<Cell>; 8]>> = entry
             .tags
@@ -242,35 +253,48 @@ impl CacheBackend for MemoryBackend {
     fn fetch(&self, ask: &Ask<'_>) -> Result<Fetched, BackendError> {
         let gate = Some(self.nonce());
         let slot = ask.key.and_then(|key| self.entries.get(key));
-        if let Some(slot) = &slot {
-            // The cells are those of the entry's tags, so they answer only for the same tags;
-            // and a dead one says nothing of the tag, which may have another by now.
-            if *slot.entry.tags == *ask.tags {
-                let states: TagStates = slot.states().collect();
-                if !states.contains(&TagState::Missing) {
-                    return Ok(Fetched {
-                        gate,
-                        opening: Some(Opening::LASTING),
-                        states,
-                        entry: Some(slot.entry.clone()),
-                        leased: Leased::NotAsked,
-                    });
-                }
+        let split = slot.as_ref().and_then(|slot| slot.split(ask.tags));
+        if let (Some(slot), Some((asked, rest)), []) = (&slot, split, ask.also) {
+            let states: TagStates = asked.iter().map(|cell| cell.read()).collect();
+            let further = Further::of(rest.iter().map(|cell| (cell.read(), cell.token)));
+            // A dead cell says nothing of the tag, which may have another by now. Of the further
+            // ones only a dead one is outdated: their tokens are those of the entry.
+            if !states.contains(&TagState::Missing) && further != Further::Outdated {
+                return Ok(Fetched {
+                    gate,
+                    opening: Some(Opening::LASTING),
+                    entry: Some(slot.entry.clone()),
+                    states,
+                    also: TagStates::new(),
+                    further,
+                    leased: Leased::NotAsked,
+                });
             }
         }
         let mut cells = self.cells();
-        let states = ask.tags.iter().map(|tag| {
-            if ask.establish {
-                return cells.cell(*tag).read();
-            }
-            let cell = cells.known(tag);
-            cell.map_or(TagState::Missing, |cell| cell.read())
+        let mut read = |tags: &[Tag]| -> TagStates {
+            let states = tags.iter().map(|tag| match ask.establish {
+                true => cells.cell(*tag).read(),
+                false => cells.state(tag),
+            });
+            states.collect()
+        };
+        let (states, also) = (read(ask.tags), read(ask.also));
+        let rest = slot.iter().zip(split).flat_map(|(slot, (asked, rest))| {
+            let tags = slot.entry.tags[asked.len()..].iter();
+            tags.zip(rest)
         });
+        let further = Further::of(rest.map(|(tag, cell)| match cell.read() {
+            TagState::Missing => (cells.state(tag), cell.token),
+            state => (state, cell.token),
+        }));
         Ok(Fetched {
             gate,
             opening: Some(Opening::LASTING),
             entry: slot.map(|slot| slot.entry),
-            states: states.collect(),
+            states,
+            also,
+            further,
             leased: Leased::NotAsked,
         })
     }
@@ -283,6 +307,8 @@ impl CacheBackend for MemoryBackend {
             opening: Some(Opening::LASTING),
             states: slot.iter().flat_map(Slot::states).collect(),
             entry: slot.map(|slot| slot.entry),
+            also: TagStates::new(),
+            further: Further::None,
             leased: Leased::NotAsked,
         })
     }

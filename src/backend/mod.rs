@@ -51,11 +51,13 @@ pub trait CacheBackend: Debug + Send + Sync + 'static {
         false
     }
 
-    /// The entry under a key, the state of each tag, and the gate, in one step.
+    /// The entry under a key, the state of each tag, of each that is wanted [also](Ask::also),
+    /// how the [further](crate::protocol::Further) tags of the entry stand, and the gate: all in
+    /// one step.
     ///
-    /// With `establish`, every tag that is missing is given a fresh token. With a `lease`, if the
-    /// gate is open, every tag clean and the entry not valid, the asker gets the lease of
-    /// that key unless another has it.
+    /// With `establish`, every tag that is missing is given a fresh token. With a `lease`, if what
+    /// is fetched is [judged](crate::protocol::judge) a miss, or a hit that has expired, the asker
+    /// gets the lease of that key unless another has it.
     ///
     /// # Errors
     /// If the store cannot be asked; the read then goes to the database.

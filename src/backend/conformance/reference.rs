@@ -13,7 +13,7 @@ use crate::database::TagSpace;
 use crate::entry::Entry;
 use crate::error::BackendError;
 use crate::key::Key;
-use crate::protocol::{Fetched, Leased, Lift, TagState, TagStates};
+use crate::protocol::{Fetched, Further, Judgement, Leased, Lift, TagState, TagStates, judge};
 use crate::tag::Tag;
 use crate::token::{Epoch, Nonce, Opening, ProcessId, Token, WriterId};
 
@@ -78,7 +78,8 @@ impl Reference {
     fn is_current(&self, state: &State, entry: &Entry) -> bool {
         let nonce = state.gate.as_ref().map(|gate| gate.nonce);
         let mut tokens = entry.tags.iter().zip(&entry.vector.tokens);
-        (nonce == Some(entry.vector.nonce) || self.breaks(Rule::ClearsReachFills))
+        entry.tags.len() == entry.vector.tokens.len()
+            && (nonce == Some(entry.vector.nonce) || self.breaks(Rule::ClearsReachFills))
             && tokens.all(|(tag, token)| self.state(state, tag) == TagState::Clean(*token))
     }
 
@@ -136,6 +137,30 @@ impl Reference {
         };
     }
 
+    /// Gives tags that are missing a token.
+    fn establish(&self, state: &mut State, ask: &Ask<'_>) {
+        if !ask.establish {
+            return;
+        }
+        for tag in ask.tags.iter().chain(ask.also) {
+            let fresh = self.fresh(*tag);
+            if self.breaks(Rule::TokensStay) {
+                self.renew_one(state, tag);
+            }
+            state.cells.entry(*tag).or_insert(Cell::Clean(fresh));
+        }
+    }
+
+    /// How the tags of an entry stand that it has after those that are asked for.
+    fn further(&self, state: &State, entry: Option<&Entry>, asked: &[Tag]) -> Further {
+        let Some(entry) = entry.filter(|entry| entry.tags.starts_with(asked)) else {
+            return Further::None;
+        };
+        let held = entry.tags.iter().zip(&entry.vector.tokens);
+        let rest = held.skip(asked.len());
+        Further::of(rest.map(|(tag, token)| (self.state(state, tag), *token)))
+    }
+
     fn lease(&self, state: &mut State, key: &Key, lease: Lease) -> Leased {
         let now = Instant::now();
         let ends = !self.breaks(Rule::LeasesEndByThemselves);
@@ -188,42 +213,30 @@ impl CacheBackend for Reference {
         if gate.is_none() && self.breaks(Rule::EmptyStoresAreClosed) {
             gate = Some(state.gate().nonce);
         }
-        for tag in ask.tags.iter().filter(|_| ask.establish) {
-            let fresh = self.fresh(*tag);
-            state.cells.entry(*tag).or_insert(Cell::Clean(fresh));
-        }
-        if self.breaks(Rule::TokensStay) && ask.establish {
-            for tag in ask.tags {
-                self.renew_one(&mut state, tag);
-                state
-                    .cells
-                    .entry(*tag)
-                    .or_insert(Cell::Clean(Token::fresh()));
-            }
-        }
+        self.establish(&mut state, ask);
         let states: TagStates = ask.tags.iter().map(|tag| self.state(&state, tag)).collect();
+        let also: TagStates = ask.also.iter().map(|tag| self.state(&state, tag)).collect();
         let key = ask.key.cloned().map(|key| self.place(key));
         let entry = key.as_ref().and_then(|key| state.entries.get(key)).cloned();
-        let clean = |state: &TagState| matches!(state, TagState::Clean(_));
-        let leased = match (&key, ask.lease) {
-            (Some(key), Some(lease))
-                if gate.is_some() && states.iter().all(clean) && !self.is_valid(&state, key) =>
-            {
-                self.lease(&mut state, key, lease)
-            }
-            _ => Leased::NotAsked,
-        };
         let opening = match ask.databases {
             Databases::One(space) => state.opening(space),
             Databases::All(_) | Databases::None => None,
         };
-        Ok(Fetched {
+        let mut fetched = Fetched {
             gate,
             opening,
+            further: self.further(&state, entry.as_ref(), ask.tags),
             entry,
             states,
-            leased,
-        })
+            also,
+            leased: Leased::NotAsked,
+        };
+        if let (Some(key), Some(lease)) = (&key, ask.lease)
+            && may_be_made(&fetched, ask.tags)
+        {
+            fetched.leased = self.lease(&mut state, key, lease);
+        }
+        Ok(fetched)
     }
 
     fn recall(&self, key: &Key, attached: &[TagSpace]) -> Result<Fetched, BackendError> {
@@ -241,6 +254,8 @@ impl CacheBackend for Reference {
             opening: None,
             entry,
             states,
+            also: TagStates::new(),
+            further: Further::None,
             leased: Leased::NotAsked,
         })
     }
@@ -516,5 +531,13 @@ impl CacheBackend for Reference {
             None => gate.open.clear(),
         }
         Ok(())
+    }
+}
+
+/// Whether the asker is to make the entry.
+fn may_be_made(fetched: &Fetched, asked: &[Tag]) -> bool {
+    match judge(fetched.clone(), asked) {
+        Judgement::Hit(entry) => entry.expires_at <= Instant::now(),
+        judgement => matches!(judgement, Judgement::Miss(_)),
     }
 }

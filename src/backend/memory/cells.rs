@@ -74,6 +74,12 @@ impl Cells {
         self.by_tag.get(tag).map(|known| &known.shown)
     }
 
+    /// The state of a tag.
+    pub(super) fn state(&self, tag: &Tag) -> TagState {
+        self.known(tag)
+            .map_or(TagState::Missing, |cell| cell.read())
+    }
+
     /// How many tags have a cell.
     pub(super) fn len(&self) -> usize {
         self.by_tag.len()

@@ -230,6 +230,88 @@ fn other_tags_than_the_entrys_do_not_hit() {
     assert!(!hits(&backend, "q", &tags(&["u"])));
 }
 
+/// What a fetch tells of the tags that the entry has after these.
+fn further(backend: &MemoryBackend, sql: &str, tags: &[Tag]) -> Further {
+    let key = key(sql);
+    let ask = Ask::entry(&key, tags, Databases::All(&[]));
+    backend.fetch(&ask).unwrap().further
+}
+
+#[test]
+fn a_hit_of_an_entry_with_further_tags_takes_no_lock() {
+    let backend = MemoryBackend::new(1 << 20);
+    let names: Vec<_> = (0..300).map(|n| n.to_string()).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    let t = tags(&names);
+    fill(&backend, "q", &t);
+    let writer = WriterId::fresh();
+    let locked = backend.cells();
+    // It would wait for itself.
+    assert!(matches!(
+        judge(
+            backend
+                .fetch(&Ask::entry(&key("q"), &t[..3], Databases::All(&[])))
+                .unwrap(),
+            &t[..3]
+        ),
+        Judgement::Hit(_)
+    ));
+    drop(locked);
+    backend.quarantine(&writing(writer), &t[200..201]).unwrap();
+    let locked = backend.cells();
+    assert_eq!(further(&backend, "q", &t[..3]), Further::Quarantined);
+    drop(locked);
+    backend.lift(writer, &t[200..201], Lift::Renew).unwrap();
+    assert_eq!(further(&backend, "q", &t[..3]), Further::Outdated);
+}
+
+#[test]
+fn a_dead_cell_says_nothing_of_a_further_tag() {
+    let backend = MemoryBackend::new(1 << 20);
+    let t = tags(&["t", "u", "v"]);
+    fill(&backend, "q", &t);
+    backend.renew(&t[1..2]).unwrap();
+    assert_eq!(further(&backend, "q", &t[..1]), Further::Outdated);
+    // Its tag has another cell now.
+    capture(&backend, &key("new"), &t);
+    assert_eq!(further(&backend, "q", &t[..1]), Further::Outdated);
+    let writer = WriterId::fresh();
+    backend.quarantine(&writing(writer), &t[1..2]).unwrap();
+    assert_eq!(further(&backend, "q", &t[..1]), Further::Quarantined);
+    backend.lift(writer, &t[1..2], Lift::Restore).unwrap();
+    assert_eq!(further(&backend, "q", &t[..1]), Further::Outdated);
+}
+
+#[test]
+fn a_sweep_leaves_the_cells_of_further_tags() {
+    let backend = MemoryBackend::new(1 << 20);
+    let t = tags(&["t", "u", "v"]);
+    fill(&backend, "q", &t);
+    backend.cells().sweep();
+    assert_eq!(backend.usage().tags, 3);
+    assert_eq!(further(&backend, "q", &t[..1]), Further::Current);
+    backend.remove(&key("q")).unwrap();
+    backend.cells().sweep();
+    assert_eq!(backend.usage().tags, 0);
+}
+
+#[test]
+fn an_entry_without_a_token_for_each_tag_is_refused() {
+    let backend = MemoryBackend::new(1 << 20);
+    let t = tags(&["t", "u", "v"]);
+    let vector = capture(&backend, &key("q"), &t);
+    for (tags, tokens) in [(3, 2), (2, 3), (3, 0), (0, 1)] {
+        let mut short = vector.clone();
+        short.tokens = vector.tokens[..tokens].into();
+        let made = entry(&Arc::from(&t[..tags]), short, 10);
+        let put = backend.put(key("q"), made.clone(), None).unwrap();
+        assert_eq!(put, Put::Outdated, "{tokens} tokens of {tags} tags");
+        let put = backend.put_if_absent(key("q"), made).unwrap();
+        assert_eq!(put, Put::Outdated, "{tokens} tokens of {tags} tags");
+    }
+    assert_eq!(backend.usage().entries, 0);
+}
+
 #[test]
 fn nothing_grows_with_invalidations() {
     let backend = MemoryBackend::new(1 << 20);

@@ -75,7 +75,8 @@ impl RedisBackend {
         self.run(op, true, &|names| {
             let mut request = Request::default()
                 .key(names.gate())
-                .keys(ask.tags.iter().map(|tag| names.cell(tag)));
+                .keys(ask.tags.iter().map(|tag| names.cell(tag)))
+                .keys(ask.also.iter().map(|tag| names.cell(tag)));
             if let Some(digest) = digest {
                 request = request
                     .key(names.entry(digest.short()))
@@ -83,6 +84,7 @@ impl RedisBackend {
             }
             request
                 .number(ask.tags.len() as u64)
+                .number(ask.also.len() as u64)
                 .arg(&*which)
                 .arg(&*seed)
                 .number(millis(self.token_ttl))
@@ -184,8 +186,8 @@ impl CacheBackend for RedisBackend {
         if op == Op::Capture && matches!(&answer, Err(failure) if failure.code() == Some("OOM")) {
             answer = self.fetch_with(Op::Fetch, ask, digest.as_ref());
         }
-        let tags = Some(ask.tags.len());
-        understood(reply::fetched(answer?, digest.as_ref(), &self.wire, tags))
+        let asked = Some((ask.tags.len(), ask.also.len()));
+        understood(reply::fetched(answer?, digest.as_ref(), &self.wire, asked))
     }
 
     fn recall(&self, key: &Key, attached: &[TagSpace]) -> Result<Fetched, BackendError> {

@@ -5,18 +5,19 @@ use redis::Value;
 use crate::backend::wire::{Clock, Digest, Wire};
 use crate::backend::{Acknowledged, Holder};
 use crate::database::TagSpace;
-use crate::protocol::{Fetched, Leased, TagState, TagStates};
+use crate::protocol::{Fetched, Further, Leased, TagState, TagStates};
 use crate::tag::Tag;
 use crate::token::{Epoch, Nonce, Opening, ProcessId, Token, WriterId};
 
-/// The answer to `fetch` and `recall`. An entry that cannot be read is none.
+/// The answer to `fetch`, of which is known how many tags were asked for and how many were wanted
+/// also, and to `recall`. An entry that cannot be read is none.
 pub(super) fn fetched(
     answer: Vec<Value>,
     key: Option<&Digest>,
     wire: &Wire,
-    tags: Option<usize>,
+    asked: Option<(usize, usize)>,
 ) -> Option<Fetched> {
-    let [gate, opening, entry, states, leased] = <[Value; 5]>::try_from(answer).ok()?;
+    let [gate, opening, entry, states, leased, further] = <[Value; 6]>::try_from(answer).ok()?;
     let opening = match opening {
         Value::Nil => None,
         Value::BulkString(bytes) => Some(Opening::from_bytes(id(&bytes)?)),
@@ -36,10 +37,12 @@ pub(super) fn fetched(
         .as_deref()
         .and_then(|bytes| wire.decode(key?, bytes, Clock::now()));
     let mut states = tag_states(&bytes(states)?)?;
-    if let Some(tags) = tags {
-        if states.len() != tags {
+    let mut also = TagStates::new();
+    if let Some((tags, wanted_also)) = asked {
+        if states.len() != tags + wanted_also {
             return None;
         }
+        also.extend(states.drain(tags..));
     } else if entry
         .as_ref()
         .is_none_or(|entry| entry.tags.len() != states.len())
@@ -55,11 +58,22 @@ pub(super) fn fetched(
         b"v" | b"n" => Leased::NotAsked,
         _ => return None,
     };
+    let further = match &*bytes(further)? {
+        // What cannot be read has no tags.
+        _ if entry.is_none() => Further::None,
+        b"n" => Further::None,
+        b"c" => Further::Current,
+        b"q" => Further::Quarantined,
+        b"o" => Further::Outdated,
+        _ => return None,
+    };
     Some(Fetched {
         gate,
         opening,
         entry,
         states,
+        also,
+        further,
         leased,
     })
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use diesel_cache::entry::{Entry, Payload, Vector};
 use diesel_cache::protocol::cell::Cell;
-use diesel_cache::protocol::{Fetched, Judgement, Leased, TagState, judge};
+use diesel_cache::protocol::{Fetched, Further, Judgement, Leased, TagState, TagStates, judge};
 use diesel_cache::tag::Tag;
 use diesel_cache::token::{Nonce, Token};
 
@@ -80,6 +80,8 @@ pub fn look(scope: &Scope, store: &Store, tags: Set) -> Look {
         gate: Some(nonce(gate.nonce)),
         entry,
         states: members(tags).map(state).collect(),
+        also: TagStates::new(),
+        further: Further::None,
         leased: Leased::NotAsked,
     };
     match judge(fetched, &NAMES[usize::from(tags)]) {

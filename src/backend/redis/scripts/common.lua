@@ -75,9 +75,10 @@ local function read(key, limit)
   return false
 end
 
-local function cells_of(p)
-  local keys = {}
-  for i = 1, p.n do keys[i] = P .. 'c' .. sub(p.tags, 16 * i - 15, 16 * i) end
+-- The cells of an entry's tags; of those after the first ones, if their number is given.
+local function cells_of(p, first)
+  local keys, first = {}, first or 0
+  for i = first + 1, p.n do keys[i - first] = P .. 'c' .. sub(p.tags, 16 * i - 15, 16 * i) end
   return keys
 end
 

@@ -4,7 +4,7 @@ local p = parse(entry)
 -- An entry of another generation was forgotten.
 if p and p.nonce ~= gate('-') then p = nil end
 local nonce = gate(p and p.n > 0 and ARGV[5] or '-')
-if not p then return { echo, nonce, false, false, '', 'n' } end
+if not p then return { echo, nonce, false, false, '', 'n', 'n' } end
 local states, cells = {}, p.n > 0 and mget(cells_of(p), 1, p.n) or {}
 for i = 1, p.n do states[i] = cells[i] and state(cells[i]) or 'm' end
-return { echo, nonce, false, entry, table.concat(states), 'n' }
+return { echo, nonce, false, entry, table.concat(states), 'n', 'n' }

@@ -20,7 +20,7 @@ fn what_is_put_is_hit_under_its_own_key_alone() {
     fill(&store, "one", &t);
     assert!(hits(&store, "one", &t));
     assert!(!hits(&store, "two", &t));
-    assert!(!hits(&store, "one", &tags(&["t"])));
+    assert!(!hits(&store, "one", &tags(&["u"])));
 }
 
 #[test]

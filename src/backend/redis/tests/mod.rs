@@ -16,6 +16,7 @@ use crate::token::{Opening, ProcessId, WriterId};
 mod cells;
 mod epochs;
 mod faults;
+mod further;
 mod memory;
 mod server;
 mod setup;

@@ -23,7 +23,7 @@ pub(super) const RULES: &[Mutant] = &[
     Mutant {
         name: "every-captured-token-is-current",
         file: "src/protocol.rs",
-        find: "&& *entry.vector.tokens == *tokens\n",
+        find: "&& entry.vector.tokens.starts_with(&tokens)\n",
         replace: "",
         tests: LIB,
         servers: false,
@@ -31,8 +31,8 @@ pub(super) const RULES: &[Mutant] = &[
     Mutant {
         name: "entries-of-another-generation-are-dead",
         file: "src/protocol.rs",
-        find: "if entry.vector.nonce == nonce\n                &&",
-        replace: "if",
+        find: "entry.vector.nonce == nonce\n            && entry",
+        replace: "entry",
         tests: LIB,
         servers: false,
     },
