@@ -36,8 +36,12 @@ pub(crate) enum Scope<'a> {
 /// What of these rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part<'a> {
-    /// That they are there.
-    Rows,
+    /// That one comes.
+    Added,
+    /// That one comes whose value of the key the database makes.
+    Made,
+    /// That one goes.
+    Removed,
     /// Any of their columns.
     Columns,
     /// One of their columns.
@@ -91,9 +95,11 @@ impl Tag {
             Scope::AtUnknown => (5, &[], &[]),
         };
         let (what, column) = match part {
-            Part::Rows => (0, ""),
-            Part::Columns => (1, ""),
-            Part::Column(column) => (2, column),
+            Part::Added => (0, ""),
+            Part::Made => (1, ""),
+            Part::Removed => (2, ""),
+            Part::Columns => (3, ""),
+            Part::Column(column) => (4, column),
         };
         let mut parts: Vec<&[u8]> = Vec::with_capacity(key.len() + 5);
         let kinds = [kind, what];

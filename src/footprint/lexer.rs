@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::Cell;
+use std::ops::Range;
 
 use crate::dialect::Dialect;
 
@@ -34,6 +35,14 @@ pub fn strip_binds(text: &str, dialect: Dialect) -> &str {
     text
 }
 
+/// The binds part of a statement as Diesel's instrumentation prints it: `[1, "a"]`; empty if
+/// there is none.
+#[must_use]
+pub fn shown_binds(text: &str, dialect: Dialect) -> &str {
+    let sql = strip_binds(text, dialect);
+    text.get(sql.len() + BINDS.len() - 1..).unwrap_or_default()
+}
+
 /// `text` with each run of placeholders in an `IN (…)` list or in `VALUES (…), (…)`
 /// collapsed to one, and PostgreSQL's `$2`, `$3`, … written as `$1`.
 ///
@@ -44,43 +53,99 @@ pub fn strip_binds(text: &str, dialect: Dialect) -> &str {
 pub fn normalize(text: &str, dialect: Dialect) -> Cow<'_, str> {
     let mut out = String::new();
     let mut copied = 0;
-    let mut list_may_follow = false;
-    let mut scanner = Scanner::new(text, dialect);
-    while let Some(lexeme) = scanner.next() {
-        match lexeme.kind {
-            Kind::Space | Kind::LineComment | Kind::BlockComment => continue,
-            Kind::Placeholder => {
-                let written = &text[lexeme.start..lexeme.end];
-                if dialect == Dialect::Postgres && written != "$1" {
-                    out.push_str(&text[copied..lexeme.start]);
-                    out.push_str("$1");
-                    copied = lexeme.end;
-                }
-            }
-            Kind::Symbol(b'(') if list_may_follow => {
-                // rule: placeholder-lists-collapse
-                if let Some(end) = scanner.placeholder_rows(lexeme.start) {
-                    out.push_str(&text[copied..lexeme.start]);
-                    out.push_str(if dialect == Dialect::Postgres {
-                        "($1)"
-                    } else {
-                        "(?)"
-                    });
-                    copied = end;
-                    scanner.at = end;
-                }
-            }
-            _ => {}
+    for (found, is_list) in placeholders(text, dialect) {
+        let written = match (dialect, is_list) {
+            (Dialect::Postgres, true) => "($1)",
+            (Dialect::Postgres, false) => "$1",
+            (_, true) => "(?)",
+            (_, false) => continue,
+        };
+        if text.get(found.clone()) != Some(written) {
+            out.push_str(&text[copied..found.start]);
+            out.push_str(written);
+            copied = found.end;
         }
-        let word = &text.as_bytes()[lexeme.start..lexeme.end];
-        list_may_follow = lexeme.kind == Kind::Word
-            && (word.eq_ignore_ascii_case(b"in") || word.eq_ignore_ascii_case(b"values"));
     }
     if copied == 0 {
         return Cow::Borrowed(text);
     }
     out.push_str(&text[copied..]);
     Cow::Owned(out)
+}
+
+/// For each placeholder of the [normalized](normalize) text, the binds that it stands for, counted
+/// from zero. Where they cannot be told, a range in which no bind lies.
+#[must_use]
+pub fn places(text: &str, dialect: Dialect) -> Vec<Range<usize>> {
+    const UNKNOWN: Range<usize> = usize::MAX..usize::MAX;
+    let mut next = 0;
+    let mut number = |written: &str| {
+        let number = match written[1..].parse::<usize>() {
+            Ok(number) => number.checked_sub(1)?,
+            // One without a number follows the highest.
+            Err(_) => next,
+        };
+        next = next.max(number + 1);
+        Some(number)
+    };
+    let mut places = Vec::new();
+    for (found, _) in placeholders(text, dialect) {
+        let mut place: Option<Range<usize>> = None;
+        let mut is_known = true;
+        let mut depth = 0_usize;
+        for lexeme in Scanner::new(&text[found.clone()], dialect) {
+            let part = found.start + lexeme.start..found.start + lexeme.end;
+            match lexeme.kind {
+                Kind::Placeholder => match (number(&text[part]), &mut place) {
+                    (Some(number), None) => place = Some(number..number + 1),
+                    (Some(number), Some(place)) if place.end == number => place.end += 1,
+                    _ => is_known = false,
+                },
+                // rule: a-default-among-binds-is-no-bind
+                Kind::Word => is_known = false,
+                Kind::Symbol(b'(') => {
+                    depth += 1;
+                    // Rows of rows.
+                    is_known &= depth < 2;
+                }
+                Kind::Symbol(b')') => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+        }
+        places.push(place.filter(|_| is_known).unwrap_or(UNKNOWN));
+    }
+    places
+}
+
+/// Where placeholders stand, and lists of nothing else, which count as one; and whether it is
+/// such a list.
+// rule: placeholder-lists-collapse
+fn placeholders(text: &str, dialect: Dialect) -> impl Iterator<Item = (Range<usize>, bool)> {
+    let mut scanner = Scanner::new(text, dialect);
+    let mut list_may_follow = false;
+    std::iter::from_fn(move || {
+        while let Some(lexeme) = scanner.next() {
+            let mut found = None;
+            match lexeme.kind {
+                Kind::Space | Kind::LineComment | Kind::BlockComment => continue,
+                Kind::Placeholder => found = Some((lexeme.start..lexeme.end, false)),
+                Kind::Symbol(b'(') if list_may_follow => {
+                    if let Some(end) = scanner.placeholder_rows(lexeme.start) {
+                        scanner.at = end;
+                        found = Some((lexeme.start..end, true));
+                    }
+                }
+                _ => {}
+            }
+            let word = &text.as_bytes()[lexeme.start..lexeme.end];
+            list_may_follow = lexeme.kind == Kind::Word
+                && (word.eq_ignore_ascii_case(b"in") || word.eq_ignore_ascii_case(b"values"));
+            if found.is_some() {
+                return found;
+            }
+        }
+        None
+    })
 }
 
 /// Whether `text` holds something that the tokenizer sees otherwise than the database:

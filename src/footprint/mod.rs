@@ -42,7 +42,7 @@ pub use self::analysis::{
     Access, Analysis, Control, Isolation, Name, Refusal, Session, Step, Target, Write, WriteKind,
 };
 pub(crate) use self::lexer::{Piece, pieces};
-pub use self::lexer::{normalize, strip_binds};
+pub use self::lexer::{normalize, places, shown_binds, strip_binds};
 
 use crate::dialect::Dialect;
 

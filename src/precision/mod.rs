@@ -13,13 +13,19 @@
 //!   `@?`. If none of them is touched, the write was not of this row.
 //!
 //! Each of these is there for each column: touched if the write sets it; for all columns together,
-//! touched by each update; and for *rows*, touched where rows come and go or a key's value changes.
-//! Membership asks for the columns that decide which rows there are and in which order, address for
-//! those that are shown.
+//! touched by each update; and for rows that are *added* and *removed*. Membership asks for the
+//! columns that decide which rows there are and in which order, and for rows that are added;
+//! address for the columns that are shown, and for rows that are removed. A row that is removed and
+//! not shown matters only where it counts by being there: before an `OFFSET`, in an aggregate, and
+//! on the side of an outer join that may be empty.
 //!
 //! A changed key counts as rows that go and come; a changed primary key does so for every key. A
 //! read that shows a row depends on the columns of its keys as well: what it saw in them is what its
 //! tags are made of.
+//!
+//! A row that is added without a value of the primary key gets one that the database makes, and that
+//! no row has. It touches `made` in place of `added`: a read by the primary key that has seen the
+//! rows it asked for does not depend on that, one that has missed any does.
 
 mod reads;
 mod table;
@@ -27,7 +33,7 @@ mod table;
 mod tests;
 mod writes;
 
-pub use self::reads::{Observed, PreciseRead};
+pub use self::reads::{Observed, PreciseRead, Seen};
 pub use self::table::{Key, Table};
 pub use self::writes::touched;
 

@@ -1,73 +1,106 @@
 //! What a read depends on.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::Binds;
 use super::table::{Key, Table, Value, joined};
 use crate::datum::Datum;
-use crate::footprint::columns::{Column, Columns, Given, Shown, Source};
+use crate::footprint::Name;
+use crate::footprint::columns::{Column, Columns, Given, Selection, Shown, Source};
 use crate::tag::{Part, Scope, Tag};
 
 /// What a read of one table depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PreciseRead {
-    /// Which rows there are, and in which order.
+    /// Whatever the result is: which rows there are, and in which order.
     pub tags: BTreeSet<Tag>,
     /// How the rows that are shown are told; `None` if `tags` are all.
     pub observed: Option<Observed>,
+    /// What it depends on besides if the rows that are shown are not told.
+    pub unobserved: BTreeSet<Tag>,
 }
 
 /// How to tell from a row of the result which row of a table it shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observed {
-    table: Table,
+    table: Arc<Table>,
     /// For each key, where its columns are shown. Always there for the primary key.
     places: Vec<Option<Vec<usize>>>,
     /// What of the row matters.
-    parts: Option<Vec<crate::footprint::Name>>,
+    parts: Option<Vec<Name>>,
+    /// The values of the primary key that are asked for. If a row is seen of each, then none
+    /// can come by a value that the database makes.
+    asked_for: Option<BTreeSet<Value>>,
+}
+
+/// What was seen of a result.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// The tags of the rows.
+    pub tags: BTreeSet<Tag>,
+    rows: BTreeSet<Value>,
 }
 
 impl PreciseRead {
-    /// What a read of `table` by `source` depends on. `tables` are those of all sources, to
-    /// compare types where values pass from one to another; `None` for those not known.
+    /// What a read of `table` by one of the sources of `selection` depends on. `tables` are
+    /// those of all sources, to compare types where values pass from one to another; `None` for
+    /// those not known.
     #[must_use]
     pub fn new(
-        table: &Table,
+        table: &Arc<Table>,
         source: &Source,
-        is_plain: bool,
-        tables: &[Option<&Table>],
+        selection: &Selection,
+        tables: &[Option<Arc<Table>>],
         binds: Binds<'_>,
     ) -> Self {
-        let observed = is_plain
-            .then(|| Observed::new(table, source, tables))
+        let keyed = keyed(table, source, tables, binds);
+        let observed = selection
+            .plain
+            .then(|| Observed::new(table, source, tables, keyed.as_ref()))
             .flatten();
-        let mut decisive = source.decisive.clone();
-        if observed.is_none() {
-            // rule: what-is-not-observed-decides
-            decisive.merge(&source.shown);
-        }
-        let mut tags = BTreeSet::from([Tag::wide(table.space, &table.name)]);
-        let mut depend = |scope: &Scope<'_>| {
-            tags.insert(table.tag(scope, Part::Rows));
-            match table.apart(&decisive) {
-                Some(columns) => {
-                    tags.extend(columns.iter().map(|c| table.tag(scope, Part::Column(c))));
-                }
-                None => {
-                    tags.insert(table.tag(scope, Part::Columns));
-                }
-            }
+        let mut read = Self {
+            tags: BTreeSet::from([Tag::wide(table.space, &table.name)]),
+            observed,
+            unobserved: BTreeSet::new(),
         };
-        match keyed(table, source, tables, binds) {
+        let scopes = match &keyed {
             Some((key, values)) => {
-                for value in &values {
-                    depend(&Scope::Is(key, value));
-                }
-                depend(&Scope::IsUnknown(key));
+                let known = values.iter().map(|value| Scope::Is(key, value));
+                known.chain([Scope::IsUnknown(key)]).collect()
             }
-            None => depend(&Scope::All),
+            None => vec![Scope::All],
+        };
+        for scope in &scopes {
+            read.depend(table, source, scope, selection.skips);
         }
-        Self { tags, observed }
+        if let Some((key, _)) = keyed
+            && key == table.primary()
+        {
+            let made = table.tag(&Scope::IsUnknown(key), Part::Made);
+            read.unobserved.insert(made);
+        }
+        // rule: what-is-not-observed-decides
+        if read.observed.is_none() {
+            read.tags.append(&mut read.unobserved);
+        }
+        read
+    }
+
+    /// Depends on rows of a scope.
+    fn depend(&mut self, table: &Table, source: &Source, scope: &Scope<'_>, skips: bool) {
+        self.tags.insert(table.tag(scope, Part::Added));
+        // A row that goes and is not shown changes nothing, unless it was counted, or its
+        // absence shows.
+        // rule: a-row-that-goes-counts-where-it-is-shown
+        let counted = skips || source.nullable;
+        let removed = table.tag(scope, Part::Removed);
+        match counted {
+            true => self.tags.insert(removed),
+            false => self.unobserved.insert(removed),
+        };
+        table.columns_of(scope, &source.decisive, &mut self.tags);
+        table.columns_of(scope, &source.shown, &mut self.unobserved);
     }
 }
 
@@ -75,10 +108,10 @@ impl PreciseRead {
 fn keyed<'t>(
     table: &'t Table,
     source: &Source,
-    tables: &[Option<&Table>],
+    tables: &[Option<Arc<Table>>],
     binds: Binds<'_>,
 ) -> Option<(&'t Key, BTreeSet<Value>)> {
-    let of = |column: &crate::footprint::Name| {
+    let of = |column: &Name| {
         let Given { operands, through } = source.fixed.get(column)?;
         // rule: a-value-passes-between-equal-types
         same_type(table, column, through, tables).then_some(())?;
@@ -91,17 +124,27 @@ fn keyed<'t>(
 }
 
 /// Whether what was compared on the way is compared as the column is.
-fn same_type(table: &Table, column: &str, through: &[Column], tables: &[Option<&Table>]) -> bool {
+fn same_type(
+    table: &Table,
+    column: &str,
+    through: &[Column],
+    tables: &[Option<Arc<Table>>],
+) -> bool {
     let own = std::mem::discriminant(&table.comparison(column));
     through.iter().all(|(of, name)| {
-        let other = tables.get(*of).copied().flatten();
+        let other = tables.get(*of).and_then(Option::as_ref);
         other.is_some_and(|other| std::mem::discriminant(&other.comparison(name)) == own)
     })
 }
 
 impl Observed {
-    fn new(table: &Table, source: &Source, tables: &[Option<&Table>]) -> Option<Self> {
-        let place = |column: &crate::footprint::Name| {
+    fn new(
+        table: &Arc<Table>,
+        source: &Source,
+        tables: &[Option<Arc<Table>>],
+        keyed: Option<&(&Key, BTreeSet<Value>)>,
+    ) -> Option<Self> {
+        let place = |column: &Name| {
             let Shown { at, through } = source.visible.get(column)?;
             same_type(table, column, through, tables).then_some(*at)
         };
@@ -122,32 +165,30 @@ impl Observed {
         Some(Self {
             parts: parts.map(|columns| columns.into_iter().cloned().collect()),
             places,
-            table: table.clone(),
+            asked_for: keyed
+                .filter(|(key, _)| *key == table.primary())
+                .map(|(_, values)| values.clone()),
+            table: Arc::clone(table),
         })
     }
 
-    /// The tags of the row that a row of the result shows; none if it shows no row of this
-    /// table. `None` if that cannot be told.
+    /// Notes the row that a row of the result shows, if it shows one of this table. `None` if
+    /// that cannot be told.
     ///
     /// `cell` gives the value at a place: `Ok(None)` for NULL, `Err` for what is no plain value.
-    pub fn tags(&self, cell: impl Fn(usize) -> Result<Option<Datum>, ()>) -> Option<BTreeSet<Tag>> {
+    pub fn see(
+        &self,
+        cell: impl Fn(usize) -> Result<Option<Datum>, ()>,
+        seen: &mut Seen,
+    ) -> Option<()> {
         let table = &self.table;
-        let mut tags = BTreeSet::new();
-        let mut depend = |scope: &Scope<'_>| match &self.parts {
-            Some(columns) => {
-                tags.extend(columns.iter().map(|c| table.tag(scope, Part::Column(c))));
-            }
-            None => {
-                tags.insert(table.tag(scope, Part::Columns));
-            }
-        };
         for (at, (key, places)) in table.keys.iter().zip(&self.places).enumerate() {
             let mut value = Some(Value::new());
             for (column, place) in key.iter().zip(places.iter().flatten()) {
                 let datum = cell(*place).ok()?;
                 // rule: a-primary-key-that-is-null-is-no-row
                 if datum.is_none() && at == 0 {
-                    return Some(BTreeSet::new());
+                    return Some(());
                 }
                 let bytes = datum.and_then(|datum| table.comparison(column).bytes(&datum));
                 value = value
@@ -156,13 +197,46 @@ impl Observed {
             }
             let known = value.filter(|_| places.is_some());
             match (known, at) {
-                (Some(value), _) => depend(&Scope::At(key, &value)),
+                (Some(value), _) => {
+                    self.depend(&Scope::At(key, &value), seen);
+                    if at == 0 {
+                        seen.rows.insert(value);
+                    }
+                }
                 // The row is not known.
                 (None, 0) => return None,
-                (None, _) => depend(&Scope::AtSome(key)),
+                (None, _) => self.depend(&Scope::AtSome(key), seen),
             }
         }
-        depend(&Scope::AtUnknown);
-        Some(tags)
+        self.depend(&Scope::AtUnknown, seen);
+        Some(())
+    }
+
+    fn depend(&self, scope: &Scope<'_>, seen: &mut Seen) {
+        let table = &self.table;
+        seen.tags.insert(table.tag(scope, Part::Removed));
+        match &self.parts {
+            Some(columns) => {
+                let columns = columns.iter().map(|c| table.tag(scope, Part::Column(c)));
+                seen.tags.extend(columns);
+            }
+            None => {
+                seen.tags.insert(table.tag(scope, Part::Columns));
+            }
+        }
+    }
+
+    /// All rows of the result are noted: what it depends on besides.
+    // rule: a-made-key-is-none-that-is-there
+    #[must_use]
+    pub fn finish(&self, seen: Seen) -> BTreeSet<Tag> {
+        let mut tags = seen.tags;
+        if let Some(asked_for) = &self.asked_for
+            && !asked_for.is_subset(&seen.rows)
+        {
+            let primary = self.table.primary();
+            tags.insert(self.table.tag(&Scope::IsUnknown(primary), Part::Made));
+        }
+        tags
     }
 }

@@ -26,6 +26,10 @@ pub struct Table {
     pub columns: BTreeMap<Name, Comparison>,
     /// Its keys: the primary key first. Never empty.
     pub keys: Vec<Key>,
+    /// The columns that an update may change though they do not stand in `SET`.
+    pub set_by_server: BTreeSet<Name>,
+    /// Whether a zero that is inserted may be stored as another number.
+    pub counts_for_zero: bool,
 }
 
 impl Table {
@@ -47,6 +51,8 @@ impl Table {
             name,
             columns,
             keys,
+            set_by_server: BTreeSet::new(),
+            counts_for_zero: false,
         })
     }
 
@@ -74,11 +80,35 @@ impl Table {
             return None;
         };
         let own = self.columns.keys().filter(|column| names.contains(*column));
-        let apart: Vec<&Name> = own
-            .filter(|column| !self.primary().contains(column))
-            .take(MOST_COLUMNS + 1)
-            .collect();
-        (apart.len() <= MOST_COLUMNS).then_some(apart)
+        let is_other = |column: &&Name| !self.primary().contains(*column);
+        let apart: Vec<&Name> = own.filter(is_other).take(MOST_COLUMNS + 1).collect();
+        // Whoever sets one of all sets any.
+        let all = self.columns.keys().filter(is_other).count();
+        (apart.len() <= MOST_COLUMNS && (apart.len() < all || all < 2)).then_some(apart)
+    }
+
+    /// Whether a new row keeps these values in a column.
+    // rule: a-zero-may-become-the-next-number
+    pub(super) fn keeps(&self, column: &str, values: &BTreeSet<Value>) -> bool {
+        let zero = self.comparison(column).bytes(&Datum::Integer(0));
+        !(self.counts_for_zero && zero.is_some_and(|zero| values.contains(&zero)))
+    }
+
+    /// Adds the tags of columns.
+    pub(super) fn columns_of(
+        &self,
+        scope: &Scope<'_>,
+        columns: &Columns,
+        tags: &mut BTreeSet<Tag>,
+    ) {
+        match self.apart(columns) {
+            Some(columns) => {
+                tags.extend(columns.iter().map(|c| self.tag(scope, Part::Column(c))));
+            }
+            None => {
+                tags.insert(self.tag(scope, Part::Columns));
+            }
+        }
     }
 
     /// The values of a column that operands name; `None` if one of them is not known.

@@ -1,19 +1,22 @@
 //! The algebra against a table in memory: whatever changes a result touches what it depends on.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::*;
 use crate::database::TagSpace;
 use crate::datum::{Comparison, Datum};
 use crate::footprint::Name;
-use crate::footprint::columns::{Change, Columns, Fixed, Given, Operand, Rows, Shown, Source};
+use crate::footprint::columns::{
+    Change, Columns, Fixed, Given, Operand, Rows, Selection, Shown, Source,
+};
 use crate::tag::Tag;
 
 const COLUMNS: [&str; 5] = ["id", "a", "b", "c", "d"];
 
 type Row = BTreeMap<&'static str, i128>;
 
-fn table() -> Table {
+fn table() -> Arc<Table> {
     let columns = COLUMNS
         .iter()
         .map(|&column| (column.into(), Comparison::signed(8)));
@@ -22,7 +25,8 @@ fn table() -> Table {
         vec!["a".into()],
         vec!["b".into(), "c".into()],
     ];
-    Table::new(TagSpace::of(b"test"), "t".into(), columns.collect(), keys).unwrap()
+    let table = Table::new(TagSpace::of(b"test"), "t".into(), columns.collect(), keys);
+    Arc::new(table.unwrap())
 }
 
 /// A small generator of numbers: the seed tells all of a run.
@@ -89,8 +93,11 @@ struct Query {
     order: &'static str,
     limit: usize,
     shown: Vec<&'static str>,
+    offset: usize,
     /// Instead of rows, their sum.
     sums: bool,
+    /// Whether its rows are looked at.
+    observes: bool,
 }
 
 impl Query {
@@ -105,7 +112,9 @@ impl Query {
             order: chance.column(),
             limit: usize::try_from(1 + chance.below(4)).unwrap(),
             shown,
+            offset: usize::try_from(chance.below(5) / 4).unwrap(),
             sums: chance.below(5) == 0,
+            observes: chance.below(5) > 0,
         }
     }
 
@@ -121,8 +130,8 @@ impl Query {
             .filter(in_range)
             .collect();
         found.sort_by_key(|row| (row[self.order], row["id"]));
-        found.truncate(self.limit);
-        found
+        let found = found.into_iter().skip(self.offset);
+        found.take(self.limit).collect()
     }
 
     fn result(&self, rows: &[Row]) -> Vec<Vec<i128>> {
@@ -152,21 +161,34 @@ impl Query {
                 true => BTreeMap::new(),
                 false => self.shown.iter().enumerate().map(place).collect(),
             },
+            nullable: false,
         }
     }
 
     /// What the result depends on, and whether its rows were observed.
-    fn tags(&self, table: &Table, rows: &[Row]) -> (BTreeSet<Tag>, bool) {
-        let source = self.source();
-        let read = PreciseRead::new(table, &source, !self.sums, &[Some(table)], Binds::default());
+    fn tags(&self, table: &Arc<Table>, rows: &[Row]) -> (BTreeSet<Tag>, bool) {
+        let selection = Selection {
+            sources: vec![self.source()],
+            plain: !self.sums,
+            skips: self.offset > 0,
+            ..Selection::default()
+        };
+        let tables = [Some(Arc::clone(table))];
+        let source = &selection.sources[0];
+        let read = PreciseRead::new(table, source, &selection, &tables, Binds::default());
         let mut tags = read.tags;
-        if let Some(observed) = &read.observed {
-            for row in self.result(rows) {
-                let cell = |at: usize| Ok(Some(Datum::Integer(row[at])));
-                tags.extend(observed.tags(cell).unwrap());
+        match &read.observed {
+            Some(observed) if self.observes => {
+                let mut seen = Seen::default();
+                for row in self.result(rows) {
+                    let cell = |at: usize| Ok(Some(Datum::Integer(row[at])));
+                    observed.see(cell, &mut seen).unwrap();
+                }
+                tags.extend(observed.finish(seen));
             }
+            _ => tags.extend(read.unobserved),
         }
-        (tags, read.observed.is_some())
+        (tags, read.observed.is_some() && self.observes)
     }
 }
 

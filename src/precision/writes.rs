@@ -16,14 +16,7 @@ const MOST_TAGS: usize = 1000;
 pub fn touched(table: &Table, change: &Change, binds: Binds<'_>) -> Option<BTreeSet<Tag>> {
     let tags = match change {
         Change::Insert(rows) => inserted(table, rows, binds)?,
-        Change::Delete { fixed } => {
-            let mut tags = Tags::new(table);
-            for key in &table.keys {
-                tags.rows_of(key, fixed_values(table, key, fixed, binds));
-            }
-            tags.rows_of_all();
-            tags.tags
-        }
+        Change::Delete { fixed } => deleted(table, fixed, binds),
         Change::Update {
             columns,
             becomes,
@@ -39,7 +32,9 @@ pub fn touched(table: &Table, change: &Change, binds: Binds<'_>) -> Option<BTree
                 let operand = becomes.get(column)?;
                 table.values(column, std::slice::from_ref(operand), binds)
             };
-            updated(table, columns, becomes, fixed, binds)
+            // rule: what-the-server-sets-is-set
+            let columns = columns.union(&table.set_by_server).cloned().collect();
+            updated(table, &columns, becomes, fixed, binds)
         }
     };
     (tags.len() <= MOST_TAGS).then_some(tags)
@@ -69,11 +64,27 @@ fn fixed_column(
 
 fn inserted(table: &Table, rows: &Rows, binds: Binds<'_>) -> Option<BTreeSet<Tag>> {
     let mut tags = Tags::new(table);
-    tags.rows_of_all();
+    tags.add(&Scope::All, Part::Added);
     for key in &table.keys {
-        tags.rows_of(key, added(table, key, rows, binds));
+        match added(table, key, rows, binds) {
+            None if key == table.primary() => tags.add(&Scope::IsUnknown(key), Part::Made),
+            values => tags.part_of(key, values.as_ref(), Part::Added),
+        }
     }
     Some(tags.tags)
+}
+
+fn deleted(table: &Table, fixed: &Fixed, binds: Binds<'_>) -> BTreeSet<Tag> {
+    let mut tags = Tags::new(table);
+    tags.add(&Scope::All, Part::Removed);
+    let mut address = None;
+    for key in &table.keys {
+        let values = fixed_values(table, key, fixed, binds);
+        tags.part_of(key, values.as_ref(), Part::Removed);
+        address = address.or(values.map(|values| (key, values)));
+    }
+    tags.addressed(address.as_ref(), Part::Removed);
+    tags.tags
 }
 
 /// The values of a key in the rows that are added.
@@ -85,7 +96,8 @@ fn added(table: &Table, key: &Key, rows: &Rows, binds: Binds<'_>) -> Option<BTre
                 // rule: a-value-that-is-not-given-is-not-known
                 let one = table.key_values(key, |column| {
                     let operand = row.get(column)?;
-                    table.values(column, std::slice::from_ref(operand), binds)
+                    let values = table.values(column, std::slice::from_ref(operand), binds)?;
+                    table.keeps(column, &values).then_some(values)
                 })?;
                 // A list stands for other rows.
                 values.extend((one.len() == 1).then_some(one)?);
@@ -106,7 +118,11 @@ fn added(table: &Table, key: &Key, rows: &Rows, binds: Binds<'_>) -> Option<BTre
                     let [datum] = row.get(at)?.as_slice() else {
                         return None;
                     };
-                    value = joined(&value, &table.comparison(column).bytes(datum)?);
+                    let bytes = table.comparison(column).bytes(datum)?;
+                    if !table.keeps(column, &BTreeSet::from([bytes.clone()])) {
+                        return None;
+                    }
+                    value = joined(&value, &bytes);
                 }
                 values.insert(value);
             }
@@ -128,7 +144,7 @@ fn updated(
         .primary()
         .iter()
         .any(|column| columns.contains(column));
-    let mut addressed = false;
+    let mut address = None;
     for key in &table.keys {
         let before = fixed_values(table, key, fixed, binds);
         let moves = key.iter().any(|column| columns.contains(column));
@@ -138,37 +154,34 @@ fn updated(
                 true => becomes(column),
                 false => fixed_column(table, column, fixed, binds),
             });
-            tags.rows_of(key, before.clone());
-            tags.rows_of(key, after);
+            tags.part_of(key, before.as_ref(), Part::Removed);
+            tags.part_of(key, after.as_ref(), Part::Added);
             // rule: a-row-that-moves-is-changed-where-it-comes-from-and-goes
-            tags.columns_of(key, None, columns);
+            tags.columns_of(key, before.as_ref(), columns);
+            tags.columns_of(key, after.as_ref(), columns);
         } else {
             if renames {
-                tags.rows_of(key, before.clone());
+                tags.part_of(key, before.as_ref(), Part::Removed);
+                tags.part_of(key, before.as_ref(), Part::Added);
             }
             tags.columns_of(key, before.as_ref(), columns);
         }
-        if let Some(values) = before.filter(|_| !addressed) {
-            addressed = true;
-            for value in &values {
-                tags.columns(&Scope::At(key, value), columns);
-            }
-            tags.columns(&Scope::AtSome(key), columns);
-        }
+        address = address.or(before.map(|values| (key, values)));
     }
-    // rule: a-write-without-an-address-may-be-of-any-row
-    if !addressed {
-        tags.columns(&Scope::AtUnknown, columns);
+    let moves = table
+        .key_columns()
+        .iter()
+        .any(|column| columns.contains(*column));
+    if moves {
+        tags.add(&Scope::All, Part::Added);
+        tags.add(&Scope::All, Part::Removed);
+        // rule: a-row-that-moves-goes-where-it-is-shown
+        tags.addressed(address.as_ref(), Part::Removed);
     }
     tags.columns(&Scope::All, columns);
-    if renames
-        || table
-            .keys
-            .iter()
-            .flatten()
-            .any(|column| columns.contains(column))
-    {
-        tags.rows_of_all();
+    tags.addressed(address.as_ref(), Part::Columns);
+    for column in columns {
+        tags.addressed(address.as_ref(), Part::Column(column));
     }
     tags.tags
 }
@@ -191,31 +204,37 @@ impl<'t> Tags<'t> {
         self.tags.insert(self.table.tag(scope, part));
     }
 
-    fn rows_of_all(&mut self) {
-        self.add(&Scope::All, Part::Rows);
-    }
-
-    /// Rows with these values of a key come or go.
-    fn rows_of(&mut self, key: &Key, values: Option<BTreeSet<Value>>) {
+    /// A part of rows with these values of a key.
+    fn part_of(&mut self, key: &Key, values: Option<&BTreeSet<Value>>, part: Part<'_>) {
         match values {
             Some(values) => {
-                for value in &values {
-                    self.add(&Scope::Is(key, value), Part::Rows);
+                for value in values {
+                    self.add(&Scope::Is(key, value), part);
                 }
             }
-            None => self.add(&Scope::IsUnknown(key), Part::Rows),
+            None => self.add(&Scope::IsUnknown(key), part),
+        }
+    }
+
+    /// A part of the rows that a write names.
+    fn addressed(&mut self, address: Option<&(&Key, BTreeSet<Value>)>, part: Part<'_>) {
+        match address {
+            Some((key, values)) => {
+                for value in values {
+                    self.add(&Scope::At(key, value), part);
+                }
+                self.add(&Scope::AtSome(key), part);
+            }
+            // rule: a-write-without-an-address-may-be-of-any-row
+            None => self.add(&Scope::AtUnknown, part),
         }
     }
 
     /// Columns of rows with these values of a key are set.
     fn columns_of(&mut self, key: &Key, values: Option<&BTreeSet<Value>>, set: &BTreeSet<Name>) {
-        match values {
-            Some(values) => {
-                for value in values {
-                    self.columns(&Scope::Is(key, value), set);
-                }
-            }
-            None => self.columns(&Scope::IsUnknown(key), set),
+        self.part_of(key, values, Part::Columns);
+        for column in set {
+            self.part_of(key, values, Part::Column(column));
         }
     }
 

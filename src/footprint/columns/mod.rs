@@ -17,6 +17,8 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sqlparser::tokenizer::Token;
+
 use super::analysis::Name;
 use super::{MAX_BYTES, lexer, query, split};
 use crate::dialect::Dialect;
@@ -45,6 +47,13 @@ pub fn detail(sql: &str, dialect: Dialect) -> Option<Detail> {
         return None;
     }
     let tokens = &statement.tokens;
+    // rule: a-placeholder-is-one-for-the-parser-and-the-lexer
+    let placeholders = tokens
+        .iter()
+        .filter(|token| matches!(token.token, Token::Placeholder(_)));
+    if placeholders.count() != lexer::places(sql, dialect).len() {
+        return None;
+    }
     let parsed = query::parse_unmended(tokens, dialect)?;
     if let Some(selection) = select::selection(&parsed, tokens) {
         return Some(Detail::Query(selection));
@@ -147,6 +156,9 @@ pub struct Source {
     /// Where in a row of the result the value of a column stands, if each row of the result
     /// shows that of the one row of this table that it was made of.
     pub visible: BTreeMap<Name, Shown>,
+    /// Whether there may be a row of the result for want of a row of this table: it is on the
+    /// side of an outer join that may be empty.
+    pub nullable: bool,
 }
 
 /// What a query does with columns.
@@ -159,6 +171,8 @@ pub struct Selection {
     /// Whether each row of the result is made of one row of each table, and shows what it shows
     /// of that one alone.
     pub plain: bool,
+    /// Whether rows are skipped that are not shown: `OFFSET`.
+    pub skips: bool,
 }
 
 /// What a write does with columns.

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    Expr, GroupByExpr, JoinConstraint, JoinOperator, Query, Select, SelectFlavor, SelectItem,
-    SetExpr, Statement, TableFactor, TableWithJoins, visit_relations,
+    Expr, GroupByExpr, JoinConstraint, JoinOperator, LimitClause, Query, Select, SelectFlavor,
+    SelectItem, SetExpr, Statement, TableFactor, TableWithJoins, visit_relations,
 };
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
@@ -47,6 +47,7 @@ pub(super) fn selection(statement: &Statement, tokens: &[TokenWithSpan]) -> Opti
     let mut selection = Selection {
         nested: nested(statement, &from.relations),
         plain: is_plain(query, select) && !calls(projection) && !uses_alias,
+        skips: skips(query),
         sources: Vec::new(),
     };
     for (at, relation) in from.relations.iter().enumerate() {
@@ -56,6 +57,7 @@ pub(super) fn selection(statement: &Statement, tokens: &[TokenWithSpan]) -> Opti
             shown: shown.of_source(at),
             fixed: facts.fixed(at),
             visible: BTreeMap::new(),
+            nullable: from.nullable.contains(&at),
         };
         if selection.plain {
             source.visible = visible(at, &select.projection, &from.scope, &facts);
@@ -119,6 +121,17 @@ fn is_plain(query: &Query, select: &Select) -> bool {
         && select.named_window.is_empty()
 }
 
+/// Whether rows are skipped before those that are shown.
+fn skips(query: &Query) -> bool {
+    match &query.limit_clause {
+        None => false,
+        Some(LimitClause::LimitOffset {
+            offset, limit_by, ..
+        }) => offset.is_some() || !limit_by.is_empty(),
+        Some(LimitClause::OffsetCommaLimit { .. }) => true,
+    }
+}
+
 /// Tables that stand in other places than the `FROM`.
 fn nested(statement: &Statement, from: &[Name]) -> BTreeSet<Name> {
     let mut counts: BTreeMap<Name, usize> = BTreeMap::new();
@@ -147,6 +160,8 @@ struct From<'a> {
     conditions: Vec<(&'a Expr, Holds)>,
     /// Columns that a join names without a table.
     using: Columns,
+    /// The tables that an outer join can do without.
+    nullable: BTreeSet<usize>,
 }
 
 impl<'a> From<'a> {
@@ -168,6 +183,12 @@ impl<'a> From<'a> {
                 | JoinOperator::FullOuter(on) => (on, None),
                 _ => return None,
             };
+            // rule: an-outer-join-shows-what-is-not-there
+            match holds {
+                Some(Holds::ForAll) => {}
+                Some(Holds::From(first)) => self.nullable.extend(first..self.relations.len()),
+                None => self.nullable.extend(0..self.relations.len()),
+            }
             match constraint {
                 JoinConstraint::On(condition) => {
                     if let Some(holds) = holds {

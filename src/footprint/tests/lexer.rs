@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 
 use super::{ALL, Mysql, Postgres, Sqlite, steps};
-use crate::footprint::{analyze, normalize, strip_binds};
+use crate::footprint::{analyze, normalize, places, shown_binds, strip_binds};
 
 #[test]
 fn binds_are_cut() {
@@ -207,4 +207,64 @@ fn names_are_bare_however_they_are_written() {
     ] {
         assert_eq!(&*crate::footprint::bare(name), "posts", "{name}");
     }
+}
+
+#[test]
+fn places_of_binds() {
+    const UNKNOWN: std::ops::Range<usize> = usize::MAX..usize::MAX;
+    for (dialect, sql, expected) in [
+        (Postgres, "SELECT $1, $2", vec![0..1, 1..2]),
+        (
+            Postgres,
+            "a = $2 AND b IN ($3, $4) AND c = $1",
+            vec![1..2, 2..4, 0..1],
+        ),
+        (Postgres, "a IN ($3, $2)", vec![UNKNOWN]),
+        (Postgres, "a IN ($1, $1) AND b = $2", vec![UNKNOWN, 1..2]),
+        (Postgres, "a = $0", vec![UNKNOWN]),
+        (Postgres, "a = '$1' AND b = $2 -- $3", vec![1..2]),
+        (
+            Mysql,
+            "a = ? AND b IN (?, ?) AND c = ?",
+            vec![0..1, 1..3, 3..4],
+        ),
+        (
+            Sqlite,
+            "a = ? AND b IN (?, ?) AND c = ?",
+            vec![0..1, 1..3, 3..4],
+        ),
+        (
+            Sqlite,
+            "a = ?3 AND b = ? AND c = ?1",
+            vec![2..3, 3..4, 0..1],
+        ),
+        (Mysql, "INSERT INTO a VALUES (?, ?), (?, ?)", vec![0..4]),
+        (
+            Mysql,
+            "INSERT INTO a VALUES (?, DEFAULT), (?, ?)",
+            vec![UNKNOWN],
+        ),
+        (
+            Mysql,
+            "a IN ((?, ?), (?, ?)) AND b = ?",
+            vec![UNKNOWN, 4..5],
+        ),
+        (
+            Mysql,
+            "INSERT INTO a VALUES (?, ?), (1, ?)",
+            vec![0..2, 2..3],
+        ),
+    ] {
+        assert_eq!(places(sql, dialect), expected, "{sql}");
+        let normal = normalize(sql, dialect);
+        assert_eq!(places(&normal, dialect).len(), expected.len(), "{normal}");
+    }
+}
+
+#[test]
+fn binds_are_shown_apart() {
+    let text = "SELECT $1 -- binds: [5, \"a\"]";
+    assert_eq!(shown_binds(text, Postgres), "[5, \"a\"]");
+    assert_eq!(shown_binds("SELECT 1", Postgres), "");
+    assert_eq!(shown_binds("SELECT ' -- binds: [5]'", Postgres), "");
 }
