@@ -4,7 +4,7 @@ mod complaints;
 mod lookup;
 
 use self::complaints::Complaints;
-pub(crate) use self::lookup::{Awaited, Found, Missing, Patience, Question};
+pub(crate) use self::lookup::{Awaited, Found, Patience, Question};
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
@@ -246,7 +246,7 @@ impl Core {
     pub(crate) fn change_settings(
         &self,
         change: impl FnOnce(&mut Settings),
-        changed: impl FnOnce(&Arc<Settings>),
+        changed: impl FnOnce(&Settings, &Arc<Settings>),
     ) {
         let mut settings = self
             .settings
@@ -255,8 +255,8 @@ impl Core {
         let mut new = Settings::clone(&settings);
         change(&mut new);
         if new != **settings {
-            *settings = Arc::new(new);
-            changed(&settings);
+            let before = std::mem::replace(&mut *settings, Arc::new(new));
+            changed(&before, &settings);
         }
     }
 

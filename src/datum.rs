@@ -84,9 +84,23 @@ impl Comparison {
     }
 }
 
-/// What is bound to one placeholder: one value, or the elements of an array. Empty if it is
-/// not plain.
-pub type Bound = Vec<Datum>;
+/// What is bound to one placeholder.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Bound {
+    /// Nothing plain.
+    #[default]
+    Unknown,
+    /// A value.
+    Value(Datum),
+    /// An array of values; those of its elements that are NULL are left out.
+    Elements(Vec<Datum>),
+}
+
+impl From<Option<Datum>> for Bound {
+    fn from(datum: Option<Datum>) -> Self {
+        datum.map_or(Self::Unknown, Self::Value)
+    }
+}
 
 /// A UUID in its usual form.
 fn uuid(text: &str) -> Option<[u8; 16]> {
@@ -105,7 +119,7 @@ fn uuid(text: &str) -> Option<[u8; 16]> {
 
 /// The values that Diesel shows of the binds of a statement it runs: `[5, "a", Some(7)]`.
 ///
-/// What is not plain is empty; a list that is not understood has no values at all. A type whose
+/// What is not plain is unknown; a list that is not understood has no values at all. A type whose
 /// `Debug` shows a bare number is taken to be stored as that number.
 #[must_use]
 pub fn shown(binds: &str) -> Vec<Bound> {
@@ -168,11 +182,13 @@ fn shown_value(text: &str) -> Bound {
         .strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'))
     {
-        let parts = parts(list).unwrap_or_default();
-        let values: Option<Vec<Datum>> = parts.into_iter().map(|part| plain(part.trim())).collect();
-        return values.unwrap_or_default();
+        let values = parts(list).and_then(|parts| {
+            let values = parts.into_iter().map(|part| plain(part.trim()));
+            values.collect::<Option<Vec<Datum>>>()
+        });
+        return values.map_or(Bound::Unknown, Bound::Elements);
     }
-    plain(inner).into_iter().collect()
+    plain(inner).into()
 }
 
 /// A number as Rust shows it, a UUID, or a text without anything that is escaped.
@@ -203,7 +219,7 @@ pub fn of_postgres(binds: &[u8]) -> Option<Vec<Bound>> {
         let bytes = take(&mut rest, length)?;
         values.push(match is_some {
             true => postgres_value(oid, bytes).unwrap_or_default(),
-            false => Vec::new(),
+            false => Bound::Unknown,
         });
     }
     Some(values)
@@ -217,13 +233,13 @@ fn postgres_value(oid: u32, bytes: &[u8]) -> Option<Bound> {
         1009 => 25,
         1015 => 1043,
         2951 => 2950,
-        _ => return postgres_scalar(oid, bytes).map(|datum| vec![datum]),
+        _ => return postgres_scalar(oid, bytes).map(Bound::Value),
     };
     let mut rest = bytes;
     let dimensions = take_i32(&mut rest)?;
     let (_, element) = (take_i32(&mut rest)?, take_i32(&mut rest)?);
     if dimensions == 0 {
-        return Some(Vec::new());
+        return Some(Bound::Elements(Vec::new()));
     }
     if dimensions != 1 || u32::try_from(element) != Ok(of) {
         return None;
@@ -238,10 +254,12 @@ fn postgres_value(oid: u32, bytes: &[u8]) -> Option<Bound> {
             values.push(postgres_scalar(of, bytes)?);
         }
     }
-    Some(values)
+    Some(Bound::Elements(values))
 }
 
-fn postgres_scalar(oid: u32, bytes: &[u8]) -> Option<Datum> {
+/// A value of PostgreSQL, of the type of that number, if it is plain.
+#[must_use]
+pub fn postgres_scalar(oid: u32, bytes: &[u8]) -> Option<Datum> {
     Some(match oid {
         21 => Datum::Integer(i16::from_be_bytes(bytes.try_into().ok()?).into()),
         23 => Datum::Integer(i32::from_be_bytes(bytes.try_into().ok()?).into()),
@@ -277,17 +295,24 @@ pub fn of_mysql(binds: &[u8], form: impl Fn(u8) -> MysqlForm) -> Option<Vec<Boun
         };
         let length = usize::try_from(take_u64(&mut rest)?).ok()?;
         let bytes = take(&mut rest, length)?;
-        let value = match form(number) {
-            MysqlForm::Signed => native(bytes, true),
-            MysqlForm::Unsigned => native(bytes, false),
-            MysqlForm::Text => std::str::from_utf8(bytes)
-                .ok()
-                .map(|text| Datum::Text(text.into())),
-            MysqlForm::Other => None,
-        };
-        values.push(value.filter(|_| is_some == 1).into_iter().collect());
+        let value = mysql_scalar(form(number), bytes);
+        values.push(value.filter(|_| is_some == 1).into());
     }
     Some(values)
+}
+
+/// A value of MySQL, if it is plain.
+#[must_use]
+pub fn mysql_scalar(form: MysqlForm, bytes: &[u8]) -> Option<Datum> {
+    match form {
+        MysqlForm::Signed => native(bytes, true),
+        MysqlForm::Unsigned => native(bytes, false),
+        MysqlForm::Text => {
+            let text = std::str::from_utf8(bytes).ok()?;
+            Some(Datum::Text(text.into()))
+        }
+        MysqlForm::Other => None,
+    }
 }
 
 /// A whole number in the machine's own order of bytes.
@@ -315,7 +340,7 @@ pub fn of_sqlite(binds: &[u8]) -> Option<Vec<Bound>> {
     let list = parts(list.strip_suffix(']')?)?;
     Some(
         list.into_iter()
-            .map(|part| sqlite_value(part.trim()).into_iter().collect())
+            .map(|part| sqlite_value(part.trim()).into())
             .collect(),
     )
 }
@@ -408,20 +433,23 @@ mod tests {
         assert_eq!(
             shown(r#"[5, -7, "a, b", Some(9), [1, 2], None, 2024-01-01, Id(3), 1.5]"#),
             [
-                vec![Datum::Integer(5)],
-                vec![Datum::Integer(-7)],
-                vec![text("a, b")],
-                vec![Datum::Integer(9)],
-                vec![Datum::Integer(1), Datum::Integer(2)],
-                vec![],
-                vec![],
-                vec![],
-                vec![],
+                Bound::Value(Datum::Integer(5)),
+                Bound::Value(Datum::Integer(-7)),
+                Bound::Value(text("a, b")),
+                Bound::Value(Datum::Integer(9)),
+                Bound::Elements(Bound::Value(Datum::Integer(1), Datum::Integer(2))),
+                Bound::Unknown,
+                Bound::Unknown,
+                Bound::Unknown,
+                Bound::Unknown,
             ]
         );
         // One that cannot be read makes the list unreadable.
-        assert_eq!(shown(r#"[1, [2, Id(3)]]"#)[1], []);
-        assert_eq!(shown(r#"["a\"b", "x\n"]"#), [vec![], vec![]] as [Bound; 2]);
+        assert_eq!(shown(r#"[1, [2, Id(3)]]"#)[1], Bound::Unknown);
+        assert_eq!(
+            shown(r#"["a\"b", "x\n"]"#),
+            [Bound::Unknown, Bound::Unknown]
+        );
         assert_eq!(shown("[]"), [] as [Bound; 0]);
         for odd in ["", "5", "[(]", "[1, \"]", "[1)]", "1]"] {
             assert_eq!(shown(odd), [] as [Bound; 0], "{odd}");
@@ -448,9 +476,9 @@ mod tests {
         assert_eq!(
             of_postgres(&binds),
             Some(vec![
-                vec![Datum::Integer(5)],
-                vec![Datum::Integer(7)],
-                vec![]
+                Bound::Value(Datum::Integer(5)),
+                Bound::Elements(Bound::Value(Datum::Integer(7))),
+                Bound::Unknown
             ])
         );
         for length in 0..binds.len() {
@@ -481,11 +509,11 @@ mod tests {
         assert_eq!(
             of_mysql(&binds, form),
             Some(vec![
-                vec![Datum::Integer(-5)],
-                vec![Datum::Integer(u64::MAX.into())],
-                vec![text("a")],
-                vec![],
-                vec![],
+                Bound::Value(Datum::Integer(-5)),
+                Bound::Value(Datum::Integer(u64::MAX.into())),
+                Bound::Value(text("a")),
+                Bound::Unknown,
+                Bound::Unknown,
             ])
         );
         assert_eq!(of_mysql(&binds[..binds.len() - 1], form), None);
@@ -497,12 +525,12 @@ mod tests {
         assert_eq!(
             of_sqlite(shown.as_bytes()),
             Some(vec![
-                vec![Datum::Integer(5)],
-                vec![Datum::Integer(-7)],
-                vec![text("a, (b")],
-                vec![],
-                vec![],
-                vec![],
+                Bound::Value(Datum::Integer(5)),
+                Bound::Value(Datum::Integer(-7)),
+                Bound::Value(text("a, (b")),
+                Bound::Unknown,
+                Bound::Unknown,
+                Bound::Unknown,
             ])
         );
         for odd in ["", "SqliteBindCollector { binds: [(I32(5) }", "binds: ["] {

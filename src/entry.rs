@@ -76,6 +76,16 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// Makes it depend on further tags, whose tokens these are.
+    pub(crate) fn depend_on(&mut self, tags: &[Tag], tokens: &[Token]) {
+        if tags.is_empty() {
+            return;
+        }
+        self.tags = self.tags.iter().chain(tags).copied().collect();
+        let all = self.vector.tokens.iter().chain(tokens);
+        self.vector.tokens = all.copied().collect();
+    }
+
     /// Makes bytes of what is stored. Returns whether there are any.
     pub(crate) fn become_bytes(&mut self, bytes: Option<Vec<u8>>) -> bool {
         let Some(bytes) = bytes else {

@@ -14,13 +14,21 @@ use crate::catalogue::{Catalogue, Reads, Writes, may_make_temporaries};
 use crate::database::TagSpace;
 use crate::dialect::Dialect;
 use crate::footprint::{self, Analysis, Name, Step};
+use crate::key::Key;
+use crate::precision::Key as RowKey;
 use crate::strategy::Strategies;
 use crate::tag::Tag;
+
+mod precise;
+
+pub use self::precise::{Late, Precise, Refined};
 
 /// How many statement texts are remembered.
 const REMEMBERED: usize = 4096;
 /// Longer texts are analysed each time.
 const LONGEST_REMEMBERED: usize = 16 << 10;
+/// Of how many reads with their binds it is remembered what they depend on.
+const REFINED: usize = 8192;
 
 /// What is said about a table: by its models, or by the configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,6 +45,8 @@ pub struct TableSettings {
     pub strategies: Strategies,
     /// The versions of its models that have one, by the type of the model.
     pub versions: BTreeMap<&'static str, u32>,
+    /// The keys by which its rows are told apart, besides the primary key.
+    pub keys: BTreeSet<RowKey>,
 }
 
 /// What models and the configuration say about tables.
@@ -62,6 +72,7 @@ impl Settings {
                 settings.strategies = strategies.clone();
             }
             settings.versions.clone_from(&declared.versions);
+            settings.keys.extend(declared.keys.iter().cloned());
             // rule: what-a-model-forbids-stays-forbidden
             settings.never |= declared.never;
             // rule: declared-dependencies-stay
@@ -100,6 +111,14 @@ impl Settings {
             .or_else(|| self.declared.get(table).map(|table| &table.strategies))
     }
 
+    /// The keys that are declared.
+    #[must_use]
+    pub fn keys(&self) -> Keys {
+        let keys = |table: &Name| Some((table.clone(), self.of(table)?.keys));
+        let keys = self.tables().filter_map(keys);
+        keys.filter(|(_, keys)| !keys.is_empty()).collect()
+    }
+
     /// The tables that anything is said about.
     pub fn tables(&self) -> impl Iterator<Item = &Name> {
         let undeclared = |table: &&Name| !self.declared.contains_key(*table);
@@ -123,6 +142,8 @@ pub struct Resolved {
     pub temporaries: bool,
     /// Whether it is a `COPY`, whose errors do not tell where they came from.
     pub copies: bool,
+    /// What more is known of it, if it is one statement over plain tables.
+    pub precise: Option<Arc<Precise>>,
 }
 
 impl Resolved {
@@ -135,6 +156,7 @@ impl Resolved {
             writes,
             returning: may_return(sql),
             copies: is_copy(sql),
+            precise: None,
         }
     }
 
@@ -172,6 +194,7 @@ impl Resolved {
             returning: self.returning,
             temporaries: self.temporaries,
             copies: self.copies,
+            precise: None,
         }
     }
 }
@@ -192,6 +215,10 @@ pub struct ReadFootprint {
     pub versions: Arc<[u8]>,
     /// Under which tags the result is to be found when it must be removed at once.
     pub removed_with: Arc<[Tag]>,
+    /// Tables that any write to counts for it: declared ones.
+    pub declared: BTreeSet<Name>,
+    /// The tags of its labels.
+    pub labels: Arc<[Tag]>,
 }
 
 /// One state of a database's catalogue and of the registered models.
@@ -204,8 +231,14 @@ pub struct Resolver {
     pure: Arc<BTreeSet<Name>>,
     /// Whether a routine or a trigger may make temporary relations.
     makes_temporaries: bool,
+    /// The keys of tables by which rows are told apart, besides the primary key.
+    keys: Arc<Keys>,
     memo: Cache<Box<str>, Arc<Resolved>>,
+    refinements: Cache<Key, Arc<Refined>>,
 }
+
+/// For each table, the keys that are declared.
+pub type Keys = BTreeMap<Name, BTreeSet<RowKey>>;
 
 impl Resolver {
     /// A resolver that remembers nothing yet.
@@ -216,8 +249,11 @@ impl Resolver {
         catalogue: Arc<Catalogue>,
         settings: Arc<Settings>,
         pure: Arc<BTreeSet<Name>>,
+        keys: Arc<Keys>,
     ) -> Self {
         Self {
+            keys,
+            refinements: Cache::new(REFINED),
             dialect,
             space,
             makes_temporaries: catalogue.makes_temporaries(),
@@ -226,6 +262,12 @@ impl Resolver {
             pure,
             memo: Cache::new(REMEMBERED),
         }
+    }
+
+    /// The keys it goes by.
+    #[must_use]
+    pub fn keys(&self) -> &Arc<Keys> {
+        &self.keys
     }
 
     /// The catalogue it goes by.
@@ -269,14 +311,17 @@ impl Resolver {
         let may_make =
             self.dialect != Dialect::Mysql || self.makes_temporaries || may_make_temporaries(sql);
         let temporaries = writes.temporaries && may_make;
-        Resolved {
+        let mut resolved = Resolved {
             temporaries,
             writes,
             copies: is_copy(sql),
             returning: may_return(sql),
             analysis: Arc::new(analysis),
             read,
-        }
+            precise: None,
+        };
+        resolved.precise = self.precise(sql, &resolved).map(Arc::new);
+        resolved
     }
 
     /// The footprint of a read of those tables, and of what the query adds: `extra` ones,
@@ -319,10 +364,14 @@ impl Resolver {
                 encode(added.iter().map(AsRef::as_ref), &mut versions);
             }
         }
-        reads.tables.extend(declared);
-        let labels = labels.iter().map(|label| Tag::label(label));
+        reads.tables.extend(declared.iter().cloned());
+        let labels: Arc<[Tag]> = labels.iter().map(|label| Tag::label(label)).collect();
+        let mut tags = self.read_tags(&reads, &BTreeMap::new());
+        tags.extend(labels.iter());
         Ok(ReadFootprint {
-            tags: self.read_tags(&reads).chain(labels).collect(),
+            tags: tags.into(),
+            declared,
+            labels,
             removed_with: self.removal_tags(&reads),
             reads,
             ttl,
@@ -331,22 +380,28 @@ impl Resolver {
         })
     }
 
-    fn read_tags(&self, reads: &Reads) -> impl Iterator<Item = Tag> {
-        let above = [
+    /// The tags of a read of these tables; of those in `parts`, it depends on no more.
+    fn read_tags(&self, reads: &Reads, parts: &BTreeMap<Name, BTreeSet<Tag>>) -> Vec<Tag> {
+        let mut tags = vec![
             Tag::root(),
             Tag::database(self.space),
             Tag::schema(self.space),
         ];
-        // rule: only-the-ttl-strategy-outlives-writes
-        let followed = reads.tables.iter().filter(|table| {
+        for table in &reads.tables {
+            // rule: only-the-ttl-strategy-outlives-writes
             let strategies = self.settings.strategies(table);
-            strategies.is_none_or(Strategies::follow_writes)
-        });
-        above
-            .into_iter()
+            if !strategies.is_none_or(Strategies::follow_writes) {
+                continue;
+            }
+            match parts.get(table) {
+                Some(parts) => tags.extend(parts),
+                None => tags.push(Tag::any(self.space, table)),
+            }
             // By its name it is invalidated by a process that knows no database of it.
             // rule: a-table-is-invalidated-in-unknown-databases
-            .chain(followed.flat_map(|table| [Tag::any(self.space, table), Tag::by_hand(table)]))
+            tags.push(Tag::by_hand(table));
+        }
+        tags
     }
 
     fn removal_tags(&self, reads: &Reads) -> Arc<[Tag]> {
@@ -414,7 +469,10 @@ pub fn write_tags(writes: &Writes, space: Option<TagSpace>) -> Vec<Tag> {
     }
     for table in &writes.tables {
         tags.push(Tag::any(space, table));
-        tags.push(Tag::wide(space, table));
+        match writes.parts.get(table) {
+            Some(parts) => tags.extend(parts),
+            None => tags.push(Tag::wide(space, table)),
+        }
         tags.push(Tag::named(table));
     }
     tags

@@ -7,6 +7,7 @@ use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::QueryResult;
 use diesel::sql_types::Untyped;
 
+use crate::datum::{Bound, Datum};
 use crate::dialect::Dialect;
 
 /// A query's text and binds.
@@ -42,6 +43,13 @@ pub trait CacheDatabase: Backend + QueryMetadata<Untyped> + Sized + 'static {
 
     /// A text or number as text; what cannot be read is `None`.
     fn text(value: Self::RawValue<'_>) -> Option<String>;
+
+    /// What is bound to each placeholder of a [`Statement`] of this database, from its
+    /// [`binds`](Statement::binds); nothing, if they are those of another.
+    fn bound(binds: &[u8]) -> Vec<Bound>;
+
+    /// A value, if it is plain.
+    fn datum(value: Self::RawValue<'_>) -> Option<Datum>;
 
     /// How many bytes of a value lie outside of a row's own fields.
     fn value_weight(value: Self::RawValue<'_>) -> usize;
@@ -83,6 +91,7 @@ mod postgres {
     use diesel::result::QueryResult;
 
     use super::{CacheDatabase, Statement, push_bytes};
+    use crate::datum::{self, Bound, Datum};
     use crate::dialect::Dialect;
 
     /// Records the names of custom types instead of asking the database for their numbers.
@@ -140,6 +149,14 @@ mod postgres {
             String::from_utf8(value.as_bytes().to_vec()).ok()
         }
 
+        fn bound(binds: &[u8]) -> Vec<Bound> {
+            datum::of_postgres(binds).unwrap_or_default()
+        }
+
+        fn datum(value: PgValue<'_>) -> Option<Datum> {
+            datum::postgres_scalar(value.get_oid().get(), value.as_bytes())
+        }
+
         fn value_weight(value: PgValue<'_>) -> usize {
             value.as_bytes().len()
         }
@@ -148,13 +165,27 @@ mod postgres {
 
 #[cfg(feature = "mysql")]
 mod mysql {
-    use diesel::mysql::{Mysql, MysqlQueryBuilder, MysqlValue};
+    use diesel::mysql::{Mysql, MysqlQueryBuilder, MysqlType, MysqlValue};
     use diesel::query_builder::bind_collector::RawBytesBindCollector;
     use diesel::query_builder::{QueryBuilder, QueryFragment};
     use diesel::result::QueryResult;
 
     use super::{CacheDatabase, Statement, push_bytes};
+    use crate::datum::{self, Bound, Datum, MysqlForm};
     use crate::dialect::Dialect;
+
+    /// The types whose values are plain.
+    const FORMS: [(MysqlType, MysqlForm); 9] = [
+        (MysqlType::Tiny, MysqlForm::Signed),
+        (MysqlType::Short, MysqlForm::Signed),
+        (MysqlType::Long, MysqlForm::Signed),
+        (MysqlType::LongLong, MysqlForm::Signed),
+        (MysqlType::UnsignedTiny, MysqlForm::Unsigned),
+        (MysqlType::UnsignedShort, MysqlForm::Unsigned),
+        (MysqlType::UnsignedLong, MysqlForm::Unsigned),
+        (MysqlType::UnsignedLongLong, MysqlForm::Unsigned),
+        (MysqlType::String, MysqlForm::Text),
+    ];
 
     /// The binds and their types.
     fn encode(collector: &RawBytesBindCollector<Mysql>) -> Vec<u8> {
@@ -189,6 +220,19 @@ mod mysql {
             String::from_utf8(value.as_bytes().to_vec()).ok()
         }
 
+        fn bound(binds: &[u8]) -> Vec<Bound> {
+            let form = |number| {
+                let known = FORMS.iter().find(|(known, _)| *known as u8 == number);
+                known.map_or(MysqlForm::Other, |(_, form)| *form)
+            };
+            datum::of_mysql(binds, form).unwrap_or_default()
+        }
+
+        fn datum(value: MysqlValue<'_>) -> Option<Datum> {
+            let known = FORMS.iter().find(|(known, _)| *known == value.value_type());
+            datum::mysql_scalar(known?.1, value.as_bytes())
+        }
+
         fn value_weight(value: MysqlValue<'_>) -> usize {
             value.as_bytes().len()
         }
@@ -204,6 +248,7 @@ mod sqlite {
     use diesel::sqlite::{Sqlite, SqliteType};
 
     use super::{CacheDatabase, Statement};
+    use crate::datum::{self, Bound, Datum};
     use crate::dialect::Dialect;
 
     /// The binds and their types. The collector's binds are private, but its `Debug`
@@ -253,6 +298,20 @@ mod sqlite {
 
         fn text(mut value: <Self as Backend>::RawValue<'_>) -> Option<String> {
             Some(value.read_text().to_owned())
+        }
+
+        fn bound(binds: &[u8]) -> Vec<Bound> {
+            datum::of_sqlite(binds).unwrap_or_default()
+        }
+
+        fn datum(mut value: <Self as Backend>::RawValue<'_>) -> Option<Datum> {
+            match value.value_type()? {
+                SqliteType::SmallInt | SqliteType::Integer | SqliteType::Long => {
+                    Some(Datum::Integer(value.read_long().into()))
+                }
+                SqliteType::Text => Some(Datum::Text(value.read_text().into())),
+                _ => None,
+            }
         }
 
         fn value_weight(mut value: <Self as Backend>::RawValue<'_>) -> usize {

@@ -36,6 +36,7 @@ pub(crate) fn expand(model: &Model<'_>) -> TokenStream {
         )
     });
     let receivers = receivers(&model.receivers);
+    let keys = keys(model);
     quote! {
         #[automatically_derived]
         impl ::diesel_cache::CacheModel for #ident #where_clause {
@@ -47,6 +48,7 @@ pub(crate) fn expand(model: &Model<'_>) -> TokenStream {
             const TTL: ::core::option::Option<::core::time::Duration> = #ttl;
             const NEVER: ::core::primitive::bool = #never;
             const DEPENDS_ON: &'static [&'static ::core::primitive::str] = #depends_on;
+            #keys
             #version
             #strategy
             #stale_after_write
@@ -58,6 +60,21 @@ pub(crate) fn expand(model: &Model<'_>) -> TokenStream {
 /// The type `table!` makes in `module`, at the module's own place for messages.
 fn table_type(module: &Path) -> TokenStream {
     quote_spanned!(module.span()=> #module::table)
+}
+
+/// Each column is one of the table's: the compiler checks that it is.
+fn keys(model: &Model<'_>) -> Option<TokenStream> {
+    let module = &model.module;
+    let keys = model
+        .keys
+        .iter()
+        .map(|key| quote!(&[#(<#module::columns::#key as ::diesel::Column>::NAME),*]));
+    let keys = quote!(#(#keys),*);
+    (!model.keys.is_empty()).then(|| {
+        quote!(
+            const KEYS: &'static [&'static [&'static ::core::primitive::str]] = &[#keys];
+        )
+    })
 }
 
 fn ttl(model: &Model<'_>) -> TokenStream {

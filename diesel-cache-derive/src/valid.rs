@@ -21,6 +21,8 @@ pub(crate) struct Model<'a> {
     /// The table's name in SQL.
     pub(crate) table: String,
     pub(crate) primary_key: Vec<Ident>,
+    /// The keys by which rows are told apart, besides the primary key.
+    pub(crate) keys: Vec<Vec<Ident>>,
     pub(crate) ttl: Option<Duration>,
     pub(crate) never: bool,
     pub(crate) stale_after_write: bool,
@@ -51,6 +53,7 @@ impl<'a> Model<'a> {
             ident: input.ident,
             where_clause: input.where_clause,
             primary_key: primary_key(input, errors),
+            keys: keys(input, errors),
             ttl: input
                 .cache
                 .ttl
@@ -75,6 +78,7 @@ fn conflicts(input: &Input<'_>, errors: &mut Errors) {
     let cache = &input.cache;
     for name in [
         cache.ttl.name(),
+        cache.key.name(),
         cache.depends_on.name(),
         cache.version.name(),
         cache.strategy.name(),
@@ -150,6 +154,28 @@ fn primary_key(input: &Input<'_>, errors: &mut Errors) -> Vec<Ident> {
         }
     }
     key.to_vec()
+}
+
+fn keys(input: &Input<'_>, errors: &mut Errors) -> Vec<Vec<Ident>> {
+    let mut keys: Vec<Vec<Ident>> = Vec::new();
+    for key in input.cache.key.value().into_iter().flatten() {
+        for (index, column) in key.iter().enumerate() {
+            if key[..index].iter().any(|known| same(known, column)) {
+                errors.at(column, format!("`{column}` is listed twice"));
+            }
+        }
+        let Some(first) = key.first() else {
+            continue;
+        };
+        let known = |other: &Vec<Ident>| {
+            other.len() == key.len() && other.iter().zip(key).all(|(a, b)| same(a, b))
+        };
+        if keys.iter().any(known) {
+            errors.at(first, "this key is listed twice");
+        }
+        keys.push(key.clone());
+    }
+    keys
 }
 
 /// `id`, at the field it belongs to, so that the compiler points there too.
@@ -274,6 +300,7 @@ mod tests {
             assert_eq!(model.primary_key, ["id"]);
             assert_eq!(model.ttl, None);
             assert!(!model.never);
+            assert!(model.keys.is_empty());
             assert!(model.depends_on.is_empty());
             assert_eq!(model.version, None);
             assert!(model.strategy.is_none());
@@ -289,6 +316,7 @@ mod tests {
             #[diesel(belongs_to(Author, foreign_key = author_id), primary_key(author_id, no))]
             #[cache(ttl = "1h 30m", table = "Legacy")]
             #[cache(depends_on(crate::schema::authors, "Audit"), version = 3, strategy = "ttl")]
+            #[cache(key(author_id, (no, r#type)))]
             #[cache(post_commit = index, pre_save = [check, crate::audit::save])]
             struct BlogPost {
                 author_id: i32,
@@ -300,6 +328,9 @@ mod tests {
             assert_eq!(model.module, parse_quote!(crate::schema::articles));
             assert_eq!(model.table, "legacy");
             assert_eq!(model.primary_key, ["author_id", "no"]);
+            assert_eq!(model.keys.len(), 2);
+            assert_eq!(model.keys[0], ["author_id"]);
+            assert_eq!(model.keys[1], ["no", "r#type"]);
             assert_eq!(model.ttl, Some(Duration::from_secs(5400)));
             let names: Vec<_> = model.depends_on.iter().map(|table| &table.name).collect();
             assert_eq!(names, ["authors", "audit"]);

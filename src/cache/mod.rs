@@ -145,8 +145,15 @@ impl Cache {
                 let declared = &mut settings.declared;
                 change(declared.entry(table.to_lowercase().into()).or_default());
             },
-            |settings| {
+            |before, settings| {
+                // A write under way may know nothing of a new key: no read goes by it before
+                // that is over.
+                // rule: another-key-is-another-catalogue
+                let rekeyed = before.keys() != settings.keys();
                 for database in self.0.core.live_databases() {
+                    if rekeyed {
+                        database.schema_changed();
+                    }
                     database.configure(settings, &self.0.pure);
                 }
             },
@@ -193,7 +200,8 @@ impl Cache {
         // The models must not change in between.
         self.0.core.with_settings(|settings| {
             let (settings, pure) = (Arc::clone(settings), Arc::clone(&self.0.pure));
-            database.load(known, found, settings, pure);
+            let keys = settings.keys();
+            database.load(known, found, settings, pure, keys);
         });
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Relation;
+use super::{Catalogue, Relation};
 use crate::datum::Comparison;
 use crate::footprint::Name;
 
@@ -105,5 +105,13 @@ impl Relation {
             Known::Told(shape) if plain => Some(shape),
             _ => None,
         }
+    }
+}
+
+impl Catalogue {
+    /// The columns of a table of that name: see [`Relation::shape`].
+    #[must_use]
+    pub fn shape(&self, table: &str) -> Option<&Shape> {
+        self.relations.get(table)?.shape()
     }
 }

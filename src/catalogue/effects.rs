@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::BitOr;
 
 use super::{Catalogue, Child, Code, Relation, Writes};
-use crate::footprint::{Access, Analysis, Name, Step, WriteKind};
+use crate::footprint::{Access, Analysis, Name, Step, Target, Write, WriteKind};
 
 /// The events that fire a trigger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -101,6 +101,42 @@ impl Catalogue {
             }
         }
         effects.settle()
+    }
+}
+
+impl Catalogue {
+    /// Whether a statement writes no other rows of that table than those it names itself: no
+    /// trigger changes them before they are stored, nothing that follows from the write comes
+    /// back to the table, and it shows all it writes.
+    // rule: a-table-that-is-written-again-is-written-anyhow
+    #[must_use]
+    pub fn writes_only_what_it_names(
+        &self,
+        sql: &str,
+        write: &Write,
+        target: &Target,
+        pure: &BTreeSet<Name>,
+    ) -> bool {
+        let Some(relation) = self.relations.get(&target.relation) else {
+            return false;
+        };
+        let events = Events::of(&target.kind);
+        let mut triggers = relation.triggers.iter();
+        // rule: a-row-may-be-changed-before-it-is-stored
+        let changed = triggers.any(|trigger| trigger.before && trigger.events.meets(events));
+        if relation.shape().is_none() || relation.replaces || changed || self.calls_unseen(sql) {
+            return false;
+        }
+        if !self.domain_defaults.is_empty() {
+            return false;
+        }
+        let mut effects = Effects::new(self, pure);
+        effects.open.push(Task::Access(&write.access));
+        effects.written(target.relation.clone(), target.kind.clone());
+        // What is written from here on follows from it.
+        effects.writes.tables.clear();
+        let follows = effects.settle();
+        !follows.is_unbounded() && !follows.tables.contains(&target.relation)
     }
 }
 

@@ -4,11 +4,12 @@
 //! Relations are known by their bare name. Where several schemas have one of the
 //! same name, they count as one that has the properties of all.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::bypass::Bypass;
 use crate::dialect::Dialect;
 use crate::footprint::{self, Access, Analysis, Name};
+use crate::tag::Tag;
 
 mod code;
 mod columns;
@@ -20,6 +21,9 @@ pub use self::code::{Code, Language};
 pub use self::columns::{ColumnInfo, Known, Shape};
 pub use self::effects::Events;
 pub use self::trigger::Trigger;
+
+/// With more parts than this, a table counts as written without any being known.
+const MOST_PARTS: usize = 4096;
 
 /// The relations and functions of a database.
 #[derive(Debug, Clone, Default)]
@@ -110,6 +114,8 @@ pub struct Writes {
     pub schema: bool,
     /// The tables.
     pub tables: BTreeSet<Name>,
+    /// For those of them of which more is known than that they are written, what is touched.
+    pub parts: BTreeMap<Name, BTreeSet<Tag>>,
     /// Whether some of it cannot be rolled back.
     pub non_transactional: bool,
     /// Whether the session may change on the way.
@@ -170,7 +176,22 @@ impl Writes {
         self.sets |= other.sets;
         self.temporaries |= other.temporaries;
         self.redefines |= other.redefines;
-        self.tables.extend(other.tables.iter().cloned());
+        // rule: parts-of-two-writes-are-those-of-both
+        for table in &other.tables {
+            let is_new = self.tables.insert(table.clone());
+            match (other.parts.get(table), self.parts.get_mut(table)) {
+                (Some(parts), None) if is_new => {
+                    self.parts.insert(table.clone(), parts.clone());
+                }
+                (Some(parts), Some(own)) => own.extend(parts.iter().copied()),
+                _ => {}
+            }
+            let too_many = |parts: &BTreeSet<Tag>| parts.len() > MOST_PARTS;
+            // rule: a-write-that-is-wide-stays-wide
+            if !other.parts.contains_key(table) || self.parts.get(table).is_some_and(too_many) {
+                self.parts.remove(table);
+            }
+        }
     }
 
     /// Whether it touches anything that `reads` depends on.

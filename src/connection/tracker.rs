@@ -334,7 +334,12 @@ impl Tracker {
                 let sql = footprint::strip_binds(text, database.dialect);
                 // rule: an-outdated-catalogue-resolves-no-write
                 match database.resolver() {
-                    Some(resolver) => resolver.resolve(sql),
+                    Some(resolver) => {
+                        let binds = footprint::shown_binds(text, database.dialect);
+                        resolver
+                            .resolve(sql)
+                            .with_binds(sql, binds, database.dialect)
+                    }
                     None => Arc::new(unresolved(sql, database.dialect)),
                 }
             }

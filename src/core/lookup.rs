@@ -1,5 +1,7 @@
 //! Looking for an entry, and for leave to make one.
 
+use std::collections::BTreeSet;
+use std::slice::SliceIndex;
 use std::time::{Duration, Instant};
 
 use super::Core;
@@ -8,20 +10,22 @@ use crate::bypass::Bypass;
 use crate::database::TagSpace;
 use crate::entry::{Entry, Vector};
 use crate::key::Key;
-use crate::protocol::{Fetched, Judgement, Leased, judge};
+use crate::protocol::{Fetched, Judgement, Leased, TagState, TagStates, judge};
 use crate::stats::count;
 use crate::tag::Tag;
-use crate::token::{Nonce, Opening};
+use crate::token::{Nonce, Opening, Token};
 
 /// How long a reader that waits for another process' entry sleeps at first, and at most.
 const FIRST_NAP: Duration = Duration::from_millis(1);
 const LONGEST_NAP: Duration = Duration::from_millis(16);
 
 /// What a cached read asks for.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Question<'a> {
     pub(crate) key: &'a Key,
     pub(crate) tags: &'a [Tag],
+    /// Further tags, whose tokens must be captured before the database is read.
+    pub(crate) also: &'a [Tag],
     pub(crate) space: TagSpace,
     /// The opening in which the catalogue was read that told the tags.
     pub(crate) opening: Option<Opening>,
@@ -49,6 +53,8 @@ pub(crate) enum Found {
 pub(crate) struct Missing {
     /// A result may be stored for this vector.
     pub(crate) vector: Vector,
+    /// The states of the further tags that were asked for; none, if they are not known.
+    pub(crate) also: TagStates,
     /// Whether this process is the one to make it.
     pub(crate) leased: Leased,
     /// What may be served while another makes it: it is too old, or soon will be, and its tokens
@@ -62,7 +68,7 @@ impl Question<'_> {
         self.stale_after_write
             && !self.refresh
             && gate == Some(entry.vector.nonce)
-            && *entry.tags == *self.tags
+            && entry.tags.starts_with(self.tags)
             && entry.expires_at > Instant::now()
     }
 }
@@ -71,9 +77,48 @@ impl Missing {
     pub(crate) fn of(vector: Vector) -> Self {
         Self {
             vector,
+            also: TagStates::new(),
             leased: Leased::NotAsked,
             meanwhile: None,
         }
+    }
+
+    /// The tokens of the further tags of that range, if none of them is about to be written.
+    fn tokens(
+        &self,
+        range: impl SliceIndex<[TagState], Output = [TagState]>,
+    ) -> Option<Vec<Token>> {
+        let states = self.also.get(range)?.iter();
+        states
+            .map(|state| match state {
+                TagState::Clean(token) => Some(*token),
+                TagState::Quarantined | TagState::Missing => None,
+            })
+            .collect()
+    }
+
+    /// Everything that was captured: readers that captured the same may share one result. `None`
+    /// if something is about to be written that the result may depend on.
+    // rule: who-flies-together-captured-the-same
+    pub(crate) fn fence(&self, question: &Question<'_>) -> Option<Vector> {
+        if self.also.len() != question.also.len() {
+            return None;
+        }
+        let mut tokens = self.vector.tokens.to_vec();
+        tokens.extend(self.tokens(..)?);
+        Some(Vector {
+            nonce: self.vector.nonce,
+            tokens: tokens.into(),
+        })
+    }
+}
+
+/// The part of an entry's vector that is of the tags that were asked for.
+fn asked_for(entry: &Entry, question: &Question<'_>) -> Vector {
+    let tokens = &entry.vector.tokens;
+    Vector {
+        nonce: entry.vector.nonce,
+        tokens: tokens[..question.tags.len().min(tokens.len())].into(),
     }
 }
 
@@ -103,15 +148,12 @@ impl Core {
             .filter(|entry| question.tolerates(entry, fetched.gate))
             .cloned();
         let missing = match judge(fetched, question.tags) {
-            Judgement::Hit(entry) if question.refresh => {
-                return Found::Miss(Missing::of(entry.vector));
-            }
+            Judgement::Hit(entry) if question.refresh => Missing::of(asked_for(&entry, question)),
             Judgement::Hit(entry) => match self.age(&entry) {
                 Age::Good => return Found::Hit(entry),
                 age => Missing {
-                    vector: entry.vector.clone(),
-                    leased: Leased::NotAsked,
-                    meanwhile: (age == Age::Meanwhile).then_some(entry),
+                    meanwhile: (age == Age::Meanwhile).then(|| entry.clone()),
+                    ..Missing::of(asked_for(&entry, question))
                 },
             },
             Judgement::Miss(vector) => Missing {
@@ -122,32 +164,49 @@ impl Core {
             Judgement::Quarantined => return Found::Bypass(Bypass::Quarantined),
             Judgement::Closed => return Found::Bypass(Bypass::Closed),
         };
-        if self.is_shared() && question.leases {
+        // rule: what-is-not-captured-is-not-stored
+        if (self.is_shared() && question.leases) || !question.also.is_empty() {
             self.prepare(question, missing.meanwhile)
         } else {
             Found::Miss(missing)
         }
     }
 
+    /// There is a valid entry, but none that can be read here: captures the tokens to make another.
+    pub(crate) fn refind(&self, question: &Question<'_>, entry: Entry) -> Found {
+        let question = Question {
+            refresh: true,
+            leases: false,
+            ..*question
+        };
+        if question.also.is_empty() {
+            return Found::Miss(Missing::of(asked_for(&entry, &question)));
+        }
+        self.prepare(&question, None)
+    }
+
     /// Captures the tokens of what is not there, and takes the lease to make it.
     fn prepare(&self, question: &Question<'_>, meanwhile: Option<Entry>) -> Found {
         let ask = Ask {
+            also: question.also,
             establish: true,
             lease: self.lease().filter(|_| question.leases),
             ..Ask::entry(question.key, question.tags, Databases::One(question.space))
         };
-        let fetched = match self.fetch_for(question, &ask) {
+        let mut fetched = match self.fetch_for(question, &ask) {
             Ok(fetched) => fetched,
             Err(reason) => return Found::Bypass(reason),
         };
         let leased = fetched.leased;
+        let also = std::mem::take(&mut fetched.also);
         let missing = match judge(fetched, question.tags) {
             // Another was faster.
             Judgement::Hit(entry) if !question.refresh && entry.expires_at > Instant::now() => {
                 match meanwhile {
                     // It is the one that is soon to end.
                     Some(before) if before.expires_at == entry.expires_at => Missing {
-                        vector: entry.vector,
+                        vector: asked_for(&entry, question),
+                        also,
                         leased,
                         meanwhile: Some(before),
                     },
@@ -155,12 +214,14 @@ impl Core {
                 }
             }
             Judgement::Hit(entry) => Missing {
-                vector: entry.vector,
+                vector: asked_for(&entry, question),
+                also,
                 leased,
                 meanwhile,
             },
             Judgement::Miss(vector) => Missing {
                 vector,
+                also,
                 leased,
                 // What was valid a moment ago is no longer.
                 // rule: what-was-written-is-not-served-meanwhile
@@ -178,6 +239,57 @@ impl Core {
                 Found::Hit(entry)
             }
             _ => Found::Miss(missing),
+        }
+    }
+
+    /// The further tags that an entry depends on, and their tokens, now that the database was read.
+    /// `seen` are those of what the result shows, if that could be told; the first `window` of
+    /// those that were asked for are touched by every write that touches one of them. `None` if
+    /// the result cannot be stored.
+    ///
+    /// The tokens of what was seen are captured after the read. Why that is sound: a write that
+    /// touches one of them touches the window. If the window has now the tokens that were
+    /// captured before the read, no such write was lifted in between; and if it is clean, none is
+    /// announced. So each such write is either in what was read, or not even announced: then it
+    /// renews the tokens when it is.
+    pub(crate) fn further(
+        &self,
+        question: &Question<'_>,
+        missing: &Missing,
+        window: usize,
+        seen: Option<BTreeSet<Tag>>,
+    ) -> Option<(Vec<Tag>, Vec<Token>)> {
+        if let Some(seen) = seen
+            && let Some(tokens) = self.capture_late(question, missing, window, &seen)
+        {
+            return Some((seen.into_iter().collect(), tokens));
+        }
+        let tokens = missing.tokens(window..)?;
+        Some((question.also.get(window..)?.to_vec(), tokens))
+    }
+
+    // rule: what-was-seen-is-captured-within-the-window
+    fn capture_late(
+        &self,
+        question: &Question<'_>,
+        missing: &Missing,
+        window: usize,
+        seen: &BTreeSet<Tag>,
+    ) -> Option<Vec<Token>> {
+        if seen.is_empty() {
+            return Some(Vec::new());
+        }
+        let before = missing.tokens(..window)?;
+        let open = question.also.get(..window)?;
+        let tags: Vec<Tag> = open.iter().chain(seen).copied().collect();
+        let ask = Ask::tokens(&tags, Databases::One(question.space));
+        match judge(self.fetch_for(question, &ask).ok()?, &tags) {
+            Judgement::Miss(now)
+                if now.nonce == missing.vector.nonce && now.tokens.starts_with(&before) =>
+            {
+                Some(now.tokens[window..].to_vec())
+            }
+            _ => None,
         }
     }
 

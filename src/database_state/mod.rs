@@ -11,7 +11,7 @@ use crate::catalogue::Catalogue;
 use crate::database::DatabaseId;
 use crate::dialect::Dialect;
 use crate::footprint::Name;
-use crate::resolve::{Resolver, Settings};
+use crate::resolve::{Keys, Resolver, Settings};
 use crate::token::Opening;
 
 pub(crate) use self::watch::{Fingerprint, Watch, Watches};
@@ -90,6 +90,7 @@ impl Database {
         catalogue: Catalogue,
         settings: Arc<Settings>,
         pure: Arc<BTreeSet<Name>>,
+        keys: Keys,
     ) {
         let resolver = Resolver::new(
             self.dialect,
@@ -97,6 +98,7 @@ impl Database {
             Arc::new(catalogue),
             settings,
             pure,
+            Arc::new(keys),
         );
         *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = Some(Loaded {
             generation,
@@ -122,7 +124,7 @@ impl Database {
         self.generation.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// The models have changed.
+    /// The models have changed, but for the keys that they declare.
     pub(crate) fn configure(&self, settings: &Arc<Settings>, pure: &Arc<BTreeSet<Name>>) {
         let mut loaded = self.loaded.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(loaded) = loaded.as_mut() {
@@ -132,6 +134,7 @@ impl Database {
                 Arc::clone(loaded.resolver.catalogue()),
                 Arc::clone(settings),
                 Arc::clone(pure),
+                Arc::clone(loaded.resolver.keys()),
             ));
         }
     }

@@ -39,6 +39,11 @@ pub trait CacheModel: Sized + 'static {
     const TABLE: &'static str;
     /// The names in SQL of the primary key's columns, in order.
     const PRIMARY_KEY: &'static [&'static str];
+    /// The keys by which rows of this table are told apart besides the primary key, each by the
+    /// names in SQL of its columns: a write then leaves results alone that ask for other values of
+    /// one of them. A key counts where the database compares its columns byte by byte: whole
+    /// numbers, UUIDs, texts of a binary collation. Default: none.
+    const KEYS: &'static [&'static [&'static str]] = &[];
     /// How long results that read this table live at most; `None` for the cache's default.
     const TTL: Option<Duration>;
     /// Whether results that read this table are never cached.
@@ -67,7 +72,7 @@ pub trait CacheModel: Sized + 'static {
 }
 
 impl Cache {
-    /// Takes a model's `#[cache(...)]` settings into account: its time to live, its
+    /// Takes a model's `#[cache(...)]` settings into account: its time to live, its keys, its
     /// further dependencies, its version and strategy, and whether it may be cached at all.
     /// Connects the receivers that are declared on it.
     ///
@@ -92,6 +97,12 @@ impl Cache {
                     .iter()
                     .map(|name| Name::from(name.to_lowercase())),
             );
+            table.keys.extend(M::KEYS.iter().map(|key| {
+                let columns = key.iter();
+                columns
+                    .map(|name| Name::from(name.to_lowercase()))
+                    .collect()
+            }));
             let model = std::any::type_name::<M>();
             table.strategies.add(model, strategy);
             if M::VERSION != 0 {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Binds, MOST_COLUMNS, MOST_VALUES};
 use crate::database::TagSpace;
-use crate::datum::{Comparison, Datum};
+use crate::datum::{Bound, Comparison, Datum};
 use crate::footprint::Name;
 use crate::footprint::columns::{Columns, Operand};
 use crate::tag::{Part, Scope, Tag};
@@ -130,20 +130,16 @@ impl Table {
                 Operand::Text(text) => add(&Datum::Text(text.clone()))?,
                 Operand::Bind(place) => {
                     for bound in binds.at(*place)? {
-                        let [datum] = bound.as_slice() else {
+                        let Bound::Value(datum) = bound else {
                             return None;
                         };
                         add(datum)?;
                     }
                 }
                 Operand::Elements(place) => {
-                    let [elements] = binds.at(*place)? else {
+                    let [Bound::Elements(elements)] = binds.at(*place)? else {
                         return None;
                     };
-                    // An array that is not understood is empty, too.
-                    if elements.is_empty() {
-                        return None;
-                    }
                     elements.iter().try_for_each(&mut add)?;
                 }
             }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::table::{Key, Table, Value, joined};
 use super::{Binds, MOST_VALUES};
+use crate::datum::Bound;
 use crate::footprint::Name;
 use crate::footprint::columns::{Change, Fixed, Rows};
 use crate::tag::{Part, Scope, Tag};
@@ -115,7 +116,7 @@ fn added(table: &Table, key: &Key, rows: &Rows, binds: Binds<'_>) -> Option<BTre
                 let mut value = Value::new();
                 for column in key {
                     let at = columns.iter().position(|other| other == column)?;
-                    let [datum] = row.get(at)?.as_slice() else {
+                    let Bound::Value(datum) = row.get(at)? else {
                         return None;
                     };
                     let bytes = table.comparison(column).bytes(datum)?;

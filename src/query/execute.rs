@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use diesel::connection::LoadConnection;
 use diesel::expression::QueryMetadata;
@@ -12,13 +12,14 @@ use diesel::result::QueryResult;
 use crate::bypass::Bypass;
 use crate::cache::Cache;
 use crate::connection::{self, Fill};
-use crate::core::{Awaited, Found, Lives, Missing, Question};
+use crate::core::{Awaited, Found, Lives, Question};
 use crate::dependencies::{self, Dependencies, Unstored, watch};
-use crate::entry::{Entry, Payload, Vector};
+use crate::entry::{Entry, Payload};
 use crate::flight::Role;
 use crate::outcome::Outcome;
 use crate::protocol::Leased;
 use crate::query::Options;
+use crate::query::observe::Observer;
 use crate::query::plan::{self, Plan};
 use crate::query::rows::{Keep, Stored};
 use crate::statement::CacheDatabase;
@@ -49,12 +50,16 @@ where
 {
     // rule: a-read-that-never-returns-makes-no-value
     let _owed = options.within.as_ref().map(Dependencies::owe);
-    let ask = |query: Q, conn: &mut Conn, keep: Keep| -> QueryResult<Arc<S>> {
+    let ask = |query: Q, conn: &mut Conn, keep: Keep, mut observer: Option<&mut Observer<'_>>| {
         // What this read is, its handle is told below.
         let _told = options.within.as_ref().map(watch::told);
         let mut stored = S::new(keep);
         for row in conn.load(query)? {
-            stored.push(&row?)?;
+            let row = row?;
+            stored.push(&row)?;
+            if let Some(observer) = &mut observer {
+                observer.see(&row);
+            }
         }
         Ok(Arc::new(stored))
     };
@@ -85,9 +90,10 @@ where
                 connection::warn_unattached();
             }
             report(cache.as_ref(), Outcome::Bypass(reason));
-            return ask(query, conn, Keep::Values);
+            return ask(query, conn, Keep::Values, None);
         }
     };
+    let late = plan.late();
     let Plan {
         cache,
         key,
@@ -96,7 +102,9 @@ where
         space,
         opening,
         resolver,
-    } = plan;
+        ..
+    } = &plan;
+    let (fill, space, opening) = (*fill, *space, *opening);
     let core = cache.core();
     watch::cached(options.within.as_ref());
     // rule: uncommitted-rows-make-no-value
@@ -106,14 +114,14 @@ where
             value.refuse(Unstored::Transaction);
         }
     }
-    let depend = |vector: &Vector, expires_at: Option<Instant>| {
+    let depend = |entry: &Entry| {
         if let Some(value) = &options.within {
             value.add(&dependencies::Read {
-                tags: &footprint.tags,
-                vector,
+                tags: &entry.tags,
+                vector: &entry.vector,
                 tables: &footprint.reads.tables,
                 removed_with: &footprint.removed_with,
-                expires_at,
+                expires_at: Some(entry.expires_at),
                 scoped: options.scope.is_some() || footprint.reads.row_security,
             });
         }
@@ -125,14 +133,15 @@ where
             Payload::Typed(_) => entry.payload.typed::<S>()?,
             Payload::Bytes(bytes) => Arc::new(S::decode(bytes)?),
         };
-        depend(&entry.vector, Some(entry.expires_at));
+        depend(entry);
         Some(stored)
     };
     // rule: no-flight-inside-a-transaction
     let joins = core.config.single_flight && !options.refresh && plan::may_wait(conn);
     let question = Question {
-        key: &key,
+        key,
         tags: &footprint.tags,
+        also: late.map_or(&[], |late| &late.also),
         space,
         opening,
         refresh: options.refresh,
@@ -154,9 +163,9 @@ where
     // rule: a-plan-must-outlive-its-lookup
     // The footprint came from a catalogue, and the tokens from later: had the schema
     // changed in between, the footprint would be that of another schema.
-    if !plan::is_current(conn, &resolver) {
-        report(Some(&cache), Outcome::Bypass(Bypass::Quarantined));
-        return ask(query, conn, Keep::Values);
+    if !plan::is_current(conn, resolver) {
+        report(Some(cache), Outcome::Bypass(Bypass::Quarantined));
+        return ask(query, conn, Keep::Values, None);
     }
     let joined = || {
         count(&core.counters.joined);
@@ -164,25 +173,32 @@ where
             stored: true,
             joined: true,
         };
-        report(Some(&cache), outcome);
+        report(Some(cache), outcome);
     };
     let mut missing = match found {
         Found::Hit(entry) => match serve(&entry) {
             Some(stored) => {
-                report(Some(&cache), Outcome::Hit);
+                report(Some(cache), Outcome::Hit);
                 return Ok(stored);
             }
-            None => Missing::of(entry.vector),
+            // Its bytes cannot be read here: it is made anew.
+            None => match core.refind(&question, entry) {
+                Found::Miss(missing) => missing,
+                Found::Hit(_) | Found::Bypass(_) => {
+                    report(Some(cache), UNSTORED);
+                    return ask(query, conn, Keep::Values, None);
+                }
+            },
         },
         Found::Miss(missing) => missing,
         Found::Bypass(reason) => {
-            report(Some(&cache), Outcome::Bypass(reason));
-            return ask(query, conn, Keep::Values);
+            report(Some(cache), Outcome::Bypass(reason));
+            return ask(query, conn, Keep::Values, None);
         }
     };
     if fill == Fill::Forbidden {
-        report(Some(&cache), Outcome::Bypass(Bypass::Isolation));
-        return ask(query, conn, Keep::Values);
+        report(Some(cache), Outcome::Bypass(Bypass::Isolation));
+        return ask(query, conn, Keep::Values, None);
     }
 
     // What may be served meanwhile is not waited for.
@@ -190,9 +206,8 @@ where
         Some(_) => Duration::ZERO,
         None => core.config.patience,
     };
-    let flight = joins
-        .then(|| core.flights.join(&key, &missing.vector, patience))
-        .flatten();
+    let fence = joins.then(|| missing.fence(&question)).flatten();
+    let flight = fence.and_then(|fence| core.flights.join(key, &fence, patience));
     let leader = match flight {
         Some(Role::Follower(landed)) => {
             if let Some(stored) = landed.as_ref().and_then(&serve) {
@@ -201,7 +216,7 @@ where
             }
             if let Some(stored) = missing.meanwhile.as_ref().and_then(&serve) {
                 count(&core.counters.served_meanwhile);
-                report(Some(&cache), Outcome::Hit);
+                report(Some(cache), Outcome::Hit);
                 return Ok(stored);
             }
             None
@@ -231,11 +246,12 @@ where
     } else {
         Keep::Values
     };
-    let stored = match ask(query, conn, keep) {
+    let mut observer = late.map(Observer::new);
+    let stored = match ask(query, conn, keep, observer.as_mut()) {
         Ok(stored) => stored,
         Err(error) => {
-            core.give_back(&key, lease);
-            report(Some(&cache), UNSTORED);
+            core.give_back(key, lease);
+            report(Some(cache), UNSTORED);
             if let Some(value) = &options.within {
                 value.refuse(Unstored::Failed);
             }
@@ -249,6 +265,25 @@ where
     };
     let lifetime = core.lifetime(lives, stored.is_empty());
     let expires_at = core.expiry(lifetime.unwrap_or_default());
+    let further = match late {
+        Some(late) => {
+            let seen = observer.and_then(Observer::finish);
+            core.further(&question, &missing, late.window, seen)
+        }
+        None => Some((Vec::new(), Vec::new())),
+    };
+    let Some((further, tokens)) = further else {
+        // rule: what-is-about-to-be-written-is-not-stored
+        core.give_back(key, lease);
+        if options.refresh {
+            core.forget(key);
+        }
+        report(Some(cache), UNSTORED);
+        if let Some(value) = &options.within {
+            value.refuse(Unstored::Overtaken);
+        }
+        return Ok(stored);
+    };
     let mut entry = Entry {
         tags: Arc::clone(&footprint.tags),
         vector: missing.vector,
@@ -260,23 +295,23 @@ where
         not_after: None,
         removed_with: Arc::clone(&footprint.removed_with),
     };
-    depend(&entry.vector, Some(entry.expires_at));
+    entry.depend_on(&further, &tokens);
+    depend(&entry);
     if let Some(leader) = leader {
         leader.land(entry.clone());
     }
-    let older = options.refresh.then(|| key.clone());
     let kept = lifetime.is_some()
         && (!core.is_shared() || entry.become_bytes(stored.encode()))
         && core.store(key.clone(), entry, lease);
     if !kept {
-        core.give_back(&key, lease);
+        core.give_back(key, lease);
     }
     // rule: a-refresh-leaves-nothing-older
-    if let Some(key) = older.filter(|_| !kept) {
-        core.forget(&key);
+    if options.refresh && !kept {
+        core.forget(key);
     }
     report(
-        Some(&cache),
+        Some(cache),
         Outcome::Miss {
             stored: kept,
             joined: false,

@@ -15,6 +15,7 @@ use crate::outcome::Report;
 
 mod execute;
 mod load;
+mod observe;
 mod plan;
 mod rows;
 mod shared;

@@ -11,7 +11,7 @@ use crate::connection::{self, Fill};
 use crate::database::TagSpace;
 use crate::key::{Key, KeyParts, RowForm};
 use crate::query::Options;
-use crate::resolve::{ReadFootprint, Resolver};
+use crate::resolve::{Late, ReadFootprint, Refined, Resolver};
 use crate::statement::CacheDatabase;
 use crate::token::Opening;
 
@@ -25,6 +25,8 @@ pub(super) struct Plan {
     pub(super) opening: Option<Opening>,
     /// What the footprint was resolved by.
     pub(super) resolver: Arc<Resolver>,
+    /// What more is known of the read.
+    pub(super) refined: Option<Arc<Refined>>,
 }
 
 /// Whether the catalogue that the plan went by is still current.
@@ -115,6 +117,13 @@ where
         sql: &statement.sql,
         binds: &statement.binds,
     });
+    let refined = resolved.precise.as_deref().and_then(|precise| {
+        let bound = || Conn::Backend::bound(&statement.binds);
+        resolver.refined(&key, &statement.sql, bound, precise, &footprint)
+    });
+    if let Some(refined) = &refined {
+        footprint.tags = Arc::clone(&refined.tags);
+    }
     Ok(Plan {
         cache,
         key,
@@ -123,5 +132,13 @@ where
         space: database.id.tags,
         opening,
         resolver,
+        refined,
     })
+}
+
+impl Plan {
+    /// What the rows of the result add to what it depends on.
+    pub(super) fn late(&self) -> Option<&Late> {
+        self.refined.as_ref()?.late.as_ref()
+    }
 }

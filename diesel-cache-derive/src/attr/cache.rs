@@ -10,7 +10,7 @@ use super::{Slot, at_end, attribute, end, equals, list, usage};
 use crate::errors::Errors;
 
 /// What may stand in `#[cache(...)]`.
-const ALLOWED: &str = "`ttl`, `never`, `depends_on`, `table`, `version`, `strategy`, \
+const ALLOWED: &str = "`ttl`, `key`, `never`, `depends_on`, `table`, `version`, `strategy`, \
                        `stale_after_write`, `pre_save`, `post_save`, `pre_delete`, `post_delete`, `post_commit`";
 
 /// The signals that a receiver can be declared for.
@@ -27,6 +27,8 @@ pub(crate) const SIGNALS: [&str; 5] = [
 pub(crate) struct Cache {
     /// `ttl = "10m"`
     pub(crate) ttl: Slot<LitStr>,
+    /// `key(author_id, (tenant_id, slug))`
+    pub(crate) key: Slot<Vec<Vec<Ident>>>,
     /// `never`
     pub(crate) never: Slot<()>,
     /// `stale_after_write`
@@ -93,6 +95,10 @@ impl Cache {
             "table" => {
                 let value = string(&name, input, "table = \"posts\"");
                 self.table.fill(name, value, errors);
+            }
+            "key" => {
+                let value = keys(&name, input, errors);
+                self.key.fill(name, value, errors);
             }
             "never" => {
                 let value = flag(&name, input);
@@ -225,6 +231,44 @@ fn receivers(name: &Ident, input: ParseStream<'_>, errors: &mut Errors) -> syn::
     }
     end(input)?;
     Ok(paths)
+}
+
+/// `name(column, (column, column))`.
+fn keys(name: &Ident, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Vec<Vec<Ident>>> {
+    const EXAMPLE: &str = "key(author_id)";
+    const EXPECTED: &str = "expected a column: `key(author_id)`, or several that make a key \
+                            together: `key((tenant_id, slug))`";
+    if !input.peek(token::Paren) {
+        return Err(usage(name, EXAMPLE));
+    }
+    let column = |input: ParseStream<'_>| {
+        let column = input.call(Ident::parse_any);
+        column.map_err(|error| syn::Error::new(error.span(), EXPECTED))
+    };
+    let content;
+    parenthesized!(content in input);
+    if content.is_empty() {
+        let message = "`key()` names no column: name at least one or remove it";
+        return Err(syn::Error::new_spanned(name, message));
+    }
+    let mut keys = Vec::new();
+    list(&content, errors, |input, errors| {
+        let mut key = Vec::new();
+        if input.peek(token::Paren) {
+            let together;
+            parenthesized!(together in input);
+            list(&together, errors, |input, _| {
+                key.push(column(input)?);
+                end(input)
+            });
+        } else {
+            key.push(column(input)?);
+        }
+        keys.push(key);
+        end(input)
+    });
+    end(input)?;
+    Ok(keys)
 }
 
 /// `name(module, path::to::module, "name in SQL")`.

@@ -46,6 +46,7 @@ impl Driver {
                 Arc::new(catalogue),
                 Arc::new(Settings::default()),
                 Arc::new(BTreeSet::new()),
+                Arc::default(),
             ),
             dialect,
             ran: Arc::default(),

@@ -32,6 +32,7 @@ impl Driver {
                 Arc::new(catalogue),
                 Arc::new(Settings::default()),
                 Arc::new(BTreeSet::new()),
+                Arc::default(),
             ),
         }
     }

@@ -39,6 +39,10 @@ pub fn detail(sql: &str, dialect: Dialect) -> Option<Detail> {
     if sql.len() > MAX_BYTES || lexer::is_opaque(sql, dialect) {
         return None;
     }
+    // rule: an-escaped-text-is-no-known-value
+    if dialect == Dialect::Mysql && sql.contains('\\') {
+        return None;
+    }
     let statements = split::statements(sql, dialect)?;
     let [statement] = statements.as_slice() else {
         return None;
