@@ -270,7 +270,12 @@ impl Core {
         let leased = fetched.leased;
         match judge(fetched, ask.tags) {
             Judgement::Miss(vector) => Ok((vector, leased)),
-            Judgement::Hit(entry) => Ok((entry.vector, leased)),
+            // What is there may depend on more.
+            Judgement::Hit(entry) => {
+                let Vector { nonce, tokens } = entry.vector;
+                let tokens = tokens.iter().take(ask.tags.len()).copied().collect();
+                Ok((Vector { nonce, tokens }, leased))
+            }
             // A tag that is missing again was renewed in between: a writer is at work.
             Judgement::Quarantined | Judgement::Establish => Err(Bypass::Quarantined),
             Judgement::Closed => Err(Bypass::Closed),

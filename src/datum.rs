@@ -437,7 +437,7 @@ mod tests {
                 Bound::Value(Datum::Integer(-7)),
                 Bound::Value(text("a, b")),
                 Bound::Value(Datum::Integer(9)),
-                Bound::Elements(Bound::Value(Datum::Integer(1), Datum::Integer(2))),
+                Bound::Elements(vec![Datum::Integer(1), Datum::Integer(2)]),
                 Bound::Unknown,
                 Bound::Unknown,
                 Bound::Unknown,
@@ -477,7 +477,7 @@ mod tests {
             of_postgres(&binds),
             Some(vec![
                 Bound::Value(Datum::Integer(5)),
-                Bound::Elements(Bound::Value(Datum::Integer(7))),
+                Bound::Elements(vec![Datum::Integer(7)]),
                 Bound::Unknown
             ])
         );

@@ -12,6 +12,7 @@ mod helpers;
 mod lifecycle;
 mod models;
 mod plain_values;
+mod precision;
 mod sessions;
 mod settings;
 mod shapes;

@@ -1,0 +1,281 @@
+//! Which writes leave which results alone. On SQLite.
+
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel_cache::{Cache, CacheInvalidate, CachedDsl, Outcome, Report};
+
+use crate::support::memory;
+
+diesel::table! {
+    people (id) {
+        id -> Integer,
+        name -> Text,
+    }
+}
+
+diesel::table! {
+    notes (id) {
+        id -> Integer,
+        owner -> Integer,
+        title -> Text,
+        views -> Integer,
+        public -> Bool,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(people, notes);
+
+#[derive(
+    Debug, Clone, PartialEq, Queryable, Selectable, Identifiable, AsChangeset, CacheInvalidate,
+)]
+#[cache(key(owner))]
+struct Note {
+    id: i32,
+    owner: i32,
+    title: String,
+    views: i32,
+    public: bool,
+}
+
+fn blog(cache: &Cache) -> SqliteConnection {
+    cache.register::<Note>();
+    let mut conn = SqliteConnection::establish(":memory:").unwrap();
+    conn.batch_execute(
+        "CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT NOT NULL);
+         CREATE TABLE notes (id INTEGER PRIMARY KEY, owner INTEGER NOT NULL, title TEXT NOT NULL,
+             views INTEGER NOT NULL DEFAULT 0, public BOOLEAN NOT NULL DEFAULT 1);
+         INSERT INTO people VALUES (1, 'Ada'), (2, 'Brian'), (3, 'Chen');
+         INSERT INTO notes (id, owner, title) VALUES
+             (1, 1, 'a'), (2, 1, 'b'), (3, 2, 'c'), (4, 2, 'd'), (5, 2, 'e');",
+    )
+    .unwrap();
+    cache.attach(&mut conn).unwrap();
+    conn
+}
+
+/// Whether the result of a read survives a write.
+macro_rules! survives {
+    ($conn:expr, $query:expr, $row:ty, $write:expr) => {{
+        let conn: &mut SqliteConnection = $conn;
+        let report = Report::new();
+        let read = |conn: &mut SqliteConnection| -> (Vec<$row>, Outcome) {
+            let rows = $query.cached().report(&report).load(conn).unwrap();
+            (rows, report.outcome().unwrap())
+        };
+        read(conn);
+        let (before, outcome) = read(conn);
+        assert_eq!(outcome, Outcome::Hit, "it is stored");
+        $write.execute(conn).unwrap();
+        let (after, outcome) = read(conn);
+        let truth: Vec<$row> = $query.load(conn).unwrap();
+        assert_eq!(after, truth);
+        let survives = outcome == Outcome::Hit;
+        assert!(!survives || before == after);
+        survives
+    }};
+}
+
+#[test]
+fn a_row_is_told_from_another() {
+    let cache = memory();
+    let conn = &mut blog(&cache);
+    let by_id = || notes::table.find(1).select(Note::as_select());
+    let note = |id: i32| notes::table.find(id);
+    assert!(survives!(
+        conn,
+        by_id(),
+        Note,
+        diesel::update(note(2)).set(notes::title.eq("x"))
+    ));
+    assert!(!survives!(
+        conn,
+        by_id(),
+        Note,
+        diesel::update(note(1)).set(notes::title.eq("x"))
+    ));
+    assert!(survives!(conn, by_id(), Note, diesel::delete(note(2))));
+    let new = (notes::owner.eq(1), notes::title.eq("new"));
+    assert!(survives!(
+        conn,
+        by_id(),
+        Note,
+        diesel::insert_into(notes::table).values(new)
+    ));
+    let mine = notes::table.filter(notes::owner.eq(1));
+    let others = notes::table.filter(notes::owner.eq(2));
+    assert!(survives!(
+        conn,
+        by_id(),
+        Note,
+        diesel::update(others).set(notes::public.eq(false))
+    ));
+    assert!(!survives!(
+        conn,
+        by_id(),
+        Note,
+        diesel::update(mine).set(notes::public.eq(false))
+    ));
+    let all = diesel::update(notes::table).set(notes::views.eq(notes::views + 1));
+    assert!(!survives!(conn, by_id(), Note, all));
+    assert!(!survives!(conn, by_id(), Note, diesel::delete(note(1))));
+}
+
+#[test]
+fn what_is_not_there_may_come() {
+    let cache = memory();
+    let conn = &mut blog(&cache);
+    let by_id = || notes::table.find(6).select(Note::as_select());
+    let values = |id: i32| (notes::id.eq(id), notes::owner.eq(3), notes::title.eq("n"));
+    assert!(survives!(
+        conn,
+        by_id(),
+        Note,
+        diesel::insert_into(notes::table).values(values(7))
+    ));
+    let made = (notes::owner.eq(1), notes::title.eq("new"));
+    assert!(!survives!(
+        conn,
+        by_id(),
+        Note,
+        diesel::insert_into(notes::table).values(made)
+    ));
+    diesel::delete(notes::table.find(8)).execute(conn).unwrap();
+    assert!(!survives!(
+        conn,
+        by_id(),
+        Note,
+        diesel::insert_into(notes::table).values(values(6))
+    ));
+}
+
+#[test]
+fn a_list_by_a_key_is_told_from_another() {
+    let cache = memory();
+    let conn = &mut blog(&cache);
+    let list = || {
+        notes::table
+            .filter(notes::owner.eq(2))
+            .filter(notes::public)
+            .order(notes::id.desc())
+            .limit(2)
+            .select(Note::as_select())
+    };
+    let insert = |owner: i32| {
+        diesel::insert_into(notes::table).values((notes::owner.eq(owner), notes::title.eq("n")))
+    };
+    let note = |id: i32| notes::table.find(id);
+    assert!(survives!(conn, list(), Note, insert(1)));
+    // It shows 4 and 5, and not 3.
+    assert!(survives!(
+        conn,
+        list(),
+        Note,
+        diesel::update(note(3)).set(notes::title.eq("x"))
+    ));
+    assert!(!survives!(
+        conn,
+        list(),
+        Note,
+        diesel::update(note(4)).set(notes::title.eq("x"))
+    ));
+    assert!(survives!(conn, list(), Note, diesel::delete(note(3))));
+    assert!(!survives!(conn, list(), Note, diesel::delete(note(4))));
+    assert!(!survives!(conn, list(), Note, insert(2)));
+    // Which rows are public decides, whoever's they are.
+    assert!(!survives!(
+        conn,
+        list(),
+        Note,
+        diesel::update(note(1)).set(notes::public.eq(false))
+    ));
+    let of_one = notes::table.filter(notes::owner.eq(1));
+    assert!(survives!(
+        conn,
+        list(),
+        Note,
+        diesel::update(of_one).set(notes::public.eq(true))
+    ));
+    // A row that moves.
+    assert!(!survives!(
+        conn,
+        list(),
+        Note,
+        diesel::update(note(1)).set(notes::owner.eq(2))
+    ));
+}
+
+#[test]
+fn a_count_is_told_by_its_key_and_columns() {
+    let cache = memory();
+    let conn = &mut blog(&cache);
+    let count = || notes::table.filter(notes::owner.eq(2)).count();
+    let all = diesel::update(notes::table).set(notes::title.eq("t"));
+    assert!(survives!(conn, count(), i64, all));
+    let mine = notes::table.filter(notes::owner.eq(1));
+    assert!(survives!(conn, count(), i64, diesel::delete(mine)));
+    let insert = |owner: i32| {
+        diesel::insert_into(notes::table).values((notes::owner.eq(owner), notes::title.eq("n")))
+    };
+    assert!(survives!(conn, count(), i64, insert(1)));
+    assert!(!survives!(conn, count(), i64, insert(2)));
+    // Whose it is is not known.
+    assert!(!survives!(
+        conn,
+        count(),
+        i64,
+        diesel::delete(notes::table.find(1))
+    ));
+}
+
+#[test]
+fn a_join_shows_rows_of_both_tables() {
+    let cache = memory();
+    let conn = &mut blog(&cache);
+    let list = || {
+        notes::table
+            .inner_join(people::table.on(people::id.eq(notes::owner)))
+            .filter(notes::owner.eq(2))
+            .order(notes::id)
+            .select((notes::id, notes::title, notes::owner, people::name))
+    };
+    type Row = (i32, String, i32, String);
+    let rename = |id: i32| diesel::update(people::table.find(id)).set(people::name.eq("new"));
+    assert!(survives!(conn, list(), Row, rename(1)));
+    assert!(!survives!(conn, list(), Row, rename(2)));
+    let view = |id: i32| diesel::update(notes::table.find(id)).set(notes::views.eq(7));
+    assert!(
+        survives!(conn, list(), Row, view(3)),
+        "it does not show how often"
+    );
+    let person = (people::id.eq(9), people::name.eq("Zoe"));
+    let joined = diesel::insert_into(people::table).values(person);
+    assert!(survives!(conn, list(), Row, joined));
+}
+
+#[test]
+fn an_outer_join_shows_what_is_not_there() {
+    let cache = memory();
+    let conn = &mut blog(&cache);
+    let lonely = || {
+        people::table
+            .left_join(notes::table.on(notes::owner.eq(people::id)))
+            .filter(notes::id.is_null())
+            .order(people::id)
+            .select((people::id, people::name, notes::id.nullable()))
+    };
+    type Row = (i32, String, Option<i32>);
+    assert!(!survives!(
+        conn,
+        lonely(),
+        Row,
+        diesel::delete(notes::table.find(1))
+    ));
+    assert!(!survives!(
+        conn,
+        lonely(),
+        Row,
+        diesel::delete(notes::table.find(2))
+    ));
+    let title = diesel::update(notes::table.find(3)).set(notes::title.eq("x"));
+    assert!(survives!(conn, lonely(), Row, title));
+}
