@@ -10,12 +10,13 @@ use crate::servers::Kind;
 use crate::workspace::cargo;
 use crate::{layers, model, process, setup, test};
 
-const PACKAGES: [&str; 8] = [
+const PACKAGES: [&str; 9] = [
     "diesel-cache",
     "diesel-cache-derive",
     "diesel-cache-databases",
     "diesel-cache-faults",
     "diesel-cache-model",
+    "diesel-cache-replay",
     "diesel-cache-soak",
     "diesel-cache-stores",
     "xtask",

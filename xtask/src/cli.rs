@@ -21,6 +21,9 @@ cargo xtask <command>
                         check the model of the protocol, and that each of its mutants falls
   soak [OPTIONS]        several processes under faults, and a checked history;
                         its options stand in tests/soak/src/options.rs
+  replay --trace FILE --database sqlite|postgres|mariadb --backend memory|redis [--verify]
+                        replay a trace of a blog and say how many of its reads were hits;
+                        all options stand in tests/replay/README.md
   bench [-- ARGS]       run the benches and compare each with its group's baseline
   help                  this text";
 
@@ -48,6 +51,9 @@ pub(crate) enum Command {
         args: Vec<String>,
     },
     Soak {
+        args: Vec<String>,
+    },
+    Replay {
         args: Vec<String>,
     },
     Model {
@@ -90,6 +96,9 @@ pub(crate) fn parse(args: impl IntoIterator<Item = String>) -> Result<Command> {
         Some("servers") => Command::Servers { command: rest },
         Some("bench") => Command::Bench { args: rest },
         Some("soak") => Command::Soak {
+            args: own.by_ref().collect(),
+        },
+        Some("replay") => Command::Replay {
             args: own.by_ref().collect(),
         },
         Some("model") => {
@@ -204,5 +213,13 @@ mod tests {
             args: vec!["--seconds".into(), "5".into(), "--faults=all".into()],
         };
         assert_eq!(words("soak --seconds 5 --faults=all").unwrap(), expected);
+    }
+
+    #[test]
+    fn the_options_of_the_replay_are_its_own() {
+        let expected = Command::Replay {
+            args: vec!["--trace".into(), "f".into(), "--verify".into()],
+        };
+        assert_eq!(words("replay --trace f --verify").unwrap(), expected);
     }
 }

@@ -9,6 +9,7 @@
 //! - `test`: all tests and the manifest of what ran
 //! - `layers`: the layer rule of `src/`; `mutants`: does a test guard each rule?
 //! - `soak`: several processes under faults; `model`: the protocol, exhaustively
+//! - `replay`: a trace of a blog, and how many of its reads are hits
 //! - `ci`, `bench`: the rest
 #![allow(
     clippy::print_stdout,
@@ -27,6 +28,7 @@ mod layers;
 mod model;
 mod mutants;
 mod process;
+mod replay;
 mod servers;
 mod setup;
 mod soak;
@@ -76,6 +78,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Ci { no_test } => ci::command(no_test),
         Command::Bench { args } => bench::command(&args),
         Command::Soak { args } => soak::command(&args),
+        Command::Replay { args } => replay::command(&args),
         Command::Model { names, full } => model::command(&names, full),
     }
 }

@@ -191,7 +191,8 @@ impl Manifest {
 
 /// Whether a suite has tests of databases.
 fn is_of_databases(suite: &str) -> bool {
-    suite == "diesel-cache" || suite.starts_with("diesel-cache-databases")
+    let whole = ["diesel-cache", "diesel-cache-replay"];
+    whole.contains(&suite) || suite.starts_with("diesel-cache-databases")
 }
 
 /// What a test counts as.
@@ -210,6 +211,7 @@ fn subject(package: &'static str, doc: bool, name: &str) -> &'static str {
         (None, "diesel-cache-stores") => "stores",
         (None, "diesel-cache-soak") => "soak",
         (None, "diesel-cache-model") => "model",
+        (None, "diesel-cache-replay") => "replay",
         (None, other) => other,
     }
 }

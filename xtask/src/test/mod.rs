@@ -63,6 +63,10 @@ const RUNS: &[Run] = &[
     },
     all_of("diesel-cache-faults"),
     all_of("diesel-cache-model"),
+    Run {
+        databases: true,
+        ..all_of("diesel-cache-replay")
+    },
     all_of("diesel-cache-soak"),
     all_of("diesel-cache-stores"),
     all_of("xtask"),
