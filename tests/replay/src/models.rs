@@ -33,6 +33,7 @@ pub(crate) struct Author {
     AsChangeset,
     CacheInvalidate,
 )]
+#[cache(key(author_id))]
 pub(crate) struct Post {
     pub(crate) id: i32,
     pub(crate) author_id: i32,
@@ -54,6 +55,7 @@ pub(crate) struct Post {
     AsChangeset,
     CacheInvalidate,
 )]
+#[cache(key(post_id))]
 pub(crate) struct Comment {
     pub(crate) id: i32,
     pub(crate) post_id: i32,
