@@ -116,7 +116,7 @@ pub use crate::event::{Invalidation, Source};
 pub use crate::feed::Subscription;
 pub use crate::model::{
     CacheModel, CreateAllDsl, CreateDsl, CreateWithKeyDsl, Declare, DeleteAllDsl, DeleteDsl,
-    InsertModel, InsertModels, InsertWithKey, SaveAllDsl, SaveDsl,
+    InsertModel, InsertModels, InsertWithKey, Kept, KeptKeys, NoKeys, SaveAllDsl, SaveDsl,
 };
 pub use crate::outcome::{Outcome, Report};
 pub use crate::query::{

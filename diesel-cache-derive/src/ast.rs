@@ -1,7 +1,7 @@
 //! The struct as the user wrote it: shape and attributes, not yet judged as a model.
 
 use proc_macro2::Ident;
-use syn::{Data, DeriveInput, Field, Fields, GenericParam, WhereClause};
+use syn::{Data, DeriveInput, Field, Fields, GenericParam, Member, Type, WhereClause};
 
 use crate::attr::cache::{self, Cache};
 use crate::attr::diesel::{OnField, OnStruct};
@@ -21,7 +21,12 @@ pub(crate) struct Input<'a> {
 #[derive(Debug)]
 pub(crate) enum Column {
     /// One column, and the field's own name where it differs.
-    Named { column: Ident, field: Option<Ident> },
+    Named {
+        column: Ident,
+        field: Option<Ident>,
+        /// Where the field is, and its type; `None` if it is stored as another.
+        place: Option<(Member, Type)>,
+    },
     /// Any columns: `#[diesel(embed)]`, or a field with a mistake in it.
     Unknown,
 }
@@ -38,16 +43,21 @@ impl<'a> Input<'a> {
             where_clause: input.generics.where_clause.as_ref(),
             cache: Cache::read(&input.attrs, errors),
             diesel: OnStruct::read(&input.attrs, errors),
-            columns: fields.map(|field| Column::read(field, errors)).collect(),
+            columns: fields
+                .enumerate()
+                .map(|(at, field)| Column::read(at, field, errors))
+                .collect(),
         }
     }
 }
 
 impl Column {
-    fn read(field: &Field, errors: &mut Errors) -> Self {
+    fn read(at: usize, field: &Field, errors: &mut Errors) -> Self {
         cache::refuse_on_field(&field.attrs, errors);
         let diesel = OnField::read(&field.attrs, errors);
         let field_name = field.ident.as_ref();
+        let member = field_name.cloned().map_or(Member::from(at), Member::Named);
+        let place = (!diesel.serialize_as).then(|| (member, field.ty.clone()));
         if diesel.embed {
             return Self::Unknown;
         }
@@ -55,12 +65,14 @@ impl Column {
             return Self::Named {
                 column: column.clone(),
                 field: field_name.filter(|name| *name != column).cloned(),
+                place,
             };
         }
         match field_name {
             Some(name) if diesel.column_name.name().is_none() => Self::Named {
                 column: name.clone(),
                 field: None,
+                place,
             },
             // Malformed, and reported as such.
             Some(_) => Self::Unknown,

@@ -37,6 +37,7 @@ pub(crate) fn expand(model: &Model<'_>) -> TokenStream {
     });
     let receivers = receivers(&model.receivers);
     let keys = keys(model);
+    let kept = kept(model);
     quote! {
         #[automatically_derived]
         impl ::diesel_cache::CacheModel for #ident #where_clause {
@@ -49,6 +50,7 @@ pub(crate) fn expand(model: &Model<'_>) -> TokenStream {
             const NEVER: ::core::primitive::bool = #never;
             const DEPENDS_ON: &'static [&'static ::core::primitive::str] = #depends_on;
             #keys
+            #kept
             #version
             #strategy
             #stale_after_write
@@ -75,6 +77,40 @@ fn keys(model: &Model<'_>) -> Option<TokenStream> {
             const KEYS: &'static [&'static [&'static ::core::primitive::str]] = &[#keys];
         )
     })
+}
+
+/// The columns of keys that the model holds, compared with what it holds.
+fn kept(model: &Model<'_>) -> TokenStream {
+    let module = &model.module;
+    let mut equal = None;
+    for (column, member, ty) in &model.kept {
+        let column = quote!(#module::columns::#column);
+        let one_type = quote!(::diesel::dsl::Eq<#column, &'__kept #ty>);
+        let one = quote_spanned!(ty.span()=>
+            ::diesel::ExpressionMethods::eq(#column, &self.#member)
+        );
+        equal = Some(match equal {
+            None => (one_type, one),
+            Some((types, all)) => (
+                quote!(::diesel::dsl::And<#types, #one_type>),
+                quote!(::diesel::BoolExpressionMethods::and(#all, #one)),
+            ),
+        });
+    }
+    match equal {
+        None => quote! {
+            type Kept<'__kept> = ::diesel_cache::NoKeys;
+            fn kept(&self) -> Self::Kept<'_> {
+                ::diesel_cache::NoKeys
+            }
+        },
+        Some((types, all)) => quote! {
+            type Kept<'__kept> = ::diesel_cache::Kept<#types>;
+            fn kept(&self) -> Self::Kept<'_> {
+                ::diesel_cache::Kept(#all)
+            }
+        },
+    }
 }
 
 fn ttl(model: &Model<'_>) -> TokenStream {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proc_macro2::Ident;
 use syn::ext::IdentExt;
-use syn::{LitStr, Path, WhereClause};
+use syn::{LitStr, Member, Path, Type, WhereClause};
 
 use crate::ast::{Column, Input};
 use crate::attr::cache::{Dependency, SIGNALS, Strategy};
@@ -23,6 +23,8 @@ pub(crate) struct Model<'a> {
     pub(crate) primary_key: Vec<Ident>,
     /// The keys by which rows are told apart, besides the primary key.
     pub(crate) keys: Vec<Vec<Ident>>,
+    /// The columns of those keys that the model holds: where, and as what.
+    pub(crate) kept: Vec<(Ident, Member, Type)>,
     pub(crate) ttl: Option<Duration>,
     pub(crate) never: bool,
     pub(crate) stale_after_write: bool,
@@ -49,11 +51,13 @@ impl<'a> Model<'a> {
         conflicts(input, errors);
         let module = module(input, errors);
         let table = table(input, module.as_ref(), errors);
+        let (primary_key, keys) = (primary_key(input, errors), keys(input, errors));
         Some(Self {
             ident: input.ident,
             where_clause: input.where_clause,
-            primary_key: primary_key(input, errors),
-            keys: keys(input, errors),
+            kept: kept(input, &primary_key, &keys),
+            primary_key,
+            keys,
             ttl: input
                 .cache
                 .ttl
@@ -178,6 +182,32 @@ fn keys(input: &Input<'_>, errors: &mut Errors) -> Vec<Vec<Ident>> {
     keys
 }
 
+/// The columns of keys that the model holds, each once. Those of the primary key tell the row
+/// already.
+fn kept(
+    input: &Input<'_>,
+    primary_key: &[Ident],
+    keys: &[Vec<Ident>],
+) -> Vec<(Ident, Member, Type)> {
+    let mut kept: Vec<(Ident, Member, Type)> = Vec::new();
+    for key in keys.iter().flatten() {
+        let known = primary_key.iter().any(|column| same(column, key))
+            || kept.iter().any(|(column, ..)| same(column, key));
+        let place = input.columns.iter().find_map(|column| match column {
+            Column::Named {
+                column,
+                place: Some((member, ty)),
+                ..
+            } if same(column, key) => Some((member.clone(), ty.clone())),
+            _ => None,
+        });
+        if let Some((member, ty)) = place.filter(|_| !known) {
+            kept.push((key.clone(), member, ty));
+        }
+    }
+    kept
+}
+
 /// `id`, at the field it belongs to, so that the compiler points there too.
 fn default_key(input: &Input<'_>, errors: &mut Errors) -> Ident {
     let id = Ident::new("id", input.ident.span());
@@ -207,6 +237,7 @@ fn missing(key: &Ident, columns: &[Column]) -> Option<String> {
         Column::Named {
             column,
             field: Some(field),
+            ..
         } if same(field, key) => Some(column),
         _ => None,
     });

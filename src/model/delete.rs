@@ -9,6 +9,7 @@ use diesel::result::{Error, QueryResult};
 use crate::connection::cache_of;
 use crate::model::CacheModel;
 use crate::model::heard::{Deletes, transaction};
+use crate::model::kept::{KeptKeys, KeptRow};
 
 /// Adds `.delete()` to models.
 ///
@@ -21,7 +22,8 @@ use crate::model::heard::{Deletes, transaction};
 pub trait DeleteDsl<Conn> {
     /// Tells the receivers of `pre_delete`, deletes the model's row, and tells those of
     /// `post_delete`, all in one transaction; after the commit, those of `post_commit`.
-    /// Without receivers, it is one statement. Rows that the database deletes on its own,
+    /// Without receivers, it is one statement; two, if the model has [keys](CacheModel::KEYS) and the
+    /// row has other values in them by now. Rows that the database deletes on its own,
     /// by `ON DELETE CASCADE`, have no signals.
     ///
     /// Cached results that read the table, or a table that the deletion cascades to,
@@ -39,6 +41,8 @@ where
     M: CacheModel,
     &'a M: IntoUpdateTarget,
     DeleteStatement<<&'a M as HasTable>::Table, <&'a M as IntoUpdateTarget>::WhereClause>:
+        ExecuteDsl<Conn>,
+    DeleteStatement<<&'a M as HasTable>::Table, <KeptRow<'a, M> as IntoUpdateTarget>::WhereClause>:
         ExecuteDsl<Conn>,
 {
     fn delete(self, conn: &mut Conn) -> QueryResult<()> {
@@ -74,6 +78,8 @@ where
     &'a M: IntoUpdateTarget,
     DeleteStatement<<&'a M as HasTable>::Table, <&'a M as IntoUpdateTarget>::WhereClause>:
         ExecuteDsl<Conn>,
+    DeleteStatement<<&'a M as HasTable>::Table, <KeptRow<'a, M> as IntoUpdateTarget>::WhereClause>:
+        ExecuteDsl<Conn>,
 {
     fn delete_all(self, conn: &mut Conn) -> QueryResult<()> {
         if self.is_empty() {
@@ -96,6 +102,8 @@ where
     &'a M: IntoUpdateTarget,
     DeleteStatement<<&'a M as HasTable>::Table, <&'a M as IntoUpdateTarget>::WhereClause>:
         ExecuteDsl<Conn>,
+    DeleteStatement<<&'a M as HasTable>::Table, <KeptRow<'a, M> as IntoUpdateTarget>::WhereClause>:
+        ExecuteDsl<Conn>,
 {
     heard.before(model, conn)?;
     delete(model, conn)?;
@@ -109,7 +117,16 @@ where
     &'a M: IntoUpdateTarget,
     DeleteStatement<<&'a M as HasTable>::Table, <&'a M as IntoUpdateTarget>::WhereClause>:
         ExecuteDsl<Conn>,
+    DeleteStatement<<&'a M as HasTable>::Table, <KeptRow<'a, M> as IntoUpdateTarget>::WhereClause>:
+        ExecuteDsl<Conn>,
 {
+    // rule: a-row-that-moved-is-deleted-all-the-same
+    if M::Kept::<'a>::ANY {
+        let kept = diesel::delete(KeptRow::new(model, model));
+        if ExecuteDsl::execute(kept, conn)? > 0 {
+            return Ok(());
+        }
+    }
     match ExecuteDsl::execute(diesel::delete(model), conn)? {
         0 => Err(Error::NotFound),
         _ => Ok(()),

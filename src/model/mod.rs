@@ -13,6 +13,7 @@ mod create_with_key;
 mod declare;
 mod delete;
 mod heard;
+mod kept;
 mod save;
 mod signals;
 
@@ -21,6 +22,7 @@ pub use self::create_all::{CreateAllDsl, InsertModels};
 pub use self::create_with_key::{CreateWithKeyDsl, InsertWithKey};
 pub use self::declare::Declare;
 pub use self::delete::{DeleteAllDsl, DeleteDsl};
+pub use self::kept::{AndKept, Kept, KeptKeys, KeptRow, NoKeys};
 pub use self::save::{SaveAllDsl, SaveDsl};
 
 /// A Diesel model whose reads are cached and whose lifecycle is signalled.
@@ -44,6 +46,17 @@ pub trait CacheModel: Sized + 'static {
     /// one of them. A key counts where the database compares its columns byte by byte: whole
     /// numbers, UUIDs, texts of a binary collation. Default: none.
     const KEYS: &'static [&'static [&'static str]] = &[];
+    /// The values of those of its [keys](Self::KEYS) that the model holds, as an expression: see
+    /// [`kept`](Self::kept). [`NoKeys`] if it has none.
+    type Kept<'a>: KeptKeys
+    where
+        Self: 'a;
+    /// That the row still has the values that the instance has in its keys.
+    ///
+    /// [`save`](SaveDsl::save) and [`delete`](DeleteDsl::delete) say so first: a statement that
+    /// tells which values its row has leaves the results alone that ask for others. If there is
+    /// no such row any more, they run again without it.
+    fn kept(&self) -> Self::Kept<'_>;
     /// How long results that read this table live at most; `None` for the cache's default.
     const TTL: Option<Duration>;
     /// Whether results that read this table are never cached.

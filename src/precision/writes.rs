@@ -34,7 +34,13 @@ pub fn touched(table: &Table, change: &Change, binds: Binds<'_>) -> Option<BTree
                 table.values(column, std::slice::from_ref(operand), binds)
             };
             // rule: what-the-server-sets-is-set
-            let columns = columns.union(&table.set_by_server).cloned().collect();
+            let mut columns: BTreeSet<Name> =
+                columns.union(&table.set_by_server).cloned().collect();
+            // rule: a-value-that-a-row-has-already-is-not-set
+            columns.retain(|column| {
+                let after = becomes(column).filter(|values| values.len() == 1);
+                after.is_none() || after != fixed_column(table, column, fixed, binds)
+            });
             updated(table, &columns, becomes, fixed, binds)
         }
     };

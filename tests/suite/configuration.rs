@@ -230,6 +230,10 @@ fn a_section_counts_over_its_model_and_dependencies_add_up() {
 struct OldPost;
 
 impl CacheModel for OldPost {
+    type Kept<'a> = diesel_cache::NoKeys;
+    fn kept(&self) -> diesel_cache::NoKeys {
+        diesel_cache::NoKeys
+    }
     type Table = posts::table;
     const TABLE: &'static str = "posts";
     const PRIMARY_KEY: &'static [&'static str] = &["id"];

@@ -279,3 +279,85 @@ fn an_outer_join_shows_what_is_not_there() {
     let title = diesel::update(notes::table.find(3)).set(notes::title.eq("x"));
     assert!(survives!(conn, lonely(), Row, title));
 }
+
+#[test]
+fn saved_and_deleted_models_tell_their_keys() {
+    use diesel_cache::{DeleteDsl, SaveDsl};
+    let cache = memory();
+    let conn = &mut blog(&cache);
+    let of = |owner: i32| notes::table.filter(notes::owner.eq(owner)).count();
+    let note = |conn: &mut SqliteConnection, id: i32| -> Note {
+        notes::table
+            .find(id)
+            .select(Note::as_select())
+            .first(conn)
+            .unwrap()
+    };
+    struct Write<F>(F);
+    impl<F: FnOnce(&mut SqliteConnection) -> QueryResult<()>> Write<F> {
+        fn execute(self, conn: &mut SqliteConnection) -> QueryResult<()> {
+            (self.0)(conn)
+        }
+    }
+    let mut moved = note(conn, 1);
+    moved.title = "new".into();
+    assert!(survives!(
+        conn,
+        of(2),
+        i64,
+        Write(|conn: &mut _| moved.save(conn))
+    ));
+    // The count reads nothing but the key, which the row has already.
+    assert!(survives!(
+        conn,
+        of(1),
+        i64,
+        Write(|conn: &mut _| moved.save(conn))
+    ));
+    let old = moved.clone();
+    moved.owner = 3;
+    assert!(survives!(
+        conn,
+        of(2),
+        i64,
+        Write(|conn: &mut _| moved.save_from(&old, conn))
+    ));
+    assert_eq!(note(conn, 1).owner, 3);
+    moved.owner = 1;
+    assert!(!survives!(
+        conn,
+        of(3),
+        i64,
+        Write(|conn: &mut _| moved.save(conn))
+    ));
+    assert_eq!(note(conn, 1).owner, 1);
+    // It was told wrong, and is saved all the same.
+    moved.owner = 3;
+    let wrong = Note {
+        owner: 2,
+        ..moved.clone()
+    };
+    assert!(!survives!(
+        conn,
+        of(1),
+        i64,
+        Write(|conn: &mut _| moved.save_from(&wrong, conn))
+    ));
+    assert!(survives!(
+        conn,
+        of(2),
+        i64,
+        Write(|conn: &mut _| moved.delete(conn))
+    ));
+    let stale = Note {
+        owner: 9,
+        ..note(conn, 2)
+    };
+    assert!(!survives!(
+        conn,
+        of(1),
+        i64,
+        Write(|conn: &mut _| stale.delete(conn))
+    ));
+    assert_eq!(stale.delete(conn), Err(diesel::result::Error::NotFound));
+}

@@ -18,6 +18,10 @@ macro_rules! model {
         struct $name;
 
         impl CacheModel for $name {
+            type Kept<'a> = diesel_cache::NoKeys;
+            fn kept(&self) -> diesel_cache::NoKeys {
+                diesel_cache::NoKeys
+            }
             type Table = $table::table;
             const TABLE: &'static str = stringify!($table);
             const PRIMARY_KEY: &'static [&'static str] = &["id"];

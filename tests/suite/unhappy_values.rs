@@ -19,6 +19,10 @@ macro_rules! model {
     ($name:ident, $table:ident, $strategy:expr, $version:expr) => {
         struct $name;
         impl CacheModel for $name {
+            type Kept<'a> = diesel_cache::NoKeys;
+            fn kept(&self) -> diesel_cache::NoKeys {
+                diesel_cache::NoKeys
+            }
             type Table = $table::table;
             const TABLE: &'static str = stringify!($table);
             const PRIMARY_KEY: &'static [&'static str] = &["id"];

@@ -45,6 +45,8 @@ pub(crate) struct OnField {
     pub(crate) column_name: Slot<Ident>,
     /// `embed`
     pub(crate) embed: bool,
+    /// `serialize_as = …`
+    pub(crate) serialize_as: bool,
 }
 
 impl OnField {
@@ -57,6 +59,8 @@ impl OnField {
                 diesel.column_name.fill(name, value, errors);
             } else if name == "embed" && at_end(input) {
                 diesel.embed = true;
+            } else if name == "serialize_as" {
+                diesel.serialize_as = true;
             }
         });
         diesel

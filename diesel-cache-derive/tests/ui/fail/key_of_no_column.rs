@@ -1,0 +1,18 @@
+use diesel::prelude::*;
+use diesel_cache::CacheInvalidate;
+
+diesel::table! {
+    posts (id) {
+        id -> Integer,
+        author_id -> Integer,
+    }
+}
+
+#[derive(Queryable, Identifiable, CacheInvalidate)]
+#[cache(key(owner))]
+struct Post {
+    id: i32,
+    author_id: i32,
+}
+
+fn main() {}
