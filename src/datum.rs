@@ -16,6 +16,8 @@ pub enum Datum {
     Text(Box<str>),
     /// A UUID.
     Uuid([u8; 16]),
+    /// True or false.
+    Bool(bool),
 }
 
 impl fmt::Debug for Datum {
@@ -25,6 +27,7 @@ impl fmt::Debug for Datum {
             Self::Integer(_) => "Integer",
             Self::Text(_) => "Text",
             Self::Uuid(_) => "Uuid",
+            Self::Bool(_) => "Bool",
         })
     }
 }
@@ -38,6 +41,8 @@ pub enum Comparison {
     Texts(u32),
     /// UUIDs.
     Uuids,
+    /// True and false, and no numbers.
+    Bools,
     /// Not so that this crate could tell.
     #[default]
     Unknown,
@@ -76,6 +81,11 @@ impl Comparison {
                 let fits = u32::try_from(text.len()).is_ok_and(|length| length <= most);
                 (alike && fits).then(|| text.as_bytes().to_vec())
             }
+            // Where there is no other, a truth value is a number.
+            (Self::Integers(..), Datum::Bool(flag)) => {
+                self.bytes(&Datum::Integer(i128::from(*flag)))
+            }
+            (Self::Bools, Datum::Bool(flag)) => Some(vec![u8::from(*flag)]),
             (Self::Uuids, Datum::Uuid(uuid)) => Some(uuid.to_vec()),
             // PostgreSQL's literals are texts, in whichever of its spellings.
             (Self::Uuids, Datum::Text(text)) => uuid(text).map(|uuid| uuid.to_vec()),
@@ -191,8 +201,11 @@ fn shown_value(text: &str) -> Bound {
     plain(inner).into()
 }
 
-/// A number as Rust shows it, a UUID, or a text without anything that is escaped.
+/// A number as Rust shows it, a UUID, a truth value, or a text without anything that is escaped.
 fn plain(text: &str) -> Option<Datum> {
+    if let Ok(flag) = text.parse() {
+        return Some(Datum::Bool(flag));
+    }
     let digits = text.strip_prefix('-').unwrap_or(text);
     if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return text.parse().ok().map(Datum::Integer);
@@ -227,6 +240,7 @@ pub fn of_postgres(binds: &[u8]) -> Option<Vec<Bound>> {
 
 fn postgres_value(oid: u32, bytes: &[u8]) -> Option<Bound> {
     let of = match oid {
+        1000 => 16,
         1005 => 21,
         1007 => 23,
         1016 => 20,
@@ -261,6 +275,11 @@ fn postgres_value(oid: u32, bytes: &[u8]) -> Option<Bound> {
 #[must_use]
 pub fn postgres_scalar(oid: u32, bytes: &[u8]) -> Option<Datum> {
     Some(match oid {
+        16 => Datum::Bool(match bytes {
+            [0] => false,
+            [1] => true,
+            _ => return None,
+        }),
         21 => Datum::Integer(i16::from_be_bytes(bytes.try_into().ok()?).into()),
         23 => Datum::Integer(i32::from_be_bytes(bytes.try_into().ok()?).into()),
         20 => Datum::Integer(i64::from_be_bytes(bytes.try_into().ok()?).into()),

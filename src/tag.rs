@@ -46,6 +46,12 @@ pub(crate) enum Part<'a> {
     Columns,
     /// One of their columns.
     Column(&'a str),
+    /// That a column is set to that value.
+    Becomes(&'a str, &'a [u8]),
+    /// That a column is set to a value that is not known.
+    BecomesAny(&'a str),
+    /// That a column is set to a value that is true: a number other than zero.
+    BecomesTrue(&'a str),
 }
 
 /// One thing a read depends on or a write touches.
@@ -94,14 +100,17 @@ impl Tag {
             Scope::AtSome(key) => (4, key, &[]),
             Scope::AtUnknown => (5, &[], &[]),
         };
-        let (what, column) = match part {
-            Part::Added => (0, ""),
-            Part::Made => (1, ""),
-            Part::Removed => (2, ""),
-            Part::Columns => (3, ""),
-            Part::Column(column) => (4, column),
+        let (what, column, becomes): (u8, &str, &[u8]) = match part {
+            Part::Added => (0, "", &[]),
+            Part::Made => (1, "", &[]),
+            Part::Removed => (2, "", &[]),
+            Part::Columns => (3, "", &[]),
+            Part::Column(column) => (4, column, &[]),
+            Part::Becomes(column, value) => (5, column, value),
+            Part::BecomesAny(column) => (6, column, &[]),
+            Part::BecomesTrue(column) => (7, column, &[]),
         };
-        let mut parts: Vec<&[u8]> = Vec::with_capacity(key.len() + 5);
+        let mut parts: Vec<&[u8]> = Vec::with_capacity(key.len() + 6);
         let kinds = [kind, what];
         parts.extend([
             &space.0[..],
@@ -109,6 +118,7 @@ impl Tag {
             &kinds,
             value,
             column.as_bytes(),
+            becomes,
         ]);
         parts.extend(key.iter().map(|column| column.as_bytes()));
         Self::hash(b'p', &parts)

@@ -1,13 +1,13 @@
 //! What a read depends on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Binds;
 use super::table::{Key, Table, Value, joined};
 use crate::datum::Datum;
 use crate::footprint::Name;
-use crate::footprint::columns::{Column, Columns, Given, Selection, Shown, Source};
+use crate::footprint::columns::{Column, Columns, Given, Operand, Selection, Shown, Source};
 use crate::tag::{Part, Scope, Tag};
 
 /// What a read of one table depends on.
@@ -55,9 +55,17 @@ impl PreciseRead {
         binds: Binds<'_>,
     ) -> Self {
         let keyed = keyed(table, source, tables, binds);
+        // A row that goes and is not shown changes nothing, unless it was counted, or its
+        // absence shows.
+        // rule: a-row-that-goes-counts-where-it-is-shown
+        let counted = selection.skips || source.nullable;
+        let narrow = match counted {
+            true => BTreeMap::new(),
+            false => narrow(table, source, tables, binds),
+        };
         let observed = selection
             .plain
-            .then(|| Observed::new(table, source, tables, keyed.as_ref()))
+            .then(|| Observed::new(table, source, tables, keyed.as_ref(), &narrow))
             .flatten();
         let mut read = Self {
             tags: BTreeSet::from([Tag::wide(table.space, &table.name)]),
@@ -72,7 +80,7 @@ impl PreciseRead {
             None => vec![Scope::All],
         };
         for scope in &scopes {
-            read.depend(table, source, scope, selection.skips);
+            read.depend(table, source, scope, &narrow, counted);
         }
         if let Some((key, _)) = keyed
             && key == table.primary()
@@ -88,20 +96,75 @@ impl PreciseRead {
     }
 
     /// Depends on rows of a scope.
-    fn depend(&mut self, table: &Table, source: &Source, scope: &Scope<'_>, skips: bool) {
+    fn depend(
+        &mut self,
+        table: &Table,
+        source: &Source,
+        scope: &Scope<'_>,
+        narrow: &BTreeMap<Name, Entry>,
+        counted: bool,
+    ) {
         self.tags.insert(table.tag(scope, Part::Added));
-        // A row that goes and is not shown changes nothing, unless it was counted, or its
-        // absence shows.
-        // rule: a-row-that-goes-counts-where-it-is-shown
-        let counted = skips || source.nullable;
         let removed = table.tag(scope, Part::Removed);
         match counted {
             true => self.tags.insert(removed),
             false => self.unobserved.insert(removed),
         };
-        table.columns_of(scope, &source.decisive, &mut self.tags);
         table.columns_of(scope, &source.shown, &mut self.unobserved);
+        let Some(decisive) = table.apart(&source.decisive) else {
+            self.tags.insert(table.tag(scope, Part::Columns));
+            return;
+        };
+        for column in decisive {
+            let whole = table.tag(scope, Part::Column(column));
+            // rule: a-row-comes-by-the-value-that-is-asked-for
+            let Some(entry) = narrow.get(column) else {
+                self.tags.insert(whole);
+                continue;
+            };
+            self.unobserved.insert(whole);
+            self.tags.insert(table.tag(scope, Part::BecomesAny(column)));
+            match entry {
+                Entry::By(values) => {
+                    let parts = values.iter().map(|value| Part::Becomes(column, value));
+                    self.tags.extend(parts.map(|part| table.tag(scope, part)));
+                }
+                Entry::ByTruth => {
+                    self.tags
+                        .insert(table.tag(scope, Part::BecomesTrue(column)));
+                }
+            }
+        }
     }
+}
+
+/// By which values of a column a row comes into the result.
+#[derive(Debug)]
+enum Entry {
+    /// By one of these.
+    By(BTreeSet<Value>),
+    /// By one that is true.
+    ByTruth,
+}
+
+/// The columns in which the read fixes the values.
+fn narrow(
+    table: &Table,
+    source: &Source,
+    tables: &[Option<Arc<Table>>],
+    binds: Binds<'_>,
+) -> BTreeMap<Name, Entry> {
+    let fixed = source.fixed.iter().filter_map(|(column, given)| {
+        let Given { operands, through } = given;
+        same_type(table, column, through, tables).then_some(())?;
+        let entry = match (table.values(column, operands, binds), operands.as_slice()) {
+            (Some(values), _) => Entry::By(values),
+            (None, [Operand::Holds]) if table.is_integer(column) => Entry::ByTruth,
+            _ => return None,
+        };
+        Some((column.clone(), entry))
+    });
+    fixed.collect()
 }
 
 /// The key whose values the read fixes, and the values.
@@ -143,6 +206,7 @@ impl Observed {
         source: &Source,
         tables: &[Option<Arc<Table>>],
         keyed: Option<&(&Key, BTreeSet<Value>)>,
+        narrow: &BTreeMap<Name, Entry>,
     ) -> Option<Self> {
         let place = |column: &Name| {
             let Shown { at, through } = source.visible.get(column)?;
@@ -158,6 +222,10 @@ impl Observed {
         // rule: what-was-seen-in-a-key-is-depended-on
         if let Columns::These(_) = shown {
             for column in table.key_columns() {
+                shown.add(column);
+            }
+            // rule: a-row-goes-by-any-value
+            for column in narrow.keys() {
                 shown.add(column);
             }
         }

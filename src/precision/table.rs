@@ -60,6 +60,10 @@ impl Table {
         self.columns.get(column).copied().unwrap_or_default()
     }
 
+    pub(super) fn is_integer(&self, column: &str) -> bool {
+        matches!(self.comparison(column), Comparison::Integers(..))
+    }
+
     pub(super) fn primary(&self) -> &Key {
         &self.keys[0]
     }
@@ -90,8 +94,13 @@ impl Table {
     /// Whether a new row keeps these values in a column.
     // rule: a-zero-may-become-the-next-number
     pub(super) fn keeps(&self, column: &str, values: &BTreeSet<Value>) -> bool {
-        let zero = self.comparison(column).bytes(&Datum::Integer(0));
+        let zero = self.zero(column);
         !(self.counts_for_zero && zero.is_some_and(|zero| values.contains(&zero)))
+    }
+
+    /// The zero of a column.
+    pub(super) fn zero(&self, column: &str) -> Option<Value> {
+        self.comparison(column).bytes(&Datum::Integer(0))
     }
 
     /// Adds the tags of columns.
@@ -128,6 +137,10 @@ impl Table {
             match operand {
                 Operand::Integer(number) => add(&Datum::Integer(*number))?,
                 Operand::Text(text) => add(&Datum::Text(text.clone()))?,
+                Operand::Bool(flag) => add(&Datum::Bool(*flag))?,
+                // rule: many-numbers-are-true
+                Operand::Holds if comparison == Comparison::Bools => add(&Datum::Bool(true))?,
+                Operand::Holds => return None,
                 Operand::Bind(place) => {
                     for bound in binds.at(*place)? {
                         let Bound::Value(datum) = bound else {

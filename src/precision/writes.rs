@@ -146,6 +146,10 @@ fn updated(
     binds: Binds<'_>,
 ) -> BTreeSet<Tag> {
     let mut tags = Tags::new(table);
+    let set: Vec<(&Name, Option<Value>)> = columns
+        .iter()
+        .map(|column| (column, becomes(column).and_then(only)))
+        .collect();
     // rule: another-primary-key-is-another-row
     let renames = table
         .primary()
@@ -164,14 +168,14 @@ fn updated(
             tags.part_of(key, before.as_ref(), Part::Removed);
             tags.part_of(key, after.as_ref(), Part::Added);
             // rule: a-row-that-moves-is-changed-where-it-comes-from-and-goes
-            tags.columns_of(key, before.as_ref(), columns);
-            tags.columns_of(key, after.as_ref(), columns);
+            tags.columns_of(key, before.as_ref(), &set);
+            tags.columns_of(key, after.as_ref(), &set);
         } else {
             if renames {
                 tags.part_of(key, before.as_ref(), Part::Removed);
                 tags.part_of(key, before.as_ref(), Part::Added);
             }
-            tags.columns_of(key, before.as_ref(), columns);
+            tags.columns_of(key, before.as_ref(), &set);
         }
         address = address.or(before.map(|values| (key, values)));
     }
@@ -185,7 +189,7 @@ fn updated(
         // rule: a-row-that-moves-goes-where-it-is-shown
         tags.addressed(address.as_ref(), Part::Removed);
     }
-    tags.columns(&Scope::All, columns);
+    tags.columns(&Scope::All, &set);
     tags.addressed(address.as_ref(), Part::Columns);
     for column in columns {
         tags.addressed(address.as_ref(), Part::Column(column));
@@ -238,17 +242,40 @@ impl<'t> Tags<'t> {
     }
 
     /// Columns of rows with these values of a key are set.
-    fn columns_of(&mut self, key: &Key, values: Option<&BTreeSet<Value>>, set: &BTreeSet<Name>) {
-        self.part_of(key, values, Part::Columns);
-        for column in set {
-            self.part_of(key, values, Part::Column(column));
+    fn columns_of(&mut self, key: &Key, values: Option<&BTreeSet<Value>>, set: &Set<'_>) {
+        match values {
+            Some(values) => {
+                for value in values {
+                    self.columns(&Scope::Is(key, value), set);
+                }
+            }
+            None => self.columns(&Scope::IsUnknown(key), set),
         }
     }
 
-    fn columns(&mut self, scope: &Scope<'_>, set: &BTreeSet<Name>) {
+    fn columns(&mut self, scope: &Scope<'_>, set: &Set<'_>) {
         self.add(scope, Part::Columns);
-        for column in set {
+        for (column, becomes) in set {
             self.add(scope, Part::Column(column));
+            match becomes {
+                Some(value) => {
+                    self.add(scope, Part::Becomes(column, value));
+                    // rule: what-is-not-zero-is-true
+                    if self.table.zero(column).as_ref() != Some(value) {
+                        self.add(scope, Part::BecomesTrue(column));
+                    }
+                }
+                None => self.add(scope, Part::BecomesAny(column)),
+            }
         }
     }
+}
+
+/// Columns that are set, and the value that each becomes, where it is known.
+type Set<'s> = [(&'s Name, Option<Value>)];
+
+/// The value, if there is one.
+fn only(values: BTreeSet<Value>) -> Option<Value> {
+    let mut values = values.into_iter();
+    values.next().filter(|_| values.next().is_none())
 }

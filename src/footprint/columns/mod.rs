@@ -118,6 +118,10 @@ pub enum Operand {
     Integer(i128),
     /// A text.
     Text(Box<str>),
+    /// A truth value.
+    Bool(bool),
+    /// Whatever is true: the column stands there alone.
+    Holds,
 }
 
 /// A column of one of a query's tables: which of them, and its name.

@@ -44,6 +44,7 @@ impl Placeholders {
             Expr::Value(value) => match &value.value {
                 Value::Number(text, false) => text.parse().ok().map(Operand::Integer),
                 Value::SingleQuotedString(text) => Some(Operand::Text(text.as_str().into())),
+                Value::Boolean(flag) => Some(Operand::Bool(*flag)),
                 Value::Placeholder(_) => self.at(value).map(Operand::Bind),
                 _ => None,
             },
@@ -156,6 +157,11 @@ impl Facts {
             } => {
                 if let (Some(column), Some(array)) = (scope.column(left), places.elements(right)) {
                     self.constant(column, vec![array], holds);
+                }
+            }
+            Expr::Identifier(_) | Expr::CompoundIdentifier(_) => {
+                if let Some(column) = scope.column(condition) {
+                    self.constant(column, vec![Operand::Holds], holds);
                 }
             }
             _ => {}

@@ -93,7 +93,11 @@ fn order_and_conditions_decide() {
         among(&posts.decisive, &POSTS),
         these(&["author_id", "published", "id"])
     );
-    assert_eq!(posts.fixed, fixed(&[("author_id", &[Operand::Bind(0)])]));
+    let holds: &[Operand] = &[Operand::Holds];
+    assert_eq!(
+        posts.fixed,
+        fixed(&[("author_id", &[Operand::Bind(0)]), ("published", holds)])
+    );
 }
 
 #[test]
