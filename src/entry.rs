@@ -19,6 +19,16 @@ pub struct Vector {
     pub tokens: Box<[Token]>,
 }
 
+impl Vector {
+    /// That of the first tags alone. An entry that hits may have further ones.
+    pub(crate) fn of_first(mut self, tags: usize) -> Self {
+        if tags < self.tokens.len() {
+            self.tokens = self.tokens[..tags].into();
+        }
+        self
+    }
+}
+
 /// What is stored.
 #[derive(Clone)]
 pub enum Payload {

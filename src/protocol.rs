@@ -107,7 +107,7 @@ pub enum Leased {
 /// What to do with what was fetched.
 #[derive(Debug)]
 pub enum Judgement {
-    /// Serve the entry.
+    /// Serve the entry. It may have further tags, and then its vector has their tokens, too.
     Hit(Entry),
     /// Read the database; the result may be stored for this vector.
     Miss(Vector),
