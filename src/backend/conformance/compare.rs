@@ -11,7 +11,7 @@ use super::{Broken, Found, Reference, ensure};
 use crate::backend::{Ask, CacheBackend, Databases, Holder, Lease, Put, Standing};
 use crate::database::TagSpace;
 use crate::entry::{Entry, Vector};
-use crate::protocol::{Fetched, Judgement, Lift, TagState, judge};
+use crate::protocol::{Fetched, Judgement, Lift, TagState, TagStates, judge};
 use crate::tag::Tag;
 use crate::token::{Epoch, Nonce, Opening, ProcessId, Token, WriterId};
 
@@ -54,6 +54,38 @@ pub(super) struct Captured {
     pub(super) tags: Arc<[Tag]>,
     backend: Vector,
     reference: Vector,
+}
+
+/// What a read asks for.
+#[derive(Debug)]
+pub(super) struct Read<'a> {
+    pub(super) name: &'a str,
+    pub(super) tags: &'a [Tag],
+    pub(super) also: &'a [Tag],
+    pub(super) establish: bool,
+    /// Who wants the lease.
+    pub(super) holder: Option<ProcessId>,
+}
+
+impl Captured {
+    /// With the further tags, if all of them are clean.
+    fn going_on(mut self, also: &[Tag], ours: &TagStates, theirs: &TagStates) -> Self {
+        if let (Some(ours), Some(theirs)) = (tokens(ours), tokens(theirs)) {
+            self.tags = [&self.tags, also].concat().into();
+            self.backend.tokens = [&self.backend.tokens[..], &ours].concat().into();
+            self.reference.tokens = [&self.reference.tokens[..], &theirs].concat().into();
+        }
+        self
+    }
+}
+
+/// The tokens, if all are clean.
+fn tokens(states: &TagStates) -> Option<Vec<Token>> {
+    let token = |state: &TagState| match state {
+        TagState::Clean(token) => Some(*token),
+        _ => None,
+    };
+    states.iter().map(token).collect()
 }
 
 impl<'a> Both<'a> {
@@ -142,16 +174,18 @@ impl<'a> Both<'a> {
 
     /// Asks for what is under a key, and whether it would be served; returns the tokens for a
     /// fill.
-    pub(super) fn fetch(
-        &mut self,
-        name: &str,
-        tags: &Arc<[Tag]>,
-        establish: bool,
-        holder: Option<ProcessId>,
-    ) -> Result<Option<Captured>, Broken> {
-        let key = key(name);
-        let lease = holder.filter(|_| self.world.backend.is_shared());
+    pub(super) fn fetch(&mut self, read: &Read<'_>) -> Result<Option<Captured>, Broken> {
+        let Read {
+            tags,
+            also,
+            establish,
+            ..
+        } = *read;
+        let key = key(read.name);
+        let shared = self.world.backend.is_shared();
+        let lease = read.holder.filter(|_| shared);
         let ask = Ask {
+            also,
             establish,
             lease: lease.map(|holder| Lease {
                 holder,
@@ -164,7 +198,7 @@ impl<'a> Both<'a> {
         let backend = self.backend().fetch(&ask)?;
         let reference = self.reference.fetch(&ask)?;
         if backend.gate.is_none() && establish {
-            self.loose.extend(tags.iter());
+            self.loose.extend(tags.iter().chain(also));
         }
         ensure!(
             backend.leased == reference.leased,
@@ -173,12 +207,13 @@ impl<'a> Both<'a> {
             reference.leased
         );
         if establish && backend.gate.is_some() {
+            let mut states = backend.states.iter().chain(&backend.also);
             ensure!(
-                !backend.states.contains(&TagState::Missing),
+                states.all(|state| *state != TagState::Missing),
                 "a tag was not established"
             );
         }
-        self.judge(backend, reference, tags)
+        self.judge(backend, reference, tags, also)
     }
 
     /// What is under a key, by its own tags. Why an entry would not be served is of no concern.
@@ -203,7 +238,8 @@ impl<'a> Both<'a> {
         &mut self,
         backend: Fetched,
         reference: Fetched,
-        tags: &Arc<[Tag]>,
+        tags: &[Tag],
+        also: &[Tag],
     ) -> Result<Option<Captured>, Broken> {
         let (Some(ours), Some(theirs)) = (backend.gate, reference.gate) else {
             ensure!(
@@ -219,25 +255,47 @@ impl<'a> Both<'a> {
             "another generation than before, or not"
         );
         ensure!(
-            backend.states.len() == tags.len(),
-            "{} states",
-            backend.states.len()
+            backend.states.len() == tags.len() && backend.also.len() == also.len(),
+            "{} and {} states",
+            backend.states.len(),
+            backend.also.len()
         );
         let mut reference = reference;
-        let states = backend.states.iter().zip(&mut reference.states);
-        for (tag, (ours, theirs)) in tags.iter().zip(states) {
-            *theirs = self.reconcile(*tag, *ours, *theirs)?;
+        let mut seen = HashMap::new();
+        let all = tags.iter().chain(also);
+        let ours = backend.states.iter().chain(&backend.also);
+        let theirs = reference.states.iter_mut().chain(&mut reference.also);
+        for (tag, (ours, theirs)) in all.zip(ours.zip(theirs)) {
+            let (before, known) = match seen.get(tag) {
+                Some(seen) => *seen,
+                None => (*ours, self.reconcile(*tag, *ours, *theirs)?),
+            };
+            ensure!(before == *ours, "one tag is both {before:?} and {ours:?}");
+            seen.insert(*tag, (before, known));
+            *theirs = known;
         }
+        // One that is not valid need not be kept.
+        let both = backend.entry.is_some() && reference.entry.is_some();
+        ensure!(
+            !both || backend.further == reference.further,
+            "the further tags are {:?} and should be {:?}",
+            backend.further,
+            reference.further
+        );
+        let (ours, theirs) = (backend.also.clone(), reference.also.clone());
         match (judge(backend, tags), judge(reference, tags)) {
             (Judgement::Hit(ours), Judgement::Hit(theirs)) => {
                 same(&ours, &theirs)?;
                 Ok(None)
             }
-            (Judgement::Miss(backend), Judgement::Miss(reference)) => Ok(Some(Captured {
-                tags: Arc::clone(tags),
-                backend,
-                reference,
-            })),
+            (Judgement::Miss(backend), Judgement::Miss(reference)) => {
+                let captured = Captured {
+                    tags: tags.into(),
+                    backend,
+                    reference,
+                };
+                Ok(Some(captured.going_on(also, &ours, &theirs)))
+            }
             (Judgement::Establish, Judgement::Establish)
             | (Judgement::Quarantined, Judgement::Quarantined)
             | (Judgement::Closed, Judgement::Closed) => Ok(None),

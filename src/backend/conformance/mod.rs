@@ -30,6 +30,7 @@
 //! - what each operation of [`CacheBackend`] promises, and that doing a thing twice does no harm;
 //! - thousands of operations at random, compared with [`Reference`];
 //! - readers and writers at once, with a counter in the place of a database;
+//! - entries with further tags than those that were asked for, and tags that are wanted also;
 //! - entries from empty to as large as the backend takes (at most 16 MiB), and keys of any bytes;
 //! - that nothing grows with invalidations, as far as the backend [tells](CacheBackend::usage);
 //! - of a shared backend besides: gates, epochs and testimonies, leases, and who holds a
@@ -48,6 +49,7 @@ use crate::error::BackendError;
 
 mod compare;
 mod entries;
+mod further;
 mod gates;
 mod leases;
 mod parallel;
@@ -199,6 +201,18 @@ checks! { $
         a_clear_ends_all_entries_and_late_fills
         a_clear_leaves_quarantines
     }
+    further(false, true) {
+        an_entry_goes_on_after_the_tags_asked_for
+        a_renewed_further_tag_ends_an_entry
+        a_quarantined_further_tag_blocks
+        tags_that_an_entry_does_not_begin_with_find_nothing
+        what_is_wanted_also_is_told_in_its_order
+        what_is_wanted_twice_is_told_twice
+        what_is_wanted_also_has_no_say
+        a_fill_with_an_outdated_further_tag_is_refused
+        an_entry_with_further_tags_is_added_and_touched
+        a_thousand_further_tags_are_one_word
+    }
     gates(true, false) {
         an_empty_store_is_closed
         a_database_is_open_once_it_was_opened
@@ -222,8 +236,12 @@ checks! { $
         a_lease_ends_by_itself
         holders_are_told
     }
+    further(true, true) {
+        a_lease_goes_by_the_further_tags
+    }
     parallel(false, true) {
         readers_and_writers_at_once
+        readers_of_further_tags_and_writers_at_once
         one_of_several_adds
         many_writers_of_one_tag
     }

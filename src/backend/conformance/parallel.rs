@@ -9,7 +9,7 @@ use super::{Broken, Found, ensure};
 use crate::backend::{Ask, CacheBackend, Databases, Put, Writer};
 use crate::database::TagSpace;
 use crate::entry::{Entry, Vector};
-use crate::protocol::{Judgement, Lift, TagState};
+use crate::protocol::{Judgement, Lift, TagState, judge};
 use crate::tag::Tag;
 use crate::token::{ProcessId, WriterId};
 
@@ -36,21 +36,43 @@ fn at_once(jobs: Vec<Job<'_>>) -> Found {
 struct Counter {
     value: AtomicU64,
     committed: AtomicU64,
+    /// What its value depends on.
     tags: Arc<[Tag]>,
+    /// How many of these a reader can name.
+    named: usize,
+    /// What its writers touch.
+    written: Arc<[Tag]>,
+}
+
+impl Counter {
+    fn new(tags: &Arc<[Tag]>, named: usize, written: &[Tag]) -> Self {
+        Self {
+            value: AtomicU64::new(0),
+            committed: AtomicU64::new(0),
+            tags: Arc::clone(tags),
+            named,
+            written: written.into(),
+        }
+    }
 }
 
 pub(super) fn readers_and_writers_at_once(world: &World<'_>) -> Found {
-    let counter = Counter {
-        value: AtomicU64::new(0),
-        committed: AtomicU64::new(0),
-        tags: world.tags(&["t"]),
-    };
+    let tags = world.tags(&["t"]);
+    at_work(world, &Counter::new(&tags, 1, &tags))
+}
+
+pub(super) fn readers_of_further_tags_and_writers_at_once(world: &World<'_>) -> Found {
+    let tags = world.tags(&["t", "u", "v"]);
+    at_work(world, &Counter::new(&tags, 1, &tags[2..]))
+}
+
+fn at_work(world: &World<'_>, counter: &Counter) -> Found {
     let handles = [world.handle(), world.handle()];
     let mut jobs: Vec<Job<'_>> = Vec::new();
     // A world is of one thread: it makes handles.
     let seen = Seen::of(world);
     for (index, backend) in handles.iter().enumerate() {
-        let (counter, seen) = (&counter, &seen);
+        let seen = &seen;
         jobs.push(Box::new(move || counter.write(&**backend, seen)));
         jobs.push(Box::new(move || {
             counter.read(&**backend, seen, &index.to_string())
@@ -100,24 +122,47 @@ impl Counter {
     fn write(&self, backend: &dyn CacheBackend, seen: &Seen) -> Found {
         for round in 0..WRITES {
             let id = WriterId::fresh();
-            backend.quarantine(&seen.writer(id), &self.tags)?;
+            backend.quarantine(&seen.writer(id), &self.written)?;
             if round % 4 == 3 {
                 // It changes its mind.
-                backend.lift(id, &self.tags, Lift::Restore)?;
+                backend.lift(id, &self.written, Lift::Restore)?;
                 continue;
             }
             let now = self.value.fetch_add(1, Ordering::SeqCst) + 1;
-            backend.lift(id, &self.tags, Lift::Renew)?;
+            backend.lift(id, &self.written, Lift::Renew)?;
             self.committed.fetch_max(now, Ordering::SeqCst);
         }
         Ok(())
     }
 
+    /// The tokens of all its tags, if they are clean.
+    fn capture(&self, backend: &dyn CacheBackend, seen: &Seen) -> Result<Option<Vector>, Broken> {
+        let (named, further) = self.tags.split_at(self.named);
+        let ask = Ask {
+            also: further,
+            ..Ask::tokens(named, seen.databases)
+        };
+        let fetched = backend.fetch(&ask)?;
+        let clean = fetched.also.iter().map(|state| match state {
+            TagState::Clean(token) => Some(*token),
+            _ => None,
+        });
+        let further: Option<Vec<_>> = clean.collect();
+        Ok(match (judge(fetched, named), further) {
+            (Judgement::Miss(mut vector), Some(further)) => {
+                vector.tokens = [&vector.tokens[..], &further].concat().into();
+                Some(vector)
+            }
+            _ => None,
+        })
+    }
+
     fn read(&self, backend: &dyn CacheBackend, seen: &Seen, name: &str) -> Found {
         let key = key(name);
+        let named = &self.tags[..self.named];
         for _ in 0..READS {
             let began = self.committed.load(Ordering::SeqCst);
-            match look(backend, seen.databases, &key, &self.tags)? {
+            match look(backend, seen.databases, &key, named)? {
                 Judgement::Hit(entry) => {
                     let bytes = content(&entry.payload).and_then(|b| b.try_into().ok());
                     let value = bytes.map(u64::from_le_bytes);
@@ -127,6 +172,13 @@ impl Counter {
                     );
                 }
                 Judgement::Miss(vector) => {
+                    let vector = match self.named == self.tags.len() {
+                        true => Some(vector),
+                        false => self.capture(backend, seen)?,
+                    };
+                    let Some(vector) = vector else {
+                        continue;
+                    };
                     let value = self.value.load(Ordering::SeqCst).to_le_bytes();
                     let entry = seen.entry(&self.tags, vector, &value);
                     backend.put(key.clone(), entry, None)?;

@@ -6,7 +6,7 @@ use std::time::Instant;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use super::compare::{Both, Captured};
+use super::compare::{Both, Captured, Read};
 use super::world::{HOUR, World};
 use super::{Broken, Found};
 use crate::database::TagSpace;
@@ -43,7 +43,7 @@ struct Run<'a> {
     both: Both<'a>,
     random: StdRng,
     tags: Vec<Tag>,
-    /// A key, and the tags of all that is stored under it.
+    /// A key, and the tags that its readers name.
     keys: Vec<(String, Arc<[Tag]>)>,
     processes: [ProcessId; 2],
     spaces: [TagSpace; 2],
@@ -124,6 +124,15 @@ impl<'a> Run<'a> {
         tags.copied().collect()
     }
 
+    /// In any order, and some of them twice.
+    fn more_tags(&mut self) -> Vec<Tag> {
+        let count = self.random.random_range(1..=3);
+        let random = &mut self.random;
+        (0..count)
+            .map(|_| self.tags[random.random_range(0..TAGS)])
+            .collect()
+    }
+
     fn some_key(&mut self) -> (String, Arc<[Tag]>) {
         let at = self.random.random_range(0..KEYS);
         self.keys[at].clone()
@@ -141,10 +150,23 @@ impl<'a> Run<'a> {
     fn read(&mut self) -> Found {
         let at = self.random.random_range(0..KEYS);
         let (name, tags) = self.keys[at].clone();
-        let establish = self.random.random_bool(0.7);
+        // Now and then by one who knows of fewer of them.
+        let named = match self.random.random_bool(0.2) {
+            true => self.random.random_range(0..=tags.len()),
+            false => tags.len(),
+        };
+        let also = match self.random.random_bool(0.4) {
+            true => self.more_tags(),
+            false => Vec::new(),
+        };
         let process = self.process();
-        let lease = self.random.random_bool(0.3).then_some(process);
-        let captured = self.both.fetch(&name, &tags, establish, lease)?;
+        let captured = self.both.fetch(&Read {
+            name: &name,
+            tags: &tags[..named],
+            also: &also,
+            establish: self.random.random_bool(0.7),
+            holder: self.random.random_bool(0.3).then_some(process),
+        })?;
         self.captured
             .extend(captured.map(|captured| (at, captured)));
         Ok(())

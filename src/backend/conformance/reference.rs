@@ -13,9 +13,11 @@ use crate::database::TagSpace;
 use crate::entry::Entry;
 use crate::error::BackendError;
 use crate::key::Key;
-use crate::protocol::{Fetched, Further, Judgement, Leased, Lift, TagState, TagStates, judge};
+use crate::protocol::{Fetched, Further, Leased, Lift, TagState, TagStates};
 use crate::tag::Tag;
 use crate::token::{Epoch, Nonce, Opening, ProcessId, Token, WriterId};
+
+mod asked;
 
 /// A shared store behind one lock, in this process: what the trait says, and nothing else.
 ///
@@ -137,30 +139,6 @@ impl Reference {
         };
     }
 
-    /// Gives tags that are missing a token.
-    fn establish(&self, state: &mut State, ask: &Ask<'_>) {
-        if !ask.establish {
-            return;
-        }
-        for tag in ask.tags.iter().chain(ask.also) {
-            let fresh = self.fresh(*tag);
-            if self.breaks(Rule::TokensStay) {
-                self.renew_one(state, tag);
-            }
-            state.cells.entry(*tag).or_insert(Cell::Clean(fresh));
-        }
-    }
-
-    /// How the tags of an entry stand that it has after those that are asked for.
-    fn further(&self, state: &State, entry: Option<&Entry>, asked: &[Tag]) -> Further {
-        let Some(entry) = entry.filter(|entry| entry.tags.starts_with(asked)) else {
-            return Further::None;
-        };
-        let held = entry.tags.iter().zip(&entry.vector.tokens);
-        let rest = held.skip(asked.len());
-        Further::of(rest.map(|(tag, token)| (self.state(state, tag), *token)))
-    }
-
     fn lease(&self, state: &mut State, key: &Key, lease: Lease) -> Leased {
         let now = Instant::now();
         let ends = !self.breaks(Rule::LeasesEndByThemselves);
@@ -215,7 +193,10 @@ impl CacheBackend for Reference {
         }
         self.establish(&mut state, ask);
         let states: TagStates = ask.tags.iter().map(|tag| self.state(&state, tag)).collect();
-        let also: TagStates = ask.also.iter().map(|tag| self.state(&state, tag)).collect();
+        let mut also: TagStates = ask.also.iter().map(|tag| self.state(&state, tag)).collect();
+        if self.breaks(Rule::AlsoIsInOrder) {
+            also.reverse();
+        }
         let key = ask.key.cloned().map(|key| self.place(key));
         let entry = key.as_ref().and_then(|key| state.entries.get(key)).cloned();
         let opening = match ask.databases {
@@ -232,7 +213,7 @@ impl CacheBackend for Reference {
             leased: Leased::NotAsked,
         };
         if let (Some(key), Some(lease)) = (&key, ask.lease)
-            && may_be_made(&fetched, ask.tags)
+            && self.may_be_made(&fetched, ask.tags)
         {
             fetched.leased = self.lease(&mut state, key, lease);
         }
@@ -531,13 +512,5 @@ impl CacheBackend for Reference {
             None => gate.open.clear(),
         }
         Ok(())
-    }
-}
-
-/// Whether the asker is to make the entry.
-fn may_be_made(fetched: &Fetched, asked: &[Tag]) -> bool {
-    match judge(fetched.clone(), asked) {
-        Judgement::Hit(entry) => entry.expires_at <= Instant::now(),
-        judgement => matches!(judgement, Judgement::Miss(_)),
     }
 }

@@ -64,6 +64,22 @@ pub enum Rule {
     ClosingsBeginAnEpoch,
     /// A closing closes one database.
     ClosingsSpareOthers,
+    /// An entry with further tags is found by those that it begins with.
+    EntriesMayGoOn,
+    /// Further tags are those after the ones that were asked for.
+    FurtherIsAfterTheAsked,
+    /// An entry ends with any of its further tags.
+    FurtherTagsCount,
+    /// It is told that a further tag is quarantined.
+    FurtherQuarantinesAreTold,
+    /// A tag that is wanted also is given a token.
+    AlsoIsEstablished,
+    /// What is wanted also is told in its order.
+    AlsoIsInOrder,
+    /// What is wanted also has no say in the lease.
+    AlsoHasNoSay,
+    /// Nobody gets a lease while a further tag of the entry is quarantined.
+    NoLeaseForWhatIsHeld,
     /// A lease is given to one.
     LeasesAreExclusive,
     /// A lease ends with the entry.
@@ -111,6 +127,14 @@ impl Rule {
         Self::TestimoniesAreOfTheirEpoch,
         Self::ClosingsBeginAnEpoch,
         Self::ClosingsSpareOthers,
+        Self::EntriesMayGoOn,
+        Self::FurtherIsAfterTheAsked,
+        Self::FurtherTagsCount,
+        Self::FurtherQuarantinesAreTold,
+        Self::AlsoIsEstablished,
+        Self::AlsoIsInOrder,
+        Self::AlsoHasNoSay,
+        Self::NoLeaseForWhatIsHeld,
         Self::LeasesAreExclusive,
         Self::LeasesEndWithThePut,
         Self::LeasesEndByThemselves,
