@@ -6,11 +6,12 @@ mod invalidations;
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use diesel_cache::backend::{Ask, CacheBackend, Databases};
+use diesel_cache::backend::{Ask, CacheBackend, Databases, Writer};
 use diesel_cache::database::TagSpace;
 use diesel_cache::key::{Key, ValueParts};
-use diesel_cache::protocol::{Judgement, judge};
+use diesel_cache::protocol::{Judgement, Lift, TagState, judge};
 use diesel_cache::tag::Tag;
+use diesel_cache::token::{Opening, ProcessId, WriterId};
 use diesel_cache::{Cache, CachedDsl, Outcome, Report};
 use diesel_cache_faults::RedisServer;
 use diesel_cache_stores::{Watch, connect, entry, until};
@@ -168,6 +169,62 @@ fn costs(world: &mut World) {
     let nothing = world.conn.transaction(|_| QueryResult::Ok(()));
     nothing.unwrap();
     assert_eq!(watch.seen(), [""; 0]);
+}
+
+/// A hit is one round trip, however many tags the entry has that its reader cannot name; so is
+/// a look at them that finds one of them quarantined or outdated.
+#[test]
+fn a_hit_of_an_entry_with_further_tags_is_one_round_trip() {
+    let server = RedisServer::start(&[]).unwrap();
+    let backend = connect(&server.url(), NAMESPACE);
+    let space = TagSpace::of(b"further");
+    let tags: Vec<_> = (0..303).map(|n| Tag::any(space, &n.to_string())).collect();
+    let (asked, further) = tags.split_at(3);
+    let process = ProcessId::fresh();
+    let epoch = backend.beat(process, &[space]).unwrap().epoch;
+    backend.open(epoch, space, Opening::fresh()).unwrap();
+    let key = Key::of_value(&ValueParts::default());
+    let mut watch = Watch::start(&server);
+    let ask = Ask::entry(&key, asked, Databases::One(space));
+    let look = || backend.fetch(&ask).unwrap();
+    assert!(matches!(judge(look(), asked), Judgement::Establish));
+    assert_eq!(watch.seen(), ["fetch"]);
+    // What a miss costs does not depend on them either.
+    let captured = backend
+        .fetch(&Ask {
+            also: further,
+            establish: true,
+            ..ask
+        })
+        .unwrap();
+    let also = captured.also.clone();
+    let Judgement::Miss(mut vector) = judge(captured, asked) else {
+        panic!("no tokens");
+    };
+    let also = also.iter().map(|state| match state {
+        TagState::Clean(token) => *token,
+        other => panic!("{other:?}"),
+    });
+    vector.tokens = vector.tokens.iter().copied().chain(also).collect();
+    backend
+        .put(key.clone(), entry(&tags, vector, b"rows"), None)
+        .unwrap();
+    assert_eq!(watch.seen(), ["capture", "put"]);
+    for _ in 0..3 {
+        assert!(matches!(judge(look(), asked), Judgement::Hit(_)));
+        assert_eq!(watch.seen(), ["fetch"]);
+    }
+    let writer = Writer {
+        id: WriterId::fresh(),
+        process,
+        space: Some(space),
+        session: None,
+    };
+    backend.quarantine(&writer, &tags[200..201]).unwrap();
+    assert!(matches!(judge(look(), asked), Judgement::Quarantined));
+    backend.lift(writer.id, &[], Lift::Renew).unwrap();
+    assert!(matches!(judge(look(), asked), Judgement::Miss(_)));
+    assert_eq!(watch.seen(), ["quarantine", "fetch", "lift", "fetch"]);
 }
 
 /// No command whose cost grows with what is stored was ever used.
