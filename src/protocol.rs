@@ -60,6 +60,7 @@ impl Further {
     pub fn of(tags: impl IntoIterator<Item = (TagState, Token)>) -> Self {
         let mut word = Self::None;
         for (state, held) in tags {
+            // rule: further-tags-stand-as-the-worst-of-them
             word = match (state, word) {
                 (TagState::Quarantined, _) => return Self::Quarantined,
                 (TagState::Clean(token), Self::None | Self::Current) if token == held => {
@@ -159,6 +160,7 @@ pub fn judge(fetched: Fetched, tags: &[Tag]) -> Judgement {
         Some(entry) if entry.tags.len() == tags.len() || fetched.further == Further::Current => {
             Judgement::Hit(entry)
         }
+        // rule: a-quarantined-further-tag-blocks
         // What would be stored now would be outdated as soon as that writer commits.
         Some(_) if fetched.further == Further::Quarantined => Judgement::Quarantined,
         _ => Judgement::Miss(Vector {

@@ -64,6 +64,8 @@ struct Slot {
     cells: Box<[Arc<Cell>]>,
 }
 
+type CellList<'a> = &'a [Arc<Cell>];
+
 impl Slot {
     fn states(&self) -> impl Iterator<Item = TagState> + '_ {
         self.cells.iter().map(|cell| cell.read())
@@ -71,7 +73,8 @@ impl Slot {
 
     /// The cells of the tags that are asked for, and those of its further ones, if its tags
     /// begin with them. They are those of the entry's tags, so they answer for no others.
-    fn split(&self, asked: &[Tag]) -> Option<(&[Arc<Cell>], &[Arc<Cell>])> {
+    // rule: cells-answer-for-their-own-tags
+    fn split(&self, asked: &[Tag]) -> Option<(CellList<'_>, CellList<'_>)> {
         let begins = self.entry.tags.starts_with(asked);
         begins.then(|| self.cells.split_at_checked(asked.len()))?
     }
@@ -172,7 +175,8 @@ impl MemoryBackend {
         if entry.vector.nonce != self.nonce() {
             return Err(Put::Outdated);
         }
-        // One that has not a token for each of its tags could never be served.
+        // rule: an-entry-has-a-token-for-each-tag
+        // One that has not could never be served.
         if entry.vector.tokens.len() != entry.tags.len() {
             return Err(Put::Outdated);
         }
@@ -284,6 +288,7 @@ impl CacheBackend for MemoryBackend {
             let tags = slot.entry.tags[asked.len()..].iter();
             tags.zip(rest)
         });
+        // rule: a-dead-further-cell-says-nothing-of-its-tag
         let further = Further::of(rest.map(|(tag, cell)| match cell.read() {
             TagState::Missing => (cells.state(tag), cell.token),
             state => (state, cell.token),

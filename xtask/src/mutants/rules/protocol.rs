@@ -36,6 +36,63 @@ pub(super) const RULES: &[Mutant] = &[
         tests: LIB,
         servers: false,
     },
+    judged(
+        "every-further-token-is-current",
+        "|| fetched.further == Further::Current",
+        "|| fetched.further != Further::Quarantined",
+    ),
+    judged(
+        "an-entry-that-goes-on-needs-the-word-of-the-store",
+        "|| fetched.further == Further::Current",
+        "|| matches!(fetched.further, Further::Current | Further::None)",
+    ),
+    judged(
+        "a-quarantined-further-tag-blocks",
+        "        Some(_) if fetched.further == Further::Quarantined => Judgement::Quarantined,\n",
+        "",
+    ),
+    judged(
+        "an-entry-begins-with-the-tags-that-are-asked-for",
+        "&& entry.tags.starts_with(tags)",
+        "&& entry.tags.len() >= tags.len()",
+    ),
+    judged(
+        "each-tag-of-an-entry-has-its-token",
+        "\n            && entry.vector.tokens.len() == entry.tags.len()",
+        "",
+    ),
+    judged(
+        "further-tags-stand-as-the-worst-of-them",
+        "(TagState::Clean(token), Self::None | Self::Current) if token == held",
+        "(TagState::Clean(token), _) if token == held",
+    ),
+    judged(
+        "a-further-token-is-compared",
+        "Self::None | Self::Current) if token == held",
+        "Self::None | Self::Current) if token == held || token != held",
+    ),
+    pure(
+        "an-entry-has-a-token-for-each-tag",
+        "src/backend/memory.rs",
+        "if entry.vector.tokens.len() != entry.tags.len() {",
+        "if false {",
+    ),
+    Mutant {
+        name: "cells-answer-for-their-own-tags",
+        file: "src/backend/memory.rs",
+        find: "let begins = self.entry.tags.starts_with(asked);",
+        replace: "let begins = self.entry.tags.len() >= asked.len();",
+        tests: CONFORMANCE,
+        servers: false,
+    },
+    Mutant {
+        name: "a-dead-further-cell-says-nothing-of-its-tag",
+        file: "src/backend/memory.rs",
+        find: "TagState::Missing => (cells.state(tag), cell.token),",
+        replace: "TagState::Missing => (cells.state(&Tag::root()), cell.token),",
+        tests: CONFORMANCE,
+        servers: false,
+    },
     Mutant {
         name: "a-borrowed-bind-equals-an-owned-one",
         file: "src/statement.rs",
@@ -105,6 +162,11 @@ pub(super) const RULES: &[Mutant] = &[
         "marked.into_iter().any(",
     ),
 ];
+
+/// A rule of the judgement.
+const fn judged(name: &'static str, find: &'static str, replace: &'static str) -> Mutant {
+    pure(name, "src/protocol.rs", find, replace)
+}
 
 /// A rule of a tag's cell.
 const fn cell(name: &'static str, find: &'static str, replace: &'static str) -> Mutant {

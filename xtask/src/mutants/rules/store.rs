@@ -38,6 +38,11 @@ const fn store(
     }
 }
 
+/// A rule of the script that a read asks.
+const fn fetch(name: &'static str, find: &'static str, replace: &'static str) -> Mutant {
+    store(name, "src/backend/redis/scripts/fetch.lua", find, replace)
+}
+
 const fn wire(
     name: &'static str,
     file: &'static str,
@@ -150,6 +155,36 @@ pub(super) const RULES: &[Mutant] = &[
         "src/backend/redis/scripts/put.lua",
         "if cells[i] ~= 'c'",
         "if false and cells[i] ~= 'c'",
+    ),
+    fetch(
+        "a-further-token-is-compared-by-the-store",
+        "if cell ~= 'c' .. sub(p.tokens, 16 * i - 15, 16 * i) then further",
+        "if not cell then further",
+    ),
+    fetch(
+        "a-quarantined-further-tag-is-told-by-the-store",
+        "      further = 'q'\n      break",
+        "      further = 'o'\n      break",
+    ),
+    fetch(
+        "an-entry-in-the-store-begins-with-the-tags",
+        "~= sub(KEYS[i + 1], #P + 2) then p = nil",
+        "== '' then p = nil",
+    ),
+    fetch(
+        "a-lease-of-the-store-waits-for-further-tags",
+        "if same and further == 'q' then",
+        "if false then",
+    ),
+    fetch(
+        "a-lease-of-the-store-goes-by-further-tags",
+        "elseif same and further ~= 'o' and",
+        "elseif same and",
+    ),
+    fetch(
+        "what-is-wanted-also-has-no-say-in-the-store",
+        "(i > n or #states[i] == 17)",
+        "#states[i] == 17",
     ),
     wire(
         "a-damaged-entry-is-none",
