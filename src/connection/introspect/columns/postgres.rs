@@ -64,6 +64,7 @@ fn comparison(row: &Texts) -> Comparison {
         "21" => Comparison::signed(2),
         "23" => Comparison::signed(4),
         "20" => Comparison::signed(8),
+        "16" => Comparison::Bools,
         "2950" => Comparison::Uuids,
         // rule: a-deterministic-collation-compares-bytes
         // What its order takes as equal, PostgreSQL compares by the bytes.
