@@ -34,6 +34,8 @@ pub(crate) const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
 #[derive(Debug)]
 pub(crate) struct Core {
     pub(crate) backend: Arc<dyn CacheBackend>,
+    /// Whether no other cache can use it: this one made it, in this process.
+    pub(crate) owns_backend: bool,
     /// What a shared store knows this cache by.
     pub(crate) process: ProcessId,
     /// The process that made it.
@@ -72,9 +74,14 @@ pub(crate) struct Lives {
 }
 
 impl Core {
-    pub(crate) fn new(backend: Arc<dyn CacheBackend>, config: Config) -> Arc<Self> {
+    pub(crate) fn new(
+        backend: Arc<dyn CacheBackend>,
+        owns_backend: bool,
+        config: Config,
+    ) -> Arc<Self> {
         let core = Arc::new(Self {
             backend,
+            owns_backend,
             process: ProcessId::fresh(),
             pid: std::process::id(),
             counters: Counters::default(),
@@ -271,11 +278,7 @@ impl Core {
         match judge(fetched, ask.tags) {
             Judgement::Miss(vector) => Ok((vector, leased)),
             // What is there may depend on more.
-            Judgement::Hit(entry) => {
-                let Vector { nonce, tokens } = entry.vector;
-                let tokens = tokens.iter().take(ask.tags.len()).copied().collect();
-                Ok((Vector { nonce, tokens }, leased))
-            }
+            Judgement::Hit(entry) => Ok((entry.vector.of_first(ask.tags.len()), leased)),
             // A tag that is missing again was renewed in between: a writer is at work.
             Judgement::Quarantined | Judgement::Establish => Err(Bypass::Quarantined),
             Judgement::Closed => Err(Bypass::Closed),

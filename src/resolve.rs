@@ -19,8 +19,10 @@ use crate::precision::Key as RowKey;
 use crate::strategy::Strategies;
 use crate::tag::Tag;
 
+mod keys;
 mod precise;
 
+pub use self::keys::{Keys, declarations, declared};
 pub use self::precise::{Late, Precise, Refined};
 
 /// How many statement texts are remembered.
@@ -236,9 +238,6 @@ pub struct Resolver {
     memo: Cache<Box<str>, Arc<Resolved>>,
     refinements: Cache<Key, Arc<Refined>>,
 }
-
-/// For each table, the keys that are declared.
-pub type Keys = BTreeMap<Name, BTreeSet<RowKey>>;
 
 impl Resolver {
     /// A resolver that remembers nothing yet.

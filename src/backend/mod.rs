@@ -1,5 +1,6 @@
 //! Where entries and tokens live.
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Instant;
@@ -218,6 +219,22 @@ pub trait CacheBackend: Debug + Send + Sync + 'static {
         Ok(())
     }
 
+    /// Adds to what is declared of a database, and returns all that is, whoever declared it. If that
+    /// is more than before, it closes the gate of that database in the same step, as
+    /// [`close`](Self::close) does: whoever goes by less must learn it first. What would be too much
+    /// to keep is left out. It is forgotten with the gates, and no sooner. A store that keeps none
+    /// returns none: the processes that share it then tell no rows apart.
+    ///
+    /// # Errors
+    /// If the store cannot be asked. It may have added it all the same.
+    fn declare(
+        &self,
+        _space: TagSpace,
+        _declarations: &Declarations,
+    ) -> Result<Declarations, BackendError> {
+        Ok(Declarations::new())
+    }
+
     /// Closes the gate of a database, of all without one, and begins a new epoch. The gates of the
     /// others, the entries and the quarantines stay.
     ///
@@ -325,10 +342,21 @@ impl<B: CacheBackend + ?Sized> CacheBackend for Arc<B> {
         (**self).remember(space, user, fingerprint)
     }
 
+    fn declare(
+        &self,
+        space: TagSpace,
+        declarations: &Declarations,
+    ) -> Result<Declarations, BackendError> {
+        (**self).declare(space, declarations)
+    }
+
     fn close(&self, space: Option<TagSpace>) -> Result<(), BackendError> {
         (**self).close(space)
     }
 }
+
+/// What processes tell each other of a database, in whatever form: a backend only keeps it.
+pub type Declarations = BTreeSet<Vec<u8>>;
 
 /// What became of a [`put`](CacheBackend::put).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

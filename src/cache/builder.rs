@@ -404,10 +404,11 @@ impl Builder {
         let (config, url) = config::gather(self.code, &self.sources, environment)?;
         let backend = match (self.backend, url) {
             (Some(_), Some(url)) => return Err(Error::TwoBackends { place: url.place }),
-            (Some(backend), None) => backend,
-            (None, url) => make(url.as_ref(), &config)?,
+            (Some(backend), None) => (backend, false),
+            (None, url) => (make(url.as_ref(), &config)?, true),
         };
-        Ok(Cache::new(Core::new(backend, config)))
+        let (backend, owned) = backend;
+        Ok(Cache::new(Core::new(backend, owned, config)))
     }
 }
 

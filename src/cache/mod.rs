@@ -8,10 +8,11 @@ use crate::core::Core;
 use crate::database::{DatabaseId, TagSpace};
 use crate::database_state::{Database, Fingerprint, Watches};
 use crate::dialect::Dialect;
+use crate::error::BackendError;
 use crate::event::Source;
 use crate::feed::Subscription;
 use crate::footprint::{self, Name};
-use crate::resolve::TableSettings;
+use crate::resolve::{Keys, TableSettings, declarations, declared};
 use crate::shared::Delivery;
 use crate::signal::Signals;
 use crate::stats::Stats;
@@ -191,16 +192,47 @@ impl Cache {
         database
     }
 
+    /// Declares the keys of this cache's models, and returns all that are declared of a database;
+    /// `None` if those of others are not understood.
+    ///
+    /// # Errors
+    /// If the store cannot be asked.
+    pub(crate) fn declare_keys(&self, id: DatabaseId) -> Result<Option<Keys>, BackendError> {
+        let core = &self.0.core;
+        let own = core.settings().keys();
+        if core.is_shared() && id.is_private() {
+            return Ok(Some(own));
+        }
+        if !core.is_shared() {
+            // Of other caches that use this backend, too, nothing is known.
+            // rule: a-backend-of-several-caches-knows-no-keys
+            return Ok(Some(if core.owns_backend { own } else { Keys::new() }));
+        }
+        let all = core.backend.declare(id.tags, &declarations(&own));
+        match all {
+            Ok(all) => Ok(declared(&all)),
+            Err(error) => {
+                core.failed(&error);
+                Err(error)
+            }
+        }
+    }
+
     pub(crate) fn load_catalogue(
         &self,
         database: &Database,
         known: (u64, Option<Opening>),
-        found: Catalogue,
+        mut found: Catalogue,
+        keys: Option<Keys>,
     ) {
+        // rule: what-others-declare-is-understood-or-writes-are-wide
+        if keys.is_none() {
+            found.forget_shapes();
+        }
+        let keys = keys.unwrap_or_default();
         // The models must not change in between.
         self.0.core.with_settings(|settings| {
             let (settings, pure) = (Arc::clone(settings), Arc::clone(&self.0.pure));
-            let keys = settings.keys();
             database.load(known, found, settings, pure, keys);
         });
     }

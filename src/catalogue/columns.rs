@@ -109,6 +109,13 @@ impl Relation {
 }
 
 impl Catalogue {
+    /// Tells the columns of no table any longer.
+    pub fn forget_shapes(&mut self) {
+        for relation in self.relations.values_mut() {
+            relation.shape = Known::Contradictory;
+        }
+    }
+
     /// The columns of a table of that name: see [`Relation::shape`].
     #[must_use]
     pub fn shape(&self, table: &str) -> Option<&Shape> {

@@ -92,6 +92,10 @@ where
     // So does the gate's opening: whatever was at work before it is over.
     let generation = database.generation();
     let opening = cache.core().opening(database.id.tags);
+    // rule: keys-are-declared-before-anything-is-resolved
+    let keys = cache
+        .declare_keys(database.id)
+        .map_err(|_| diesel::result::Error::BrokenTransactionManager)?;
     // rule: the-fingerprint-is-older-than-the-catalogue
     // What changes in between is found by the next look.
     let look = watch.look();
@@ -104,7 +108,7 @@ where
         cache.meet_schema(database.id.tags, watch.user(), &view.fingerprint);
     }
     look.end(view.fingerprint);
-    cache.load_catalogue(&database, (generation, opening), catalogue);
+    cache.load_catalogue(&database, (generation, opening), catalogue, keys);
     Ok(())
 }
 

@@ -113,15 +113,6 @@ impl Missing {
     }
 }
 
-/// The part of an entry's vector that is of the tags that were asked for.
-fn asked_for(entry: &Entry, question: &Question<'_>) -> Vector {
-    let tokens = &entry.vector.tokens;
-    Vector {
-        nonce: entry.vector.nonce,
-        tokens: tokens[..question.tags.len().min(tokens.len())].into(),
-    }
-}
-
 /// What came of waiting for another process.
 #[derive(Debug)]
 pub(crate) enum Awaited {
@@ -148,12 +139,14 @@ impl Core {
             .filter(|entry| question.tolerates(entry, fetched.gate))
             .cloned();
         let missing = match judge(fetched, question.tags) {
-            Judgement::Hit(entry) if question.refresh => Missing::of(asked_for(&entry, question)),
+            Judgement::Hit(entry) if question.refresh => {
+                Missing::of(entry.vector.clone().of_first(question.tags.len()))
+            }
             Judgement::Hit(entry) => match self.age(&entry) {
                 Age::Good => return Found::Hit(entry),
                 age => Missing {
                     meanwhile: (age == Age::Meanwhile).then(|| entry.clone()),
-                    ..Missing::of(asked_for(&entry, question))
+                    ..Missing::of(entry.vector.clone().of_first(question.tags.len()))
                 },
             },
             Judgement::Miss(vector) => Missing {
@@ -180,7 +173,7 @@ impl Core {
             ..*question
         };
         if question.also.is_empty() {
-            return Found::Miss(Missing::of(asked_for(&entry, &question)));
+            return Found::Miss(Missing::of(entry.vector.of_first(question.tags.len())));
         }
         self.prepare(&question, None)
     }
@@ -205,7 +198,7 @@ impl Core {
                 match meanwhile {
                     // It is the one that is soon to end.
                     Some(before) if before.expires_at == entry.expires_at => Missing {
-                        vector: asked_for(&entry, question),
+                        vector: entry.vector.clone().of_first(question.tags.len()),
                         also,
                         leased,
                         meanwhile: Some(before),
@@ -214,7 +207,7 @@ impl Core {
                 }
             }
             Judgement::Hit(entry) => Missing {
-                vector: asked_for(&entry, question),
+                vector: entry.vector.clone().of_first(question.tags.len()),
                 also,
                 leased,
                 meanwhile,

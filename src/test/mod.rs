@@ -110,7 +110,7 @@ pub fn cache() -> TestCache {
         ..Config::default()
     };
     let backend = RecordingBackend::new(MemoryBackend::new(config.capacity));
-    let core = Core::new(Arc::new(backend.clone()), config);
+    let core = Core::new(Arc::new(backend.clone()), true, config);
     let cache = Cache::new(core);
     cache.make_for_tests();
     TestCache { cache, backend }

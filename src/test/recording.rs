@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use crate::backend::{Acknowledged, Ask, CacheBackend, Holder, Put, Standing, Usage, Writer};
+use crate::backend::{
+    Acknowledged, Ask, CacheBackend, Declarations, Holder, Put, Standing, Usage, Writer,
+};
 use crate::database::TagSpace;
 use crate::entry::Entry;
 use crate::error::BackendError;
@@ -70,6 +72,8 @@ pub enum Kind {
     Remember,
     /// [`close`](CacheBackend::close): closes the gate.
     Close,
+    /// What is declared of a database is added to.
+    Declare,
 }
 
 /// A backend that hands everything on to another one, and records it. Clones share the record.
@@ -280,6 +284,15 @@ impl<B: CacheBackend> CacheBackend for RecordingBackend<B> {
     ) -> Result<(), BackendError> {
         self.record(Kind::Remember, None, 0);
         self.0.to.remember(space, user, fingerprint)
+    }
+
+    fn declare(
+        &self,
+        space: TagSpace,
+        declarations: &Declarations,
+    ) -> Result<Declarations, BackendError> {
+        self.record(Kind::Declare, None, 0);
+        self.0.to.declare(space, declarations)
     }
 
     fn close(&self, space: Option<TagSpace>) -> Result<(), BackendError> {

@@ -428,12 +428,7 @@ impl Value {
             lease: core.lease().filter(|_| joins),
             ..Ask::tokens(&tags, Databases::All(&spaces))
         };
-        let capture = || {
-            let (vector, leased) = core.capture(&ask)?;
-            // What is stored may depend on more than what is named here.
-            Ok((vector.of_first(tags.len()), leased))
-        };
-        let (mut vector, mut leased) = match capture() {
+        let (mut vector, mut leased) = match core.capture(&ask) {
             Ok(captured) => captured,
             Err(reason) => return Found::Bypass(reason),
         };
@@ -460,7 +455,7 @@ impl Value {
                 count(&core.counters.joined);
                 return Found::Hit(value);
             }
-            (vector, leased) = match capture() {
+            (vector, leased) = match core.capture(&ask) {
                 Ok(captured) => captured,
                 Err(reason) => return Found::Bypass(reason),
             };

@@ -2,7 +2,7 @@
 
 use super::world::{World, key, look};
 use super::{Broken, Found, ensure};
-use crate::backend::{Ask, Databases};
+use crate::backend::{Ask, Databases, Declarations};
 use crate::database::TagSpace;
 use crate::protocol::{Judgement, Lift};
 use crate::token::{Epoch, Nonce, Opening, ProcessId, WriterId};
@@ -229,6 +229,47 @@ pub(super) fn closing_one_database_leaves_the_others(world: &World<'_>) -> Found
     );
     world.open_space(one)?;
     ensure!(is_open(world, one)?, "a closed gate does not open again");
+    Ok(())
+}
+
+pub(super) fn declarations_add_up_and_close_the_gate(world: &World<'_>) -> Found {
+    let [one, two, _] = spaces();
+    let list = |names: &[&str]| -> Declarations {
+        names.iter().map(|name| name.as_bytes().to_vec()).collect()
+    };
+    let first = world.backend.declare(one, &list(&["a", "b"]))?;
+    ensure!(first == list(&["a", "b"]), "it is not what was declared");
+    for space in [one, two] {
+        world.open_space(space)?;
+    }
+    let epoch = world.backend.beat(world.process, &[])?.epoch;
+    let same = world.backend.declare(one, &list(&["b"]))?;
+    ensure!(same == first, "what was declared before is not told");
+    let none = world.handle().declare(one, &Declarations::new())?;
+    ensure!(none == first, "another handle is told of something else");
+    ensure!(is_open(world, one)?, "nothing new closed the gate");
+    let more = world.backend.declare(one, &list(&["", "c\0"]))?;
+    ensure!(
+        more == list(&["", "a", "b", "c\0"]),
+        "declarations do not add up"
+    );
+    ensure!(
+        !is_open(world, one)?,
+        "a new declaration left the gate open"
+    );
+    ensure!(is_open(world, two)?, "it closed that of another database");
+    let now = world.backend.beat(world.process, &[])?.epoch;
+    ensure!(now != epoch, "it began no epoch");
+    let other = world.backend.declare(two, &Declarations::new())?;
+    ensure!(other.is_empty(), "it counts for another database");
+    let large: Declarations = (0..200_u32)
+        .map(|number| [&number.to_be_bytes()[..], &[b'x'; 1000]].concat())
+        .collect();
+    let kept = world.backend.declare(two, &large)?;
+    ensure!(
+        kept.iter().all(|one| large.contains(one)),
+        "what was not declared is told"
+    );
     Ok(())
 }
 

@@ -222,6 +222,7 @@ checks! { $
         testimonies_are_kept_for_their_epoch
         closing_one_database_leaves_the_others
         closing_all_closes_all
+        declarations_add_up_and_close_the_gate
         a_closed_gate_keeps_tokens_and_quarantines
         a_quarantine_tells_the_epoch
         a_process_sees_its_own_writers

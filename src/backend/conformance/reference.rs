@@ -7,7 +7,8 @@ use std::time::Instant;
 use super::rule::Rule;
 use super::state::{Cell, Record, State};
 use crate::backend::{
-    Acknowledged, Ask, CacheBackend, Databases, Holder, Lease, Put, Standing, Usage, Writer,
+    Acknowledged, Ask, CacheBackend, Databases, Declarations, Holder, Lease, Put, Standing, Usage,
+    Writer,
 };
 use crate::database::TagSpace;
 use crate::entry::Entry;
@@ -496,6 +497,28 @@ impl CacheBackend for Reference {
         let place = (space, user.to_owned());
         self.lock().catalogues.insert(place, *fingerprint);
         Ok(())
+    }
+
+    fn declare(
+        &self,
+        space: TagSpace,
+        declarations: &Declarations,
+    ) -> Result<Declarations, BackendError> {
+        let mut state = self.lock();
+        let gate = state.gate();
+        let declared = gate.declared.entry(space).or_default();
+        let before = declared.len();
+        if self.breaks(Rule::DeclarationsAddUp) {
+            declared.clear();
+        }
+        declared.extend(declarations.iter().cloned());
+        let all = declared.clone();
+        if all.len() > before && !self.breaks(Rule::DeclarationsClose) {
+            gate.epoch = Epoch::fresh();
+            gate.testified.clear();
+            gate.open.remove(&space);
+        }
+        Ok(all)
     }
 
     fn close(&self, space: Option<TagSpace>) -> Result<(), BackendError> {

@@ -64,6 +64,10 @@ pub enum Rule {
     ClosingsBeginAnEpoch,
     /// A closing closes one database.
     ClosingsSpareOthers,
+    /// What is declared stays declared.
+    DeclarationsAddUp,
+    /// A new declaration closes the gate.
+    DeclarationsClose,
     /// An entry with further tags is found by those that it begins with.
     EntriesMayGoOn,
     /// Further tags are those after the ones that were asked for.
@@ -127,6 +131,8 @@ impl Rule {
         Self::TestimoniesAreOfTheirEpoch,
         Self::ClosingsBeginAnEpoch,
         Self::ClosingsSpareOthers,
+        Self::DeclarationsAddUp,
+        Self::DeclarationsClose,
         Self::EntriesMayGoOn,
         Self::FurtherIsAfterTheAsked,
         Self::FurtherTagsCount,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Instant;
 
-use crate::backend::Databases;
+use crate::backend::{Databases, Declarations};
 use crate::database::TagSpace;
 use crate::entry::Entry;
 use crate::key::Key;
@@ -26,6 +26,7 @@ pub(super) struct Gate {
     pub(super) nonce: Nonce,
     pub(super) open: BTreeMap<TagSpace, Opening>,
     pub(super) testified: BTreeSet<(ProcessId, TagSpace)>,
+    pub(super) declared: BTreeMap<TagSpace, Declarations>,
 }
 
 #[derive(Debug, Clone)]
@@ -54,6 +55,7 @@ impl State {
             nonce: Nonce::fresh(),
             open: BTreeMap::new(),
             testified: BTreeSet::new(),
+            declared: BTreeMap::new(),
         })
     }
 

@@ -3,7 +3,7 @@
 use super::*;
 
 use crate::backend::{
-    Acknowledged, Ask, CacheBackend, Databases, Holder, Put, Standing, Usage, Writer,
+    Acknowledged, Ask, CacheBackend, Databases, Declarations, Holder, Put, Standing, Usage, Writer,
 };
 use crate::database::TagSpace;
 use crate::entry::Entry;
@@ -12,6 +12,8 @@ use crate::protocol::{Fetched, Lift};
 use crate::tag::Tag;
 use crate::token::{Epoch, Nonce, Opening, ProcessId, WriterId};
 
+/// How many bytes may be declared of a database.
+const MOST_DECLARED: u64 = 64 << 10;
 /// How many entries are purged in one step.
 const PURGED_AT_ONCE: u64 = 500;
 
@@ -386,6 +388,30 @@ impl CacheBackend for RedisBackend {
         fingerprint: &[u8; 32],
     ) -> Result<(), BackendError> {
         self.look(space, user, fingerprint, true).map(drop)
+    }
+
+    fn declare(
+        &self,
+        space: TagSpace,
+        declarations: &Declarations,
+    ) -> Result<Declarations, BackendError> {
+        let mut list = Vec::new();
+        for declaration in declarations {
+            let length = u32::try_from(declaration.len()).unwrap_or(u32::MAX);
+            list.extend(length.to_be_bytes());
+            list.extend(declaration);
+        }
+        let answer = self.ask(Op::Declare, |names| {
+            Request::default()
+                .key(names.gate())
+                .key(names.testimonies())
+                .arg(Epoch::fresh().to_bytes())
+                .arg(Nonce::fresh().to_bytes())
+                .arg(space.0)
+                .arg(list.clone())
+                .number(MOST_DECLARED)
+        })?;
+        understood(reply::declarations(answer))
     }
 
     fn close(&self, space: Option<TagSpace>) -> Result<(), BackendError> {

@@ -3,7 +3,7 @@
 use redis::Value;
 
 use crate::backend::wire::{Clock, Digest, Wire};
-use crate::backend::{Acknowledged, Holder};
+use crate::backend::{Acknowledged, Declarations, Holder};
 use crate::database::TagSpace;
 use crate::protocol::{Fetched, Further, Leased, TagState, TagStates};
 use crate::tag::Tag;
@@ -173,6 +173,21 @@ fn read_record(record: &[u8]) -> Option<(Option<TagSpace>, Option<String>)> {
         _ => Some(String::from_utf8(record[26..].to_vec()).ok()?),
     };
     Some(((record[8] != 0).then_some(space), session))
+}
+
+/// The answer to `declare`.
+pub(super) fn declarations(answer: Vec<Value>) -> Option<Declarations> {
+    let [list] = <[Value; 1]>::try_from(answer).ok()?;
+    let list = bytes(list)?;
+    let mut rest = list.as_slice();
+    let mut declarations = Declarations::new();
+    while let Some((length, behind)) = rest.split_at_checked(4) {
+        let length = u32::from_be_bytes(length.try_into().ok()?);
+        let (one, behind) = behind.split_at_checked(usize::try_from(length).ok()?)?;
+        declarations.insert(one.to_vec());
+        rest = behind;
+    }
+    rest.is_empty().then_some(declarations)
 }
 
 /// A number, or a word of one letter.

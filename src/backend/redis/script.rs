@@ -27,6 +27,7 @@ pub(super) enum Op {
     Close,
     Clear,
     Recognises,
+    Declare,
 }
 
 /// A server that is out of memory refuses these. All others must be carried out: they free
@@ -46,7 +47,7 @@ const FETCH: &str = include_str!("scripts/fetch.lua");
 
 impl Op {
     #[cfg(test)]
-    pub(super) const ALL: [Self; 18] = [
+    pub(super) const ALL: [Self; 19] = [
         Self::Capture,
         Self::Fetch,
         Self::Recall,
@@ -65,6 +66,7 @@ impl Op {
         Self::Close,
         Self::Clear,
         Self::Recognises,
+        Self::Declare,
     ];
 
     /// The text of the script, and its digest.
@@ -102,6 +104,7 @@ impl Op {
             Self::Recognises => {
                 script!(ALWAYS, EPOCH, include_str!("scripts/recognises.lua"))
             }
+            Self::Declare => script!(ALWAYS, EPOCH, include_str!("scripts/declare.lua")),
         }
     }
 }

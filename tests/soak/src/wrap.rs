@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use diesel_cache::backend::{
-    Acknowledged, Ask, CacheBackend, Holder, Put, Standing, Usage, Writer,
+    Acknowledged, Ask, CacheBackend, Declarations, Holder, Put, Standing, Usage, Writer,
 };
 use diesel_cache::database::TagSpace;
 use diesel_cache::entry::Entry;
@@ -163,6 +163,14 @@ impl CacheBackend for Wrapped {
         fingerprint: &[u8; 32],
     ) -> Result<(), BackendError> {
         self.to.remember(space, user, fingerprint)
+    }
+
+    fn declare(
+        &self,
+        space: TagSpace,
+        declarations: &Declarations,
+    ) -> Result<Declarations, BackendError> {
+        self.to.declare(space, declarations)
     }
 
     fn close(&self, space: Option<TagSpace>) -> Result<(), BackendError> {

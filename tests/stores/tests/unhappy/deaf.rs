@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use diesel_cache::backend::{
-    Acknowledged, Ask, CacheBackend, Holder, Put, RedisBackend, Standing, Usage, Writer,
+    Acknowledged, Ask, CacheBackend, Declarations, Holder, Put, RedisBackend, Standing, Usage,
+    Writer,
 };
 use diesel_cache::database::TagSpace;
 use diesel_cache::entry::Entry;
@@ -107,6 +108,9 @@ impl CacheBackend for Deaf {
     }
     fn remember(&self, space: TagSpace, user: &str, seen: &[u8; 32]) -> Answer<()> {
         self.to().remember(space, user, seen)
+    }
+    fn declare(&self, space: TagSpace, list: &Declarations) -> Answer<Declarations> {
+        self.heard()?.declare(space, list)
     }
     fn close(&self, space: Option<TagSpace>) -> Answer<()> {
         self.heard()?.close(space)
