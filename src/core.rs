@@ -8,7 +8,7 @@ pub(crate) use self::lookup::{Awaited, Found, Patience, Question};
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::backend::{Ask, CacheBackend, Lease, Put, Standing};
 use crate::bypass::Bypass;
@@ -17,6 +17,8 @@ use crate::database::{DatabaseId, TagSpace};
 use crate::database_state::Database;
 use crate::entry::{Entry, Vector};
 use crate::error::BackendError;
+use crate::event::Invalidation;
+use crate::explain::Renewal;
 use crate::feed::Feed;
 use crate::flight::Flights;
 use crate::invalidate::Orphan;
@@ -25,6 +27,7 @@ use crate::protocol::{Fetched, Judgement, Leased, Lift, judge};
 use crate::resolve::Settings;
 use crate::shared::{self, Delivery, Shared};
 use crate::stats::{Counters, count};
+use crate::tag::Tag;
 use crate::token::{Opening, ProcessId};
 
 /// No entry lives longer.
@@ -54,7 +57,12 @@ pub(crate) struct Core {
     databases: Mutex<HashMap<DatabaseId, Weak<Database>>>,
     /// What the models and the configuration say.
     settings: RwLock<Arc<Settings>>,
+    /// What renewed tags last.
+    renewals: quick_cache::sync::Cache<Tag, Renewal>,
 }
+
+/// Of how many tags it is remembered what renewed them last.
+const RENEWALS: usize = 16_384;
 
 impl Drop for Core {
     fn drop(&mut self) {
@@ -93,6 +101,7 @@ impl Core {
             shared: Arc::default(),
             databases: Mutex::default(),
             settings: RwLock::new(Arc::new(config.settings())),
+            renewals: quick_cache::sync::Cache::new(RENEWALS),
             config,
         });
         if core.is_shared() {
@@ -237,6 +246,20 @@ impl Core {
                 shared::start(self);
             }
         }
+    }
+
+    /// Remembers what renewed tags.
+    pub(crate) fn note_renewal(&self, tags: &[Tag], by: &Arc<Invalidation>) {
+        let at = SystemTime::now();
+        for tag in tags {
+            let by = Arc::clone(by);
+            self.renewals.insert(*tag, Renewal { at, by });
+        }
+    }
+
+    /// What renewed a tag last, as far as this process did it and remembers.
+    pub(crate) fn renewal(&self, tag: &Tag) -> Option<Renewal> {
+        self.renewals.get(tag)
     }
 
     /// What the models and the configuration say.

@@ -6,6 +6,7 @@
 //! in-memory SQLite databases: each connection has its own keys, since it may have
 //! its own database, and all of them share their tags, since they may share it.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// The half of a database's identity that goes into keys.
@@ -76,3 +77,6 @@ impl fmt::Debug for TagSpace {
         write!(f, "TagSpace({:032x})", u128::from_be_bytes(self.0))
     }
 }
+
+/// What processes tell each other of a database, in whatever form: a backend only keeps it.
+pub type Declarations = BTreeSet<Vec<u8>>;

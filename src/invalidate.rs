@@ -180,7 +180,7 @@ impl Core {
         }
         self.close_if_changed(writes, space);
         self.renew_tags(&tags);
-        self.invalidated(writes, space, source);
+        self.invalidated(writes, space, source, &tags);
     }
 
     /// Gives the tags of what was written, in each database, new tokens.
@@ -197,20 +197,23 @@ impl Core {
             )
             .collect();
         self.renew_tags(&tags);
-        self.invalidated(writes, None, Source::Explicit);
+        self.invalidated(writes, None, Source::Explicit, &tags);
     }
 
     /// Gives the tag of everything a new token. The schemas are what they were.
     pub(crate) fn renew_root(self: &Arc<Self>) {
         self.renew_tags(&[Tag::root()]);
-        self.invalidated(&Writes::root(), None, Source::Explicit);
+        let root = [Tag::root()];
+        self.invalidated(&Writes::root(), None, Source::Explicit, &root);
     }
 
     /// Gives a label a new token.
     pub(crate) fn renew_label(self: &Arc<Self>, label: &Name) {
         self.renew_tags(&[Tag::label(label)]);
         self.counters.invalidation(Source::Explicit);
-        self.publish(&Arc::new(Invalidation::of_label(label)));
+        let event = Arc::new(Invalidation::of_label(label));
+        self.note_renewal(&[Tag::label(label)], &event);
+        self.publish(&event);
     }
 
     fn renew_tags(self: &Arc<Self>, tags: &[Tag]) {
@@ -227,8 +230,10 @@ impl Core {
     }
 
     /// Follows up on what was invalidated: the strategies of its tables, and who listens.
-    fn invalidated(&self, writes: &Writes, space: Option<TagSpace>, source: Source) {
+    fn invalidated(&self, writes: &Writes, space: Option<TagSpace>, source: Source, tags: &[Tag]) {
         self.counters.invalidation(source);
+        let event = Arc::new(Invalidation::of(writes, source));
+        self.note_renewal(tags, &event);
         let strategies = self.strategies_of(writes);
         if strategies.is_empty() && !self.feed.is_heard() {
             return;
@@ -237,7 +242,6 @@ impl Core {
         for table in removed.map(|(table, _)| table).collect::<BTreeSet<_>>() {
             self.purge(table, space.filter(|_| !writes.root));
         }
-        let event = Arc::new(Invalidation::of(writes, source));
         for (table, strategy) in &strategies {
             if strategy.tell(table, &event) {
                 count(&self.counters.strategy_panics);
@@ -319,9 +323,10 @@ impl Core {
         for orphan in ended {
             count(&self.counters.resolves);
             self.close_if_changed(&orphan.writes, orphan.space);
+            let tags = orphan.tags.clone();
             self.tell(Delivery::Lift(orphan.writer, orphan.tags, Lift::Renew));
             self.end(orphan.writer);
-            self.invalidated(&orphan.writes, orphan.space, Source::Unknown);
+            self.invalidated(&orphan.writes, orphan.space, Source::Unknown, &tags);
         }
     }
 
@@ -427,14 +432,14 @@ impl Guard {
         }
         let core = &self.core;
         core.close_if_changed(&self.writes, self.space);
-        let tags = std::mem::take(&mut self.tags);
+        let tags = self.tags.clone();
         core.tell(if core.announces(self) {
             Delivery::Lift(self.writer, tags, Lift::Renew)
         } else {
             Delivery::Renew(tags)
         });
         core.end(self.writer);
-        core.invalidated(&self.writes, self.space, source);
+        core.invalidated(&self.writes, self.space, source, &self.tags);
     }
 
     /// The writer wrote nothing, for certain.

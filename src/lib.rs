@@ -82,6 +82,7 @@ pub mod dialect;
 pub mod entry;
 pub mod error;
 pub mod event;
+pub mod explain;
 mod feed;
 mod flight;
 pub mod footprint;
@@ -107,9 +108,9 @@ mod values;
 pub use crate::bypass::Bypass;
 pub use crate::cache::{Builder, Cache};
 pub use crate::config::{Codec, Level, OnUnreachable};
-pub use crate::connection::AttachConnection;
 #[cfg(feature = "r2d2")]
 pub use crate::connection::Customizer;
+pub use crate::connection::{AttachConnection, explain_write};
 pub use crate::dependencies::{Dependencies, Unstored};
 pub use crate::error::{Error, StoreUnreachable};
 pub use crate::event::{Invalidation, Source};

@@ -19,6 +19,7 @@ use crate::precision::Key as RowKey;
 use crate::strategy::Strategies;
 use crate::tag::Tag;
 
+mod explain;
 mod keys;
 mod precise;
 
@@ -146,6 +147,8 @@ pub struct Resolved {
     pub copies: bool,
     /// What more is known of it, if it is one statement over plain tables.
     pub precise: Option<Arc<Precise>>,
+    /// Whether the rows of the table that it writes can be told apart.
+    pub has_key: bool,
 }
 
 impl Resolved {
@@ -159,6 +162,7 @@ impl Resolved {
             returning: may_return(sql),
             copies: is_copy(sql),
             precise: None,
+            has_key: false,
         }
     }
 
@@ -197,6 +201,7 @@ impl Resolved {
             temporaries: self.temporaries,
             copies: self.copies,
             precise: None,
+            has_key: false,
         }
     }
 }
@@ -318,6 +323,7 @@ impl Resolver {
             analysis: Arc::new(analysis),
             read,
             precise: None,
+            has_key: false,
         };
         resolved.precise = self.precise(sql, &resolved).map(Arc::new);
         resolved

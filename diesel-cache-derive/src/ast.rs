@@ -25,7 +25,7 @@ pub(crate) enum Column {
         column: Ident,
         field: Option<Ident>,
         /// Where the field is, and its type; `None` if it is stored as another.
-        place: Option<(Member, Type)>,
+        place: Option<Box<(Member, Type)>>,
     },
     /// Any columns: `#[diesel(embed)]`, or a field with a mistake in it.
     Unknown,
@@ -57,7 +57,7 @@ impl Column {
         let diesel = OnField::read(&field.attrs, errors);
         let field_name = field.ident.as_ref();
         let member = field_name.cloned().map_or(Member::from(at), Member::Named);
-        let place = (!diesel.serialize_as).then(|| (member, field.ty.clone()));
+        let place = (!diesel.serialize_as).then(|| Box::new((member, field.ty.clone())));
         if diesel.embed {
             return Self::Unknown;
         }

@@ -196,9 +196,9 @@ fn kept(
         let place = input.columns.iter().find_map(|column| match column {
             Column::Named {
                 column,
-                place: Some((member, ty)),
+                place: Some(place),
                 ..
-            } if same(column, key) => Some((member.clone(), ty.clone())),
+            } if same(column, key) => Some((**place).clone()),
             _ => None,
         });
         if let Some((member, ty)) = place.filter(|_| !known) {

@@ -1,6 +1,5 @@
 //! Where entries and tokens live.
 
-use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Instant;
@@ -29,6 +28,8 @@ pub(crate) use self::redis::is_scheme as is_redis;
 pub use self::redis::{BreakerState, EncryptionKey, RedisBackend, RedisOptions};
 #[cfg(feature = "redis")]
 mod wire;
+
+pub use crate::database::Declarations;
 
 pub use self::ask::{Acknowledged, Ask, Databases, Holder, Lease, Standing, Writer};
 
@@ -354,9 +355,6 @@ impl<B: CacheBackend + ?Sized> CacheBackend for Arc<B> {
         (**self).close(space)
     }
 }
-
-/// What processes tell each other of a database, in whatever form: a backend only keeps it.
-pub type Declarations = BTreeSet<Vec<u8>>;
 
 /// What became of a [`put`](CacheBackend::put).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

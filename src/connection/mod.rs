@@ -13,6 +13,7 @@ use crate::model::CacheModel;
 use crate::statement::CacheDatabase;
 
 mod catalogue;
+mod explain;
 mod gate;
 mod hooks;
 mod install;
@@ -28,6 +29,7 @@ mod transaction;
 mod unresolved;
 
 pub(crate) use self::catalogue::reread as reread_catalogue;
+pub use self::explain::explain_write;
 pub(crate) use self::gate::{open as open_gate, resolve_orphans};
 #[cfg(feature = "r2d2")]
 pub use self::pool::Customizer;

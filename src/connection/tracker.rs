@@ -22,6 +22,7 @@ use crate::database_state::{Database, Watch};
 use crate::dependencies::watch;
 use crate::dialect::Dialect;
 use crate::event::Source;
+use crate::explain::WriteExplanation;
 use crate::footprint::{self, Name, Session, Step, Target, WriteKind};
 use crate::invalidate::{Guard, SessionName};
 use crate::resolve::Resolved;
@@ -326,6 +327,18 @@ impl Tracker {
             return Err(Bypass::Uncacheable);
         }
         Ok(fill)
+    }
+
+    /// What a statement would write, as Diesel shows it with its binds.
+    pub(crate) fn explain(&self, text: &str) -> Option<WriteExplanation> {
+        let dialect = self.dialect()?;
+        let sql = footprint::strip_binds(text, dialect);
+        let binds = footprint::shown_binds(text, dialect);
+        let mut resolved = self.resolve(text);
+        if self.attached && !resolved.writes.is_empty() {
+            resolved = Arc::new(resolved.everywhere());
+        }
+        Some(resolved.explain(sql, binds, dialect))
     }
 
     fn resolve(&self, text: &str) -> Arc<Resolved> {

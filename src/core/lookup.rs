@@ -10,7 +10,7 @@ use crate::bypass::Bypass;
 use crate::database::TagSpace;
 use crate::entry::{Entry, Vector};
 use crate::key::Key;
-use crate::protocol::{Fetched, Judgement, Leased, TagState, TagStates, judge};
+use crate::protocol::{Fetched, Judgement, Leased, TagState, judge};
 use crate::stats::count;
 use crate::tag::Tag;
 use crate::token::{Nonce, Opening, Token};
@@ -54,7 +54,7 @@ pub(crate) struct Missing {
     /// A result may be stored for this vector.
     pub(crate) vector: Vector,
     /// The states of the further tags that were asked for; none, if they are not known.
-    pub(crate) also: TagStates,
+    pub(crate) also: Box<[TagState]>,
     /// Whether this process is the one to make it.
     pub(crate) leased: Leased,
     /// What may be served while another makes it: it is too old, or soon will be, and its tokens
@@ -77,7 +77,7 @@ impl Missing {
     pub(crate) fn of(vector: Vector) -> Self {
         Self {
             vector,
-            also: TagStates::new(),
+            also: Box::default(),
             leased: Leased::NotAsked,
             meanwhile: None,
         }
@@ -191,7 +191,7 @@ impl Core {
             Err(reason) => return Found::Bypass(reason),
         };
         let leased = fetched.leased;
-        let also = std::mem::take(&mut fetched.also);
+        let also = std::mem::take(&mut fetched.also).into_boxed_slice();
         let missing = match judge(fetched, question.tags) {
             // Another was faster.
             Judgement::Hit(entry) if !question.refresh && entry.expires_at > Instant::now() => {

@@ -27,12 +27,15 @@
 //! no row has. It touches `made` in place of `added`: a read by the primary key that has seen the
 //! rows it asked for does not depend on that, one that has missed any does.
 
+mod names;
 mod reads;
 mod table;
 #[cfg(test)]
 mod tests;
 mod writes;
 
+pub use self::names::{names, told_keys};
+use self::reads::Entry;
 pub use self::reads::{Observed, PreciseRead, Seen};
 pub use self::table::{Key, Table};
 pub use self::writes::touched;

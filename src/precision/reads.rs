@@ -61,7 +61,7 @@ impl PreciseRead {
         let counted = selection.skips || source.nullable;
         let narrow = match counted {
             true => BTreeMap::new(),
-            false => narrow(table, source, tables, binds),
+            false => entries(table, source, tables, binds),
         };
         let observed = selection
             .plain
@@ -140,7 +140,7 @@ impl PreciseRead {
 
 /// By which values of a column a row comes into the result.
 #[derive(Debug)]
-enum Entry {
+pub(super) enum Entry {
     /// By one of these.
     By(BTreeSet<Value>),
     /// By one that is true.
@@ -148,7 +148,7 @@ enum Entry {
 }
 
 /// The columns in which the read fixes the values.
-fn narrow(
+pub(super) fn entries(
     table: &Table,
     source: &Source,
     tables: &[Option<Arc<Table>>],
@@ -168,7 +168,7 @@ fn narrow(
 }
 
 /// The key whose values the read fixes, and the values.
-fn keyed<'t>(
+pub(super) fn keyed<'t>(
     table: &'t Table,
     source: &Source,
     tables: &[Option<Arc<Table>>],

@@ -47,6 +47,21 @@ pub fn touched(table: &Table, change: &Change, binds: Binds<'_>) -> Option<BTree
     (tags.len() <= MOST_TAGS).then_some(tags)
 }
 
+/// The values of a key in the rows that a write names, before it; or after it, if it adds them.
+pub(super) fn values_of(
+    table: &Table,
+    key: &Key,
+    change: &Change,
+    binds: Binds<'_>,
+) -> Option<BTreeSet<Value>> {
+    match change {
+        Change::Insert(rows) => added(table, key, rows, binds),
+        Change::Update { fixed, .. } | Change::Delete { fixed } => {
+            fixed_values(table, key, fixed, binds)
+        }
+    }
+}
+
 /// The values of a key that the rows must have which a statement names.
 fn fixed_values(
     table: &Table,

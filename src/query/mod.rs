@@ -14,6 +14,7 @@ use crate::footprint::{self, Name};
 use crate::outcome::Report;
 
 mod execute;
+mod explain;
 mod load;
 mod observe;
 mod plan;

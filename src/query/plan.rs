@@ -1,5 +1,6 @@
 //! What a cached read needs to know before it looks into the cache.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use diesel::connection::LoadConnection;
@@ -9,10 +10,13 @@ use crate::bypass::Bypass;
 use crate::cache::Cache;
 use crate::connection::{self, Fill};
 use crate::database::TagSpace;
+use crate::datum::Bound;
+use crate::footprint::Name;
 use crate::key::{Key, KeyParts, RowForm};
 use crate::query::Options;
 use crate::resolve::{Late, ReadFootprint, Refined, Resolver};
 use crate::statement::CacheDatabase;
+use crate::tag::Tag;
 use crate::token::Opening;
 
 /// What a read needs to look into the cache.
@@ -136,7 +140,38 @@ where
     })
 }
 
+/// The text of a query, if it can be rendered.
+pub(super) fn text<Q, DB>(query: &Q) -> String
+where
+    DB: CacheDatabase,
+    Q: QueryFragment<DB>,
+{
+    DB::describe(query).map_or_else(|_| String::new(), |statement| statement.sql)
+}
+
+/// The binds of a query.
+pub(super) fn bound<Q, DB>(query: &Q) -> Vec<Bound>
+where
+    DB: CacheDatabase,
+    Q: QueryFragment<DB>,
+{
+    DB::describe(query).map_or_else(|_| Vec::new(), |statement| DB::bound(&statement.binds))
+}
+
 impl Plan {
+    /// What the tags of the read stand for.
+    pub(super) fn names(
+        &self,
+        sql: &str,
+        bound: &[Bound],
+        labels: impl Iterator<Item = Name>,
+    ) -> HashMap<Tag, String> {
+        let resolved = self.resolver.resolve(sql);
+        let precise = resolved.precise.as_deref();
+        self.resolver
+            .names(sql, bound, precise, &self.footprint, labels)
+    }
+
     /// What the rows of the result add to what it depends on.
     pub(super) fn late(&self) -> Option<&Late> {
         self.refined.as_ref()?.late.as_ref()

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::encode;
-use crate::backend::Declarations;
+use crate::database::Declarations;
 use crate::footprint::Name;
 use crate::precision::Key;
 

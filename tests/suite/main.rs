@@ -7,6 +7,7 @@ mod configuration;
 mod conformance;
 mod declared;
 mod documents;
+mod explain;
 mod feed;
 mod helpers;
 mod lifecycle;

@@ -15,7 +15,7 @@ pub(super) const TABLE: Table = Table {
     layers: &[
         (5, &["lib", "prelude", "test"]),
         (4, &["query", "values", "model", "connection"]),
-        (3, &["cache", "explain"]),
+        (3, &["cache"]),
         (2, &["core", "flight", "invalidate", "shared"]),
         (
             1,
@@ -44,6 +44,7 @@ pub(super) const TABLE: Table = Table {
                 "database",
                 "database_state",
                 "event",
+                "explain",
                 "dependencies",
                 "strategy",
             ],
