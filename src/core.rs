@@ -1,8 +1,12 @@
 //! The cache beneath its handle: the backend, the counters and the protocol's driver.
 
+mod compare;
 mod complaints;
 mod lookup;
 
+use self::compare::Causes;
+pub(crate) use self::compare::Dropped;
+pub use self::compare::OverInvalidation;
 use self::complaints::Complaints;
 pub(crate) use self::lookup::{Awaited, Found, Patience, Question};
 
@@ -59,6 +63,8 @@ pub(crate) struct Core {
     settings: RwLock<Arc<Settings>>,
     /// What renewed tags last.
     renewals: quick_cache::sync::Cache<Tag, Renewal>,
+    /// What invalidated results for nothing.
+    pub(crate) causes: Causes,
 }
 
 /// Of how many tags it is remembered what renewed them last.
@@ -102,6 +108,7 @@ impl Core {
             databases: Mutex::default(),
             settings: RwLock::new(Arc::new(config.settings())),
             renewals: quick_cache::sync::Cache::new(RENEWALS),
+            causes: Causes::default(),
             config,
         });
         if core.is_shared() {

@@ -111,6 +111,7 @@ pub use crate::config::{Codec, Level, OnUnreachable};
 #[cfg(feature = "r2d2")]
 pub use crate::connection::Customizer;
 pub use crate::connection::{AttachConnection, explain_write};
+pub use crate::core::OverInvalidation;
 pub use crate::dependencies::{Dependencies, Unstored};
 pub use crate::error::{Error, StoreUnreachable};
 pub use crate::event::{Invalidation, Source};

@@ -224,8 +224,8 @@ pub struct ReadFootprint {
     pub removed_with: Arc<[Tag]>,
     /// Tables that any write to counts for it: declared ones.
     pub declared: BTreeSet<Name>,
-    /// The tags of its labels.
-    pub labels: Arc<[Tag]>,
+    /// Its labels.
+    pub labels: Arc<[Name]>,
 }
 
 /// One state of a database's catalogue and of the registered models.
@@ -370,9 +370,9 @@ impl Resolver {
             }
         }
         reads.tables.extend(declared.iter().cloned());
-        let labels: Arc<[Tag]> = labels.iter().map(|label| Tag::label(label)).collect();
+        let labels: Arc<[Name]> = labels.iter().cloned().collect();
         let mut tags = self.read_tags(&reads, &BTreeMap::new());
-        tags.extend(labels.iter());
+        tags.extend(labels.iter().map(|label| Tag::label(label)));
         Ok(ReadFootprint {
             tags: tags.into(),
             declared,

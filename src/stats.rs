@@ -26,6 +26,8 @@ pub(crate) struct Counters {
     pub(crate) events_lost: AtomicU64,
     pub(crate) receivers_failed: AtomicU64,
     pub(crate) commits_unknown: AtomicU64,
+    pub(crate) invalidations_compared: AtomicU64,
+    pub(crate) over_invalidations: AtomicU64,
     bypasses: [AtomicU64; Bypass::ALL.len()],
     invalidations: [AtomicU64; Source::ALL.len()],
 }
@@ -73,6 +75,8 @@ impl Counters {
             events_lost: read(&self.events_lost),
             receivers_failed: read(&self.receivers_failed),
             commits_unknown: read(&self.commits_unknown),
+            invalidations_compared: read(&self.invalidations_compared),
+            over_invalidations: read(&self.over_invalidations),
             usage,
         }
     }
@@ -124,6 +128,11 @@ pub struct Stats {
     /// Writes of models and functions given to [`on_commit`](crate::Cache::on_commit) whose
     /// commit nobody was told of, because it is not known whether it happened.
     pub commits_unknown: u64,
+    /// Results that were read anew because a write invalidated them, and were compared with what
+    /// they were before; see [`over_invalidations`](crate::Cache::over_invalidations).
+    pub invalidations_compared: u64,
+    /// Those of them that were the same: they were invalidated for nothing.
+    pub over_invalidations: u64,
     /// What the backend holds.
     pub usage: Usage,
 }

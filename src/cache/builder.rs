@@ -65,6 +65,7 @@ use crate::error::Error;
 /// | `encryption_key` | 64 hexadecimal digits, see [`encryption_key`](Self::encryption_key) |
 /// | `connect_timeout` | a duration, see [`connect_timeout`](Self::connect_timeout) |
 /// | `io_timeout` | a duration, see [`io_timeout`](Self::io_timeout) |
+/// | `over_invalidation_sample` | a number from 0 to 0.5, see [`over_invalidation_sample`](Self::over_invalidation_sample) |
 /// | `pool_size` | a whole number, see [`pool_size`](Self::pool_size) |
 /// | `tls_ca` | a path, see [`tls_ca`](Self::tls_ca) |
 ///
@@ -335,6 +336,13 @@ impl Builder {
     /// none.
     pub fn eager_refresh(self, share: f64) -> Self {
         self.set("eager_refresh", Value::Float(share))
+    }
+
+    /// Of which share of the results, from 0 to 0.5, it is found out whether they were invalidated
+    /// for nothing: see [`over_invalidations`](crate::Cache::over_invalidations). It costs those
+    /// reads a comparison, and in memory a copy of their cells. Default: 0, none.
+    pub fn over_invalidation_sample(self, share: f64) -> Self {
+        self.set("over_invalidation_sample", Value::Float(share))
     }
 
     /// What reads through a shared store promise. Default: `Level::Strong`.

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::catalogue::{Catalogue, Writes};
-use crate::core::Core;
+use crate::core::{Core, OverInvalidation};
 use crate::database::{DatabaseId, TagSpace};
 use crate::database_state::{Database, Fingerprint, Watches};
 use crate::dialect::Dialect;
@@ -71,6 +71,17 @@ impl Cache {
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.0.core.counters.snapshot(self.0.core.backend.usage())
+    }
+
+    /// What invalidated results for nothing, as far as the sample tells: of the results of the
+    /// [sample](crate::Builder::over_invalidation_sample) that were read anew because a write had
+    /// invalidated them, how many were the same as before; for each cause, the most frequent
+    /// first. Up to a thousand causes are told apart.
+    ///
+    /// A cause that is often for nothing asks for a [key](crate::CacheModel::KEYS).
+    #[must_use]
+    pub fn over_invalidations(&self) -> Vec<OverInvalidation> {
+        self.0.core.causes.all()
     }
 
     /// Invalidates every cached result that reads `table`, in every database, at once.

@@ -51,6 +51,7 @@ pub(crate) struct Config {
     pub(crate) tls_ca: Option<String>,
     pub(crate) stale_while_revalidate: Duration,
     pub(crate) eager_refresh: f64,
+    pub(crate) over_invalidation_sample: f64,
     /// The sections `[models.…]`, by the table's name.
     pub(crate) tables: BTreeMap<Name, TableConfig>,
 }
@@ -83,6 +84,7 @@ impl Default for Config {
             tls_ca: None,
             stale_while_revalidate: Duration::ZERO,
             eager_refresh: 0.0,
+            over_invalidation_sample: 0.0,
             tables: BTreeMap::new(),
         }
     }
@@ -172,6 +174,7 @@ pub(crate) const KEYS: &[Key<Config>] = &[
     key("namespace", "tenant", Kind::Text(|c, v| c.namespace = v)),
     key("negative_ttl", "30s", Kind::Duration(Duration::ZERO, YEAR, |c, v| c.negative_ttl = Some(v))),
     key("on_unreachable", "abort", Kind::Choice(OnUnreachable::NAMES, |c, name| c.on_unreachable = OnUnreachable::by_name(name))),
+    key("over_invalidation_sample", "0.01", Kind::Share(|c, v| c.over_invalidation_sample = v)),
     key("pool_size", "16", Kind::Positive(|c, v| c.pool_size = v)),
     key("pure_functions", "half,double", Kind::Names(|c, v| c.pure_functions = v)),
     key("read_committed_ok", "true", Kind::Switch(|c, v| c.read_committed_ok = v)),

@@ -12,7 +12,7 @@ use diesel::result::QueryResult;
 use crate::bypass::Bypass;
 use crate::cache::Cache;
 use crate::connection::{self, Fill};
-use crate::core::{Awaited, Found, Lives, Question};
+use crate::core::{Awaited, Dropped, Found, Lives, Question};
 use crate::dependencies::{self, Dependencies, Unstored, watch};
 use crate::entry::{Entry, Payload};
 use crate::flight::Role;
@@ -241,7 +241,9 @@ where
         }
     }
     let lease = (missing.leased == Leased::Granted).then_some(core.process);
-    let keep = if core.is_shared() {
+    let is_sampled = core.is_sampled(key);
+    let dropped = if is_sampled { core.dropped(key) } else { None };
+    let keep = if core.is_shared() || is_sampled {
         Keep::Bytes
     } else {
         Keep::Values
@@ -258,6 +260,9 @@ where
             return Err(error);
         }
     };
+    if let Some(dropped) = &dropped {
+        compare::<S, _>(&plan, dropped, &stored);
+    }
     let lives = Lives {
         asked: options.ttl,
         negative: options.negative_ttl,
@@ -318,4 +323,21 @@ where
         },
     );
     Ok(stored)
+}
+
+/// Finds out whether a result that was invalidated is the same now.
+fn compare<S: Stored<DB>, DB: CacheDatabase>(plan: &Plan, dropped: &Dropped, now: &S) {
+    let before = match &dropped.entry.payload {
+        Payload::Typed(_) => dropped
+            .entry
+            .payload
+            .typed::<S>()
+            .and_then(|rows| rows.encode()),
+        Payload::Bytes(bytes) => Some(bytes.to_vec()),
+    };
+    if let (Some(before), Some(now)) = (before, now.encode()) {
+        plan.cache
+            .core()
+            .compared(dropped, before == now, &plan.names());
+    }
 }

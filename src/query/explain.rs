@@ -19,6 +19,7 @@ use crate::protocol::{Judgement, TagState, judge};
 use crate::query::Cached;
 use crate::query::plan::{self, Plan};
 use crate::query::rows::{DatabaseRows, Stored};
+use crate::statement::CacheDatabase;
 use crate::tag::Tag;
 
 impl<Q> Cached<Q> {
@@ -65,15 +66,15 @@ impl<Q> Cached<Q> {
             std::any::type_name::<U>(),
         );
         let platform = <Rows<Conn::Backend, ST, U> as Stored<Conn::Backend>>::fingerprint();
-        let sql = plan::text::<_, Conn::Backend>(&self.query);
         let planned = plan::plan(&self.query, &self.options, conn, rows, platform);
         let plan = match planned {
             Ok(plan) => plan,
-            Err(reason) => return bypassed(sql, reason),
+            Err(reason) => {
+                let statement = Conn::Backend::describe(&self.query);
+                return bypassed(statement.map_or_else(|_| String::new(), |s| s.sql), reason);
+            }
         };
-        let bound = plan::bound::<_, Conn::Backend>(&self.query);
-        let names = plan.names(&sql, &bound, self.options.labels.iter().cloned());
-        explained(&plan, sql, &names)
+        explained(&plan, &plan.names())
     }
 }
 
@@ -88,14 +89,14 @@ fn bypassed(sql: String, reason: Bypass) -> Explanation {
     }
 }
 
-fn explained(plan: &Plan, sql: String, names: &HashMap<Tag, String>) -> Explanation {
+fn explained(plan: &Plan, names: &HashMap<Tag, String>) -> Explanation {
     let core = plan.cache.core();
     let tags = &plan.footprint.tags;
     let ask = Ask::entry(&plan.key, tags, Databases::One(plan.space));
     let mut explanation = Explanation {
         key: Some(blake3::hash(plan.key.as_bytes()).to_string()),
         tables: plan.footprint.reads.tables.iter().cloned().collect(),
-        ..bypassed(sql, Bypass::Backend)
+        ..bypassed(plan.sql.clone(), Bypass::Backend)
     };
     let (Ok(fetched), Ok(recalled)) = (
         core.backend.fetch(&ask),

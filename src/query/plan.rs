@@ -11,7 +11,6 @@ use crate::cache::Cache;
 use crate::connection::{self, Fill};
 use crate::database::TagSpace;
 use crate::datum::Bound;
-use crate::footprint::Name;
 use crate::key::{Key, KeyParts, RowForm};
 use crate::query::Options;
 use crate::resolve::{Late, ReadFootprint, Refined, Resolver};
@@ -31,6 +30,10 @@ pub(super) struct Plan {
     pub(super) resolver: Arc<Resolver>,
     /// What more is known of the read.
     pub(super) refined: Option<Arc<Refined>>,
+    /// Its text, its binds, and how these are read.
+    pub(super) sql: String,
+    binds: Vec<u8>,
+    bound: fn(&[u8]) -> Vec<Bound>,
 }
 
 /// Whether the catalogue that the plan went by is still current.
@@ -137,39 +140,20 @@ where
         opening,
         resolver,
         refined,
+        sql: statement.sql,
+        binds: statement.binds,
+        bound: Conn::Backend::bound,
     })
-}
-
-/// The text of a query, if it can be rendered.
-pub(super) fn text<Q, DB>(query: &Q) -> String
-where
-    DB: CacheDatabase,
-    Q: QueryFragment<DB>,
-{
-    DB::describe(query).map_or_else(|_| String::new(), |statement| statement.sql)
-}
-
-/// The binds of a query.
-pub(super) fn bound<Q, DB>(query: &Q) -> Vec<Bound>
-where
-    DB: CacheDatabase,
-    Q: QueryFragment<DB>,
-{
-    DB::describe(query).map_or_else(|_| Vec::new(), |statement| DB::bound(&statement.binds))
 }
 
 impl Plan {
     /// What the tags of the read stand for.
-    pub(super) fn names(
-        &self,
-        sql: &str,
-        bound: &[Bound],
-        labels: impl Iterator<Item = Name>,
-    ) -> HashMap<Tag, String> {
-        let resolved = self.resolver.resolve(sql);
+    pub(super) fn names(&self) -> HashMap<Tag, String> {
+        let resolved = self.resolver.resolve(&self.sql);
+        let bound = (self.bound)(&self.binds);
         let precise = resolved.precise.as_deref();
         self.resolver
-            .names(sql, bound, precise, &self.footprint, labels)
+            .names(&self.sql, &bound, precise, &self.footprint)
     }
 
     /// What the rows of the result add to what it depends on.

@@ -20,7 +20,6 @@ impl Resolver {
         bound: &[Bound],
         precise: Option<&Precise>,
         footprint: &ReadFootprint,
-        labels: impl Iterator<Item = Name>,
     ) -> HashMap<Tag, String> {
         let mut names = HashMap::from([
             (Tag::root(), "everything".to_owned()),
@@ -33,8 +32,8 @@ impl Resolver {
             let by_hand = Tag::by_hand(table);
             names.insert(by_hand, format!("{table}: invalidated by its name"));
         }
-        for label in labels {
-            names.insert(Tag::label(&label), format!("tag {label}"));
+        for label in footprint.labels.iter() {
+            names.insert(Tag::label(label), format!("tag {label}"));
         }
         if let Some(Precise::Read(selection, tables)) = precise {
             let places = footprint::places(sql, self.dialect);

@@ -165,7 +165,7 @@ impl Resolver {
             also: window.into_iter().chain(unobserved).collect(),
         });
         let mut tags = self.read_tags(&footprint.reads, &parts);
-        tags.extend(footprint.labels.iter());
+        tags.extend(footprint.labels.iter().map(|label| Tag::label(label)));
         Some(Refined {
             tags: tags.into(),
             late,

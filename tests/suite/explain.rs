@@ -140,3 +140,57 @@ fn a_write_tells_how_much_it_writes_and_why_no_less() {
         Bypass::Unattached
     );
 }
+
+#[test]
+fn what_was_invalidated_for_nothing_is_counted() {
+    let cache = diesel_cache::Cache::from_url("memory://?over_invalidation_sample=0.5").unwrap();
+    let conn = &mut attached(&cache);
+    // Which queries are of the sample their keys decide: of so many, some are.
+    let first = |most: i64| posts::table.order(posts::id).limit(most).cached();
+    let read = |conn: &mut SqliteConnection| {
+        for most in 1..=32 {
+            first(most)
+                .load::<(i32, i32, String, Option<String>)>(conn)
+                .unwrap();
+        }
+    };
+    let title = |conn: &mut SqliteConnection, title: &str| {
+        diesel::update(posts::table)
+            .set(posts::title.eq(title))
+            .execute(conn)
+            .unwrap();
+    };
+    title(conn, "same");
+    read(conn);
+    title(conn, "same");
+    read(conn);
+    let stats = cache.stats();
+    let compared = stats.invalidations_compared;
+    assert!((4..=28).contains(&compared), "{compared}");
+    assert_eq!(stats.over_invalidations, compared);
+    title(conn, "other");
+    read(conn);
+    let stats = cache.stats();
+    assert_eq!(stats.invalidations_compared, 2 * compared);
+    assert_eq!(stats.over_invalidations, compared);
+    let all = cache.over_invalidations();
+    let [cause] = all.as_slice() else {
+        panic!("{all:?}");
+    };
+    assert_eq!(cause.cause, "a row that the result shows");
+    assert_eq!((cause.compared, cause.same), (2 * compared, compared));
+    let none = memory();
+    let conn = &mut attached(&none);
+    read_all(conn);
+    assert!(none.over_invalidations().is_empty());
+}
+
+fn read_all(conn: &mut SqliteConnection) {
+    let all = || posts::table.select(posts::id).order(posts::id).cached();
+    all().load::<i32>(conn).unwrap();
+    diesel::update(posts::table)
+        .set(posts::id.eq(posts::id))
+        .execute(conn)
+        .unwrap();
+    all().load::<i32>(conn).unwrap();
+}
