@@ -134,8 +134,8 @@ impl Cache {
 
     /// Invalidates every cached result that may hold this row, in every database, at once.
     ///
-    /// Results are told apart by table, not by row, so this invalidates as much as
-    /// [`invalidate_table`](Self::invalidate_table) does. Needed only for writes that
+    /// What a write that was not seen has changed besides is not known, so this invalidates as
+    /// much as [`invalidate_table`](Self::invalidate_table) does. Needed only for writes that
     /// no attached connection sees.
     pub fn invalidate_row<M: CacheModel>(&self, instance: &M) {
         let _ = instance;

@@ -32,7 +32,7 @@ fn a_read_tells_what_it_depends_on_and_what_changed() {
                 joined: false
             }
     );
-    assert_eq!(absent.tables, ["posts".into()]);
+    assert_eq!(absent.tables, [Box::<str>::from("posts")]);
     assert!(absent.sql.contains("`author_id` = ?"));
 
     mine().load::<(i32, String)>(conn).unwrap();
