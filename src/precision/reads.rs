@@ -29,6 +29,9 @@ pub struct Observed {
     places: Vec<Option<Vec<usize>>>,
     /// What of the row matters.
     parts: Option<Vec<Name>>,
+    /// Whether a value of the primary key is shown only where there is a row of it: not by a
+    /// column of another table that equals it where there is one.
+    proves: bool,
     /// The values of the primary key that are asked for. If a row is seen of each, then none
     /// can come by a value that the database makes.
     asked_for: Option<BTreeSet<Value>>,
@@ -230,7 +233,10 @@ impl Observed {
             }
         }
         let parts = table.apart(&shown);
+        let is_own = |column: &Name| source.visible.get(column).is_some_and(Shown::is_own);
         Some(Self {
+            // rule: what-a-row-would-be-called-proves-no-row
+            proves: !source.nullable || table.primary().iter().all(is_own),
             parts: parts.map(|columns| columns.into_iter().cloned().collect()),
             places,
             asked_for: keyed
@@ -267,7 +273,7 @@ impl Observed {
             match (known, at) {
                 (Some(value), _) => {
                     self.depend(&Scope::At(key, &value), seen);
-                    if at == 0 {
+                    if at == 0 && self.proves {
                         seen.rows.insert(value);
                     }
                 }

@@ -360,3 +360,23 @@ fn saved_and_deleted_models_tell_their_keys() {
     ));
     assert_eq!(stale.delete(conn), Err(diesel::result::Error::NotFound));
 }
+
+#[test]
+fn a_row_that_is_missed_is_not_seen_by_what_would_equal_its_key() {
+    let cache = memory();
+    let conn = &mut blog(&cache);
+    conn.batch_execute("DELETE FROM notes").unwrap();
+    let query = || {
+        people::table
+            .left_join(notes::table.on(notes::id.eq(people::id)))
+            .filter(people::id.eq(1))
+            .select((people::id, notes::title.nullable()))
+    };
+    let insert = "INSERT INTO notes (id, owner, title) VALUES ('1', 1, 'new')";
+    assert!(!survives!(
+        conn,
+        query(),
+        (i32, Option<String>),
+        diesel::sql_query(insert)
+    ));
+}

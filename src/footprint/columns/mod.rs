@@ -147,6 +147,14 @@ pub struct Shown {
     pub through: Vec<Column>,
 }
 
+impl Shown {
+    /// Whether the column itself is shown, and not another that equals it.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        self.through.is_empty()
+    }
+}
+
 /// For some columns, the values one of which a row must have there.
 pub type Fixed = BTreeMap<Name, Given>;
 
