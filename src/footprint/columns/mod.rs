@@ -17,9 +17,10 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sqlparser::tokenizer::Token;
+use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::analysis::Name;
+use super::tokens::is_any;
 use super::{MAX_BYTES, lexer, query, split};
 use crate::dialect::Dialect;
 
@@ -56,6 +57,13 @@ pub fn detail(sql: &str, dialect: Dialect) -> Option<Detail> {
         .iter()
         .filter(|token| matches!(token.token, Token::Placeholder(_)));
     if placeholders.count() != lexer::places(sql, dialect).len() {
+        return None;
+    }
+    // rule: what-the-parser-binds-otherwise-fixes-no-values
+    // MySQL's `||` is an `OR`, and it binds `XOR` less than `AND`.
+    let is_or =
+        |token: &TokenWithSpan| token.token == Token::StringConcat || is_any(Some(token), &["XOR"]);
+    if dialect == Dialect::Mysql && tokens.iter().any(is_or) {
         return None;
     }
     let parsed = query::parse_unmended(tokens, dialect)?;

@@ -356,7 +356,9 @@ impl Mentions {
                 // `t.*`, and `*` where it is no product: all that there is.
                 match owner {
                     Some(owner) => mentions.own[owner] = Columns::All,
-                    None if qualified || !is_product(before(1)) => mentions.all(),
+                    None if qualified || !is_product(before(1), tokens.get(at + 1)) => {
+                        mentions.all();
+                    }
                     None => {}
                 }
                 continue;
@@ -399,11 +401,21 @@ impl Mentions {
     }
 }
 
-/// Whether a `*` after that is a product, or that of `count(*)`, which shows no column.
-fn is_product(before: Option<&TokenWithSpan>) -> bool {
-    before.is_some_and(|token| {
-        !matches!(token.token, Token::Comma) && !is_any(Some(token), &["SELECT", "ALL", "DISTINCT"])
-    })
+/// Whether a `*` between those is a product, or that of `count(*)`, which shows no column.
+// rule: a-star-is-a-product-between-two-operands
+fn is_product(before: Option<&TokenWithSpan>, after: Option<&TokenWithSpan>) -> bool {
+    let ends = is_symbol(after, &Token::Comma) || is_symbol(after, &Token::RParen);
+    match before.map(|token| &token.token) {
+        Some(Token::LParen) => true,
+        None | Some(Token::Comma) => false,
+        // `DISTINCT ON (a) *`.
+        Some(_) => {
+            !is_any(before, &["SELECT", "ALL", "DISTINCT"])
+                && after.is_some()
+                && !ends
+                && !is(after, "FROM")
+        }
+    }
 }
 
 fn word(token: &TokenWithSpan) -> Option<Name> {

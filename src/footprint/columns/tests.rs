@@ -377,3 +377,69 @@ fn inserts_and_deletes() {
         }
     );
 }
+
+/// The columns in which a query fixes values.
+fn fixes(sql: &str, dialect: Dialect) -> BTreeSet<Name> {
+    match detail(sql, dialect) {
+        Some(Detail::Query(found)) => found.sources[0].fixed.keys().cloned().collect(),
+        _ => BTreeSet::new(),
+    }
+}
+
+#[test]
+fn what_mysql_binds_less_than_the_parser_does_fixes_nothing() {
+    for condition in [
+        "k = 1 AND a = 2 XOR b = 3",
+        "k = 1 AND a = 2 || b = 3",
+        "k = 1 AND a = 2 xor b",
+    ] {
+        let sql = format!("SELECT id FROM posts WHERE {condition}");
+        assert_eq!(fixes(&sql, Dialect::Mysql), these(&[]), "{sql}");
+        let sql = format!("DELETE FROM posts WHERE {condition}");
+        let wide = match detail(&sql, Dialect::Mysql) {
+            Some(Detail::Write(Change::Delete { fixed })) => fixed.is_empty(),
+            other => other.is_none(),
+        };
+        assert!(wide, "{sql}");
+    }
+    let products = query("SELECT id, views * 2, (views) * 2, count(*) FROM posts");
+    assert_eq!(
+        among(&products.sources[0].shown, &POSTS),
+        these(&["id", "views"])
+    );
+    let sql = "SELECT id FROM posts WHERE k = 1 AND a = 'x' || b";
+    assert_eq!(fixes(sql, Dialect::Postgres), these(&["k"]));
+}
+
+#[test]
+fn a_star_after_distinct_on_is_all_columns() {
+    for sql in [
+        "SELECT DISTINCT ON (id) * FROM posts ORDER BY id",
+        "SELECT DISTINCT ON (id, title) * FROM posts ORDER BY id, title",
+        "SELECT id FROM posts WHERE EXISTS (SELECT DISTINCT ON (id) *, 1 FROM posts)",
+    ] {
+        match detail(sql, Dialect::Postgres) {
+            Some(Detail::Query(found)) => {
+                assert_eq!(found.sources[0].decisive, Columns::All, "{sql}");
+            }
+            other => panic!("{sql}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn texts_are_what_they_mean() {
+    for dialect in DIALECTS {
+        for (text, meant) in [("'it''s'", "it's"), ("'a' 'b'", "ab"), ("'a' || 'b'", "ab")] {
+            let sql = format!("DELETE FROM posts WHERE title = {text}");
+            match detail(&sql, dialect) {
+                Some(Detail::Write(Change::Delete { fixed })) => {
+                    let given = fixed.get("title").map(|given| given.operands.clone());
+                    let right = given.is_none_or(|given| given == [Operand::Text(meant.into())]);
+                    assert!(right, "{dialect:?} {sql} {fixed:?}");
+                }
+                other => assert_eq!(other, None, "{sql}"),
+            }
+        }
+    }
+}
