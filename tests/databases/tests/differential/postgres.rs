@@ -8,6 +8,8 @@ mod chains;
 mod counters;
 #[path = "cases/dynamic.rs"]
 mod dynamic;
+#[path = "cases/precise/mod.rs"]
+mod precise;
 #[path = "cases/random.rs"]
 mod random;
 #[path = "cases/reads.rs"]
@@ -16,3 +18,17 @@ mod reads;
 mod schemas;
 #[path = "cases/values.rs"]
 mod values;
+
+/// Binds that only this database has.
+mod special {
+    use diesel::query_builder::{BoxedSqlQuery, SqlQuery};
+    use diesel::sql_types::{Array, Integer, Nullable};
+
+    use super::engine::Db;
+
+    type Bound = BoxedSqlQuery<'static, Db, SqlQuery>;
+
+    pub(super) fn bind_ints(query: Bound, ints: Vec<Option<i32>>) -> Bound {
+        query.bind::<Array<Nullable<Integer>>, _>(ints)
+    }
+}
