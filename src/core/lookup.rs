@@ -306,6 +306,12 @@ impl Core {
 
     /// Fetches for a read whose plan is of the opening that is current.
     fn fetch_for(&self, question: &Question<'_>, ask: &Ask<'_>) -> Result<Fetched, Bypass> {
+        // An entry may depend on rows that the reader cannot name; but whatever is written to
+        // them, so is their table.
+        // rule: what-is-not-delivered-may-be-of-a-row-that-is-shown
+        if self.shared.is_undelivered(question.also) {
+            return Err(Bypass::Undelivered);
+        }
         let fetched = self.fetch(ask)?;
         if !self.is_shared() {
             return Ok(fetched);

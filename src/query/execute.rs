@@ -24,6 +24,7 @@ use crate::query::plan::{self, Plan};
 use crate::query::rows::{Keep, Stored};
 use crate::statement::CacheDatabase;
 use crate::stats::count;
+use crate::tag::Tag;
 
 const UNSTORED: Outcome = Outcome::Miss {
     stored: false,
@@ -152,7 +153,8 @@ where
     // A writer's outcome may be unknown: this read's connection may bring evidence.
     let again = match found {
         Found::Bypass(Bypass::Quarantined | Bypass::Undelivered) => {
-            connection::resolve_orphans(conn, &footprint.tags)
+            let tags: Vec<Tag> = question.tags.iter().chain(question.also).copied().collect();
+            connection::resolve_orphans(conn, &tags)
         }
         Found::Bypass(Bypass::Closed) => connection::open_gate(conn),
         _ => false,

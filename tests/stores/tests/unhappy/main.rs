@@ -239,6 +239,31 @@ fn a_value_that_was_written_here_is_not_served_before_that_is_delivered() {
 }
 
 #[test]
+fn a_row_that_was_written_here_is_not_shown_before_that_is_delivered() {
+    let (server, _folder, mut conn) = world();
+    let store = Deaf::new(connect(&server.url(), NAMESPACE));
+    let cache = over(store.clone()).build().unwrap();
+    cache.attach(&mut conn).unwrap();
+    // Which rows it depends on, only the stored list tells.
+    let list = |conn: &mut SqliteConnection| {
+        let report = Report::new();
+        let all = items::table
+            .select((items::id, items::name))
+            .order(items::id);
+        let all: Vec<(i32, String)> = all.cached().report(&report).load(conn).unwrap();
+        (all[0].1.clone(), report.outcome().unwrap())
+    };
+    until("the list is stored", || list(&mut conn).1 == Outcome::Hit);
+    store.close_ears(true);
+    rename(&mut conn, "new").unwrap();
+    let undelivered = Outcome::Bypass(Bypass::Undelivered);
+    assert_eq!(list(&mut conn), ("new".to_owned(), undelivered));
+    store.close_ears(false);
+    assert!(cache.flush(Duration::from_secs(20)), "it is delivered");
+    assert_eq!(list(&mut conn).0, "new");
+}
+
+#[test]
 fn a_store_that_panics_in_the_background_is_asked_again() {
     let (server, _folder, mut conn) = world();
     let store = Deaf::new(connect(&server.url(), NAMESPACE));
