@@ -24,4 +24,5 @@ mod test_support;
 mod ui;
 mod unhappy_models;
 mod unhappy_values;
+mod window;
 mod writes;

@@ -380,3 +380,108 @@ fn a_row_that_is_missed_is_not_seen_by_what_would_equal_its_key() {
         diesel::sql_query(insert)
     ));
 }
+
+#[test]
+fn a_transaction_writes_all_that_its_statements_write() {
+    let cache = memory();
+    let conn = &mut blog(&cache);
+    let note = |id: i32| notes::table.find(id).select(Note::as_select());
+    for id in 1..=3 {
+        note(id).cached().load(conn).unwrap();
+    }
+    let title = |id: i32| diesel::update(notes::table.find(id)).set(notes::title.eq("x"));
+    let outcome = |conn: &mut SqliteConnection, id: i32| {
+        let report = Report::new();
+        note(id).cached().report(&report).load(conn).unwrap();
+        report.outcome().unwrap() == Outcome::Hit
+    };
+    conn.transaction(|conn| {
+        title(1).execute(conn)?;
+        title(2).execute(conn)
+    })
+    .unwrap();
+    assert_eq!([1, 2, 3].map(|id| outcome(conn, id)), [false, false, true]);
+    // Whatever else a table was written by, one write of which nothing is known is of any row.
+    for wide_first in [true, false] {
+        let wide =
+            diesel::sql_query("INSERT OR REPLACE INTO notes (id, owner, title) VALUES (3, 1, 'r')");
+        conn.transaction(|conn| {
+            if wide_first {
+                wide.execute(conn)?;
+                title(1).execute(conn)
+            } else {
+                title(1).execute(conn)?;
+                wide.execute(conn)
+            }
+        })
+        .unwrap();
+        assert_eq!([1, 2, 3].map(|id| outcome(conn, id)), [false; 3]);
+    }
+}
+
+#[test]
+fn a_key_that_is_declared_late_counts_for_what_is_read_from_then_on() {
+    let cache = memory();
+    let mut conn = SqliteConnection::establish(":memory:").unwrap();
+    conn.batch_execute(
+        "CREATE TABLE notes (id INTEGER PRIMARY KEY, owner INTEGER NOT NULL, title TEXT NOT NULL,
+             views INTEGER NOT NULL DEFAULT 0, public BOOLEAN NOT NULL DEFAULT 1);
+         INSERT INTO notes (id, owner, title) VALUES (1, 1, 'a'), (2, 2, 'b');",
+    )
+    .unwrap();
+    cache.attach(&mut conn).unwrap();
+    let conn = &mut conn;
+    let count = |owner: i32| notes::table.filter(notes::owner.eq(owner)).count();
+    let of_two = || diesel::update(notes::table.filter(notes::owner.eq(2)));
+    let away = |owner: i32| of_two().set(notes::owner.eq(owner));
+    assert!(!survives!(conn, count(1), i64, away(3)));
+    cache.register::<Note>();
+    assert!(survives!(conn, count(1), i64, away(4)));
+    diesel::update(notes::table.find(2))
+        .set(notes::owner.eq(2))
+        .execute(conn)
+        .unwrap();
+    assert!(survives!(conn, count(1), i64, away(5)));
+}
+
+#[test]
+fn caches_that_share_a_backend_know_primary_keys_only() {
+    use diesel_cache::backend::MemoryBackend;
+    use std::sync::Arc;
+    let store = Arc::new(MemoryBackend::new(1 << 20));
+    let [one, other] = [0, 1].map(|_| {
+        let builder = Cache::builder().backend(Arc::clone(&store));
+        builder.database("blog").build().unwrap()
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("app.db");
+    let connect = || SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+    let mut conn = connect();
+    conn.batch_execute(
+        "CREATE TABLE notes (id INTEGER PRIMARY KEY, owner INTEGER NOT NULL, title TEXT NOT NULL,
+             views INTEGER NOT NULL DEFAULT 0, public BOOLEAN NOT NULL DEFAULT 1);
+         INSERT INTO notes (id, owner, title) VALUES (1, 1, 'a'), (2, 2, 'b');",
+    )
+    .unwrap();
+    one.register::<Note>();
+    one.attach(&mut conn).unwrap();
+    let mut unaware = connect();
+    other.attach(&mut unaware).unwrap();
+    let count = || notes::table.filter(notes::owner.eq(1)).count().cached();
+    assert_eq!(count().get_result::<i64>(&mut conn).unwrap(), 1);
+    // It knows of no key, and does not say whose the note was.
+    let moved = diesel::update(notes::table.find(1)).set(notes::owner.eq(7));
+    moved.execute(&mut unaware).unwrap();
+    assert_eq!(count().get_result::<i64>(&mut conn).unwrap(), 0);
+    let by_id = || notes::table.find(2).select(notes::title).cached();
+    assert_eq!(by_id().load::<String>(&mut conn).unwrap(), ["b"]);
+    let moved = diesel::update(notes::table.find(1)).set(notes::owner.eq(8));
+    moved.execute(&mut unaware).unwrap();
+    let report = Report::new();
+    by_id().report(&report).load::<String>(&mut conn).unwrap();
+    assert_eq!(
+        report.outcome(),
+        Some(Outcome::Hit),
+        "rows are told apart by the primary key"
+    );
+}

@@ -6,6 +6,7 @@
 mod bytes;
 mod catalogue;
 mod columns;
+mod late;
 mod protocol;
 mod settings;
 mod signals;
@@ -23,6 +24,7 @@ pub(super) const ALL: &[&[Mutant]] = &[
     tracker::RULES,
     catalogue::RULES,
     columns::RULES,
+    late::RULES,
     protocol::RULES,
     settings::RULES,
     signals::RULES,
