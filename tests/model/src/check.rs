@@ -7,9 +7,10 @@ use stateright::{Checker, HasDiscoveries, Model, Property};
 
 use crate::look::{Look, look};
 use crate::rule::Rule;
-use crate::scope::{PROCESSES, Scope};
+use crate::scope::{PROCESSES, ROW_A, ROW_B, Scope};
 use crate::step::{self, Step};
-use crate::world::{Filler, World};
+use crate::store::members;
+use crate::world::{Captured, Filler, Stored, World};
 
 const FRESH: &str = "nobody is served what is stale";
 const HIT: &str = "a hit after a write";
@@ -69,7 +70,9 @@ fn has_lost(scope: &Scope, world: &World) -> bool {
 
 /// Whether some reader would be served what a writer of the scope wrote.
 fn hits(scope: &Scope, world: &World) -> bool {
-    world.store.entry.is_some_and(|entry| entry.value > 0)
+    let told = |entry: Stored| !scope.rows || entry.captured.tags & (ROW_A | ROW_B) != 0;
+    let wrote = |entry: Stored| entry.value > 0 && told(entry);
+    world.store.entry.is_some_and(wrote)
         && (0..PROCESSES).any(|process| served(scope, world, process).is_some())
 }
 
@@ -104,7 +107,7 @@ fn joined(scope: &Scope, world: &World, process: usize) -> Option<u8> {
         Filler::Loaded(captured, value) if spec.process == process => {
             let found = look(scope, world.seen_by(process), world.plan(scope, process)?);
             match found {
-                Look::Miss(own) if own == *captured => Some(*value),
+                Look::Miss(own) if flies_with(scope, own, *captured) => Some(*value),
                 Look::Miss(_) | Look::Establish if !scope.keeps(Rule::JoinByVector) => Some(*value),
                 _ => None,
             }
@@ -113,10 +116,22 @@ fn joined(scope: &Scope, world: &World, process: usize) -> Option<u8> {
     })
 }
 
+/// Whether who captured the one may join the flight of who captured the other.
+fn flies_with(scope: &Scope, own: Captured, other: Captured) -> bool {
+    let also = members(scope.also_of(scope.reads));
+    match scope.keeps(Rule::JoinByAlso) {
+        true => own == other && also.into_iter().all(|tag| own.tokens[tag] != 0),
+        false => {
+            own.nonce == other.nonce
+                && members(scope.reads).all(|tag| own.tokens[tag] == other.tokens[tag])
+        }
+    }
+}
+
 /// The process whose readers would be served what is stale, if there is one.
 fn stale(scope: &Scope, world: &World) -> Option<usize> {
     (0..PROCESSES).find(|process| {
-        let old = |value: u8| value < world.needs(scope, *process);
+        let old = |value: u8| value < world.needs(scope, *process, value);
         served(scope, world, *process).is_some_and(old)
             || joined(scope, world, *process).is_some_and(old)
             || scope

@@ -1,7 +1,7 @@
 //! The protocol with a rule left out, once for each rule. None of them may pass.
 
 use crate::rule::Rule::{self, *};
-use crate::scope::{CHILD, PARENT, Scope};
+use crate::scope::{CHILD, PARENT, ROW_A, ROW_B, Scope};
 
 /// A protocol that lacks a rule.
 #[derive(Debug)]
@@ -180,6 +180,36 @@ fn view() -> Scope {
     })
 }
 
+fn row() -> Scope {
+    Scope::new("row", "a writer of a row, a reader that sees it")
+        .row(0, ROW_A)
+        .filler(2)
+}
+
+fn two_rows() -> Scope {
+    Scope::new("two rows", "a writer of each, a reader that sees one")
+        .row(0, ROW_A)
+        .row(1, ROW_B)
+        .filler(2)
+}
+
+fn row_proceeding() -> Scope {
+    Scope::new("row, proceed", "the reader is in the writer's process")
+        .row(0, ROW_A)
+        .filler(0)
+        .with(|scope| scope.faults.silences = 1)
+}
+
+fn row_and_foreign() -> Scope {
+    Scope::new(
+        "row, foreign",
+        "a writer of a row that is not attached, and a clear after it",
+    )
+    .foreign(0, ROW_A)
+    .with_rows()
+    .filler(2)
+}
+
 /// Makes the table, and a test for each of its rows.
 macro_rules! mutants {
     ($($name:ident lacks [$($rule:ident),*] in $scope:ident;)*) => {
@@ -248,6 +278,16 @@ mutants! {
     undelivered_is_not_bypassed lacks [BypassUndelivered] in proceeding_local;
     bypass_after_the_fetch lacks [BypassBeforeFetch] in proceeding_local;
     lifts_that_find_nothing_do_nothing lacks [StrangersRenew] in proceeding;
+    // Further tags
+    seen_without_the_window lacks [WindowCompares] in row;
+    a_quarantined_window_is_unchanged lacks [WindowBlocks] in two_rows;
+    the_window_after_the_snapshot lacks [WindowBeforeSnapshot] in row;
+    the_window_before_what_was_seen lacks [WindowNotBefore] in row;
+    hits_compare_no_further_tags lacks [CompareFurther] in row;
+    joined_by_what_is_asked_for lacks [JoinByAlso] in row;
+    undelivered_rows_are_not_bypassed lacks [BypassByWindow] in row_proceeding;
+    writers_do_not_touch_the_window lacks [WritersTouchWindow] in row;
+    late_captures_in_another_generation lacks [LateComparesNonces, NonceFromBefore] in row_and_foreign;
     // Schema changes
     schema_changes_do_not_close lacks [SchemaCloses] in schema;
     resolved_schema_changes_do_not_close lacks [ResolveCloses] in schema_and_crash;

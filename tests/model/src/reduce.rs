@@ -4,7 +4,7 @@
 use diesel_cache::protocol::cell::Cell;
 
 use crate::rule::Rule;
-use crate::scope::Scope;
+use crate::scope::{ALSO, Scope};
 use crate::store::members;
 use crate::world::{
     CONSTANT, Captured, Filler, GONE, Guard, Id, Opener, Session, Stage, Store, World, Writer,
@@ -93,7 +93,11 @@ fn visit(world: &mut World, scope: &Scope, see: &mut impl FnMut(Kind, &mut Id)) 
         Opener::Idle | Opener::Marked(_) => {}
     }
     for filler in &mut world.fillers {
-        if let Filler::Captured(captured) | Filler::Loaded(captured, _) = filler {
+        if let Filler::Captured(captured)
+        | Filler::Loaded(captured, _)
+        | Filler::Halfway(captured, _)
+        | Filler::Sealed(captured, _) = filler
+        {
             visit_captured(captured, see);
         }
     }
@@ -146,10 +150,32 @@ fn forget(world: &mut World, scope: &Scope) {
             && members(captured.tags).all(|tag| has(tag, captured.tokens[tag]))
     };
     for filler in &mut world.fillers {
-        if let Filler::Captured(captured) | Filler::Loaded(captured, _) = filler
-            && !lives(captured)
-        {
-            *filler = Filler::Idle;
+        match filler {
+            // What was captured besides may be dead, and the rest of use.
+            Filler::Captured(captured)
+            | Filler::Loaded(captured, _)
+            | Filler::Halfway(captured, _)
+                if scope.rows =>
+            {
+                let also = captured.tags & ALSO;
+                for tag in members(also) {
+                    if !has(tag, captured.tokens[tag]) {
+                        captured.tokens[tag] = 0;
+                    }
+                }
+                let all = members(also).all(|tag| captured.tokens[tag] == 0);
+                if all || !lives(&captured.only(scope.reads)) {
+                    *filler = Filler::Idle;
+                }
+            }
+            Filler::Captured(captured)
+            | Filler::Loaded(captured, _)
+            | Filler::Sealed(captured, _)
+                if !lives(captured) =>
+            {
+                *filler = Filler::Idle;
+            }
+            _ => {}
         }
     }
     if store.entry.is_some_and(|entry| !lives(&entry.captured)) {

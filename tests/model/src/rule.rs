@@ -113,11 +113,36 @@ pub enum Rule {
     MarkForgets,
     /// A reader compares its catalogue's label with the gate. *Broken:* it does not.
     ReadersCompareLabels,
+
+    /// What was seen is captured if the window has the token that it had. *Broken:* if it is clean.
+    WindowCompares,
+    /// A quarantined window has not. *Broken:* it has.
+    WindowBlocks,
+    /// The window's token is captured before the snapshot. *Broken:* after it.
+    WindowBeforeSnapshot,
+    /// The window is compared in the step in which what was seen is captured. *Broken:* before it.
+    WindowNotBefore,
+    /// As before. *Broken:* after it.
+    WindowNotAfter,
+    /// What was seen is captured in the generation in which the rest was. *Broken:* in any.
+    LateComparesNonces,
+    /// The entry is of the generation in which the rest was captured. *Broken:* of that in which
+    /// what was seen was.
+    NonceFromBefore,
+    /// A hit needs equal tokens of further tags. *Broken:* whatever their tokens are.
+    CompareFurther,
+    /// What could not be quarantined is bypassed by whoever captures it besides. *Broken:* by who
+    /// asks for it.
+    BypassByWindow,
+    /// A flight is joined by what was captured besides, too. *Broken:* by what is asked for.
+    JoinByAlso,
+    /// Whoever writes to a table touches its window. *Broken:* nobody does.
+    WritersTouchWindow,
 }
 
 /// The rules that a model lacks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Broken(pub(crate) u64);
+pub struct Broken(pub(crate) u128);
 
 impl Broken {
     /// Without that rule, too.
@@ -147,5 +172,12 @@ impl Broken {
             || self.has(Rule::TestifyComparesEpochs)
             || self.has(Rule::IncarnationInKeys)
             || self.has(Rule::IncarnationOfNow)
+            || self.has(Rule::WindowCompares)
+            || self.has(Rule::WindowBlocks)
+            || self.has(Rule::WindowBeforeSnapshot)
+            || self.has(Rule::WindowNotBefore)
+            || self.has(Rule::LateComparesNonces)
+            || self.has(Rule::CompareFurther)
+            || self.has(Rule::JoinByAlso)
     }
 }

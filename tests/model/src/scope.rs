@@ -9,7 +9,7 @@ pub const FILLERS: usize = 2;
 /// At most so many processes.
 pub const PROCESSES: usize = 3;
 /// At most so many tags.
-pub const TAGS: usize = 3;
+pub const TAGS: usize = 5;
 
 /// Some tags, or some rows: a bit each.
 pub type Set = u8;
@@ -20,6 +20,19 @@ pub const PARENT: Set = 1;
 pub const CHILD: Set = 2;
 /// The tag of the schema.
 pub const SCHEMA: Set = 4;
+
+/// In scopes with rows: the tag of which rows there are. It comes first: readers ask for it.
+pub const MEMBERS: Set = 1;
+/// The tag of one row.
+pub const ROW_A: Set = 2;
+/// The tag of another row.
+pub const ROW_B: Set = 4;
+/// What every write of a row touches: a result whose rows are not told depends on it.
+pub const ROWS: Set = 8;
+/// What every write of the table touches.
+pub const WINDOW: Set = 16;
+/// What readers capture besides before they read.
+pub const ALSO: Set = WINDOW | ROWS;
 
 /// A writer: one transaction, or one autocommit statement.
 #[derive(Debug, Clone, Copy)]
@@ -90,6 +103,9 @@ pub struct Scope {
     pub view: bool,
     /// With catalogues: processes that may be without a session for a time.
     pub idle: &'static [usize],
+    /// Whether readers depend on the row that the result shows. Which one that is, every write of
+    /// the members changes.
+    pub rows: bool,
     /// Whether states that cannot be told apart by what follows are one.
     pub reduced: bool,
     /// The rules that it lacks.
@@ -121,6 +137,7 @@ impl Scope {
             catalogues: false,
             view: false,
             idle: &[],
+            rows: false,
             reduced: true,
             broken: Broken(0),
         }
@@ -145,6 +162,27 @@ impl Scope {
         scope.catalogues = true;
         scope.reads = CHILD | SCHEMA;
         scope
+    }
+
+    /// With another writer of a table whose readers depend on what they see: it writes these rows.
+    #[must_use]
+    pub fn row(self, process: usize, rows: Set) -> Self {
+        self.strong(process, rows | ROWS | WINDOW).with_rows()
+    }
+
+    /// With another writer of such a table, that changes which rows there are.
+    #[must_use]
+    pub fn member(self, process: usize) -> Self {
+        self.strong(process, MEMBERS | WINDOW).with_rows()
+    }
+
+    /// Its readers depend on what they see.
+    #[must_use]
+    pub fn with_rows(self) -> Self {
+        self.with(|scope| {
+            scope.rows = true;
+            scope.reads = MEMBERS;
+        })
     }
 
     /// With another writer that is not attached. Somebody clears the cache after it.
@@ -193,6 +231,16 @@ impl Scope {
         self.name = name;
         self.broken = rules.iter().fold(self.broken, |all, rule| all.and(*rule));
         self
+    }
+
+    /// What is captured besides with these tags.
+    #[must_use]
+    pub const fn also_of(&self, tags: Set) -> Set {
+        if self.rows && tags == self.reads {
+            ALSO
+        } else {
+            0
+        }
     }
 
     /// Whether anything runs in that process.

@@ -195,6 +195,15 @@ impl Store {
         }
     }
 
+    /// The token of a tag; zero unless it is clean.
+    #[must_use]
+    pub fn clean(&self, tag: usize) -> Id {
+        match self.cells[tag] {
+            Cell::Clean(id) => id,
+            _ => 0,
+        }
+    }
+
     /// Whether a writer holds anything.
     #[must_use]
     pub fn is_held_by(&self, writer: usize) -> bool {

@@ -1,7 +1,7 @@
 //! The scopes that are checked. Nobody may be served what is stale in any of them.
 
 use crate::rule::Rule;
-use crate::scope::{CHILD, PARENT, Scope};
+use crate::scope::{CHILD, MEMBERS, PARENT, ROW_A, ROW_B, ROWS, Scope, WINDOW};
 
 /// What CI checks: minutes, and little memory.
 #[must_use]
@@ -182,6 +182,65 @@ pub fn small() -> Vec<Scope> {
             scope.view = true;
             scope.idle = &[2];
         }),
+        rows("rows", "late captures, joined flights, evictions")
+            .filler(2)
+            .filler(2)
+            .with(|scope| scope.evicts = true),
+        rows("rows, plain", "no two states taken for one")
+            .filler(2)
+            .with(|scope| scope.reduced = false),
+        rows(
+            "rows, three",
+            "a writer of each row, and one of the members",
+        )
+        .row(2, ROW_B)
+        .filler(2),
+        rows(
+            "rows, crash",
+            "a process dies, an outcome is unknown, a session is killed",
+        )
+        .filler(2)
+        .with(broken_clients),
+        rows("rows, flush", "the store forgets everything")
+            .filler(2)
+            .with(broken_clients)
+            .with(|scope| scope.faults.flushes = 1),
+        rows(
+            "rows, proceed",
+            "a writer goes on without the store; so do its readers",
+        )
+        .filler(0)
+        .with(|scope| {
+            scope.faults.silences = 1;
+            scope.faults.crashes = 1;
+        }),
+        Scope::new("rows, eventual", "fresh once the renewal has returned")
+            .eventual(0, ROW_A | ROWS | WINDOW)
+            .eventual(1, MEMBERS | WINDOW)
+            .with_rows()
+            .filler(2)
+            .with(|scope| {
+                scope.faults.unknown = 1;
+                scope.faults.flushes = 1;
+            }),
+        rows("rows, clear", "a clear between the captures")
+            .filler(2)
+            .with(|scope| {
+                scope.faults.clears = 1;
+                scope.evicts = true;
+            }),
+        rows(
+            "rows, window last",
+            "what was seen is captured one step before the window is compared",
+        )
+        .filler(2)
+        .without("rows, window last", &[Rule::WindowNotAfter]),
+        Scope::new("rows, nonces", "a late capture compares no nonce: hits do")
+            .foreign(0, ROW_A)
+            .with_rows()
+            .member(1)
+            .filler(2)
+            .without("rows, nonces", &[Rule::LateComparesNonces]),
     ]
 }
 
@@ -266,6 +325,21 @@ pub fn large() -> Vec<Scope> {
             scope.faults.silences = 1;
             scope.slow_testimony = true;
         }),
+        rows("rows, two readers", "in different places, with evictions")
+            .filler(2)
+            .filler(0)
+            .with(broken_clients)
+            .with(|scope| scope.evicts = true),
+        rows(
+            "rows, three, flush",
+            "a writer of each row, one of the members",
+        )
+        .row(2, ROW_B)
+        .filler(2)
+        .with(|scope| {
+            scope.faults.flushes = 1;
+            scope.faults.crashes = 1;
+        }),
     ]
 }
 
@@ -275,6 +349,11 @@ fn one(name: &'static str, about: &'static str) -> Scope {
 
 fn two(name: &'static str, about: &'static str) -> Scope {
     one(name, about).strong(1, 0b11)
+}
+
+/// A writer of a row, and one of the members: by that one another row is seen.
+fn rows(name: &'static str, about: &'static str) -> Scope {
+    Scope::new(name, about).row(0, ROW_A).member(1)
 }
 
 fn broken_clients(scope: &mut Scope) {

@@ -114,7 +114,7 @@ pub struct Captured {
     pub tags: Set,
     /// The generation.
     pub nonce: Id,
-    /// The tokens; zero for other tags.
+    /// The tokens; zero for other tags, and for those captured besides that were not clean.
     pub tokens: [Id; TAGS],
 }
 
@@ -239,10 +239,28 @@ pub enum Filler {
     Captured(Captured),
     /// It has read the database. Others may join it.
     Loaded(Captured, u8),
+    /// It has read the database, and knows what the result depends on.
+    Sealed(Captured, u8),
+    /// Broken: it has read the database, and done the first half of the late capture.
+    Halfway(Captured, u8),
     /// Broken: it has read the database, and captures now.
     Early(u8),
     /// Broken: it has fetched what it would serve, and asks now whether it may.
     Holding(u8, u8),
+}
+
+impl Captured {
+    /// With those tags alone.
+    #[must_use]
+    pub fn only(mut self, tags: Set) -> Self {
+        self.tags = tags;
+        for (tag, token) in self.tokens.iter_mut().enumerate() {
+            if tags & 1 << tag == 0 {
+                *token = 0;
+            }
+        }
+        self
+    }
 }
 
 impl PartialOrd for Captured {

@@ -100,7 +100,12 @@ fn crash(scope: &Scope, world: &mut World, at: usize) {
     }
     for (spec, filler) in scope.fillers.iter().zip(&mut world.fillers) {
         // What it has read may be on its way to the store.
-        if spec.process == at && !matches!(filler, Filler::Loaded(..)) {
+        let sent = match filler {
+            Filler::Loaded(..) => !scope.rows,
+            Filler::Sealed(..) => true,
+            _ => false,
+        };
+        if spec.process == at && !sent {
             *filler = Filler::Idle;
         }
     }
