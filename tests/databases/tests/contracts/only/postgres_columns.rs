@@ -56,6 +56,7 @@ fn how_columns_are_compared() {
     let shape = shape(&catalogue, "t").unwrap();
     assert!(shape.primary.is_empty());
     let known = [
+        ("b", Comparison::Bools),
         ("body", Comparison::Texts(u32::MAX)),
         ("c", Comparison::Texts(u32::MAX)),
         ("counted", Comparison::signed(4)),
