@@ -374,6 +374,7 @@ mod tests {
             "quarantines, plain",
             "flush, plain",
             "eventual",
+            "rows, window last",
         ];
         for name in quick {
             let scope = super::small().into_iter().find(|scope| scope.name == name);
