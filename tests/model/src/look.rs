@@ -252,8 +252,9 @@ impl World {
         }
     }
 
-    /// Whether a commit changed what the readers ask for, if that row is what they see. `told`: as far as the writer can know;
-    /// a schema change that could not be announced is not known to others before it is.
+    /// Whether a commit changed what the readers ask for, if that row is what they see. `told`: as
+    /// far as the writer can know; a schema change that could not be announced is not known to
+    /// others before it is.
     fn touches(&self, scope: &Scope, at: u8, told: bool, shown: Set) -> bool {
         let spec = &scope.writers[self.log.at(at)];
         if spec.ddl {

@@ -287,7 +287,7 @@ mutants! {
     joined_by_what_is_asked_for lacks [JoinByAlso] in row;
     undelivered_rows_are_not_bypassed lacks [BypassByWindow] in row_proceeding;
     writers_do_not_touch_the_window lacks [WritersTouchWindow] in row;
-    late_captures_in_another_generation lacks [LateComparesNonces, NonceFromBefore] in row_and_foreign;
+    late_in_another_generation lacks [LateComparesNonces, NonceFromBefore] in row_and_foreign;
     // Schema changes
     schema_changes_do_not_close lacks [SchemaCloses] in schema;
     resolved_schema_changes_do_not_close lacks [ResolveCloses] in schema_and_crash;
