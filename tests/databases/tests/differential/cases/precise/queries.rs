@@ -275,7 +275,7 @@ impl Maker<'_, '_> {
             5 if self.plan.engine == Postgres && self.uses.len() == 1 => {
                 let by = self.col(0, "k");
                 self.all(0);
-                let order = self.order(&[by.clone()]);
+                let order = self.order(std::slice::from_ref(&by));
                 let whole = self.draft.one(&["*", "id, k, t, v, w"]);
                 (format!("DISTINCT ON ({by}) {whole}"), order)
             }
