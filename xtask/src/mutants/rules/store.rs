@@ -22,6 +22,9 @@ const WIRE: &[&[&str]] = &[&[
     "backend::wire",
 ]];
 
+/// Processes that declare other keys.
+const ROLLING: &[&[&str]] = &[&["--package", "diesel-cache-stores", "--test", "rolling"]];
+
 const fn store(
     name: &'static str,
     file: &'static str,
@@ -60,6 +63,14 @@ const fn wire(
 }
 
 pub(super) const RULES: &[Mutant] = &[
+    Mutant {
+        name: "what-others-declare-is-learnt",
+        file: "src/backend/redis/operations.rs",
+        find: "understood(reply::declarations(answer))",
+        replace: "understood(reply::declarations(answer)).map(|_| declarations.clone())",
+        tests: ROLLING,
+        servers: false,
+    },
     store(
         "a-connection-with-any-other-error-is-thrown-away",
         "src/backend/redis/failure.rs",
