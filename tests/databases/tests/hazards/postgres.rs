@@ -24,3 +24,7 @@ mod tags;
 mod tenants;
 #[path = "cases/transactions.rs"]
 mod transactions;
+#[path = "values/postgres.rs"]
+mod values;
+#[path = "values/kit.rs"]
+mod values_kit;

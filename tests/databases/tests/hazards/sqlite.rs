@@ -22,3 +22,7 @@ mod only;
 mod tags;
 #[path = "cases/transactions.rs"]
 mod transactions;
+#[path = "values/sqlite.rs"]
+mod values;
+#[path = "values/kit.rs"]
+mod values_kit;
