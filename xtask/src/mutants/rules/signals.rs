@@ -113,8 +113,8 @@ pub(super) const RULES: &[Mutant] = &[
     Mutant {
         name: "several-rows-are-written-as-a-whole",
         file: "src/model/save.rs",
-        find: "None => update::<M, Conn>(model, conn),\n            })\n        })",
-        replace: "None => update::<M, Conn>(model, conn),\n            })\n            .or(Ok(()))\n        })",
+        find: "None => update::<M, Conn>(model, model, conn),\n            })\n        })",
+        replace: "None => update::<M, Conn>(model, model, conn),\n            })\n            .or(Ok(()))\n        })",
         tests: SUITE,
         servers: false,
     },
