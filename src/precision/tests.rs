@@ -12,7 +12,7 @@ use crate::footprint::columns::{
 };
 use crate::tag::Tag;
 
-const COLUMNS: [&str; 5] = ["id", "a", "b", "c", "d"];
+const COLUMNS: [&str; 7] = ["id", "a", "b", "c", "d", "e", "f"];
 
 type Row = BTreeMap<&'static str, i128>;
 
@@ -46,7 +46,7 @@ impl Chance {
     }
 
     fn column(&mut self) -> &'static str {
-        COLUMNS[usize::try_from(self.below(5)).unwrap()]
+        COLUMNS[usize::try_from(self.below(7)).unwrap()]
     }
 
     fn columns(&mut self, most: u64) -> BTreeSet<&'static str> {

@@ -13,6 +13,9 @@ use crate::precision::{self, Binds, Observed, PreciseRead, Table};
 use crate::strategy::Strategies;
 use crate::tag::Tag;
 
+#[cfg(test)]
+mod tests;
+
 /// With more tags than this, a read depends on every write of its tables.
 const MOST_TAGS: usize = 1000;
 

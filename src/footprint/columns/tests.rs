@@ -443,3 +443,43 @@ fn texts_are_what_they_mean() {
         }
     }
 }
+
+#[test]
+fn the_optional_sides_of_joins() {
+    let optional = |kind: &str| -> Vec<bool> {
+        let sql = format!("SELECT p.id FROM posts p {kind} JOIN comments c ON c.post_id = p.id");
+        let sources = query(&sql).sources;
+        sources.iter().map(|source| source.nullable).collect()
+    };
+    assert_eq!(optional("INNER"), [false, false]);
+    assert_eq!(optional("LEFT"), [false, true]);
+    assert_eq!(optional("RIGHT"), [true, true]);
+    assert_eq!(optional("FULL"), [true, true]);
+}
+
+#[test]
+fn rows_are_skipped() {
+    for (limit, skips) in [
+        ("LIMIT 1", false),
+        ("LIMIT 1 OFFSET 1", true),
+        ("LIMIT 1, 1", true),
+    ] {
+        let sql = format!("SELECT id FROM posts ORDER BY id {limit}");
+        let Some(Detail::Query(found)) = detail(&sql, Dialect::Mysql) else {
+            panic!("{sql}");
+        };
+        assert_eq!(found.skips, skips, "{sql}");
+    }
+    assert!(query("SELECT id FROM posts OFFSET 1").skips);
+}
+
+#[test]
+fn what_mysql_and_sqlite_write_otherwise_has_no_detail() {
+    for sql in [
+        "INSERT INTO posts (id) VALUES (1) ON DUPLICATE KEY UPDATE views = 1",
+        "DELETE FROM posts WHERE title = 'it\\'s'",
+        "SELECT id FROM posts WHERE title = 'a\\\\'",
+    ] {
+        assert_eq!(detail(sql, Dialect::Mysql), None, "{sql}");
+    }
+}
