@@ -304,7 +304,7 @@ fn writes(kind: &Kind) -> Vec<Statement> {
             &[value, kind.spelled[0]],
         );
         add("DELETE FROM notes WHERE k = ?", &[value]);
-        for &from in kind.spelled.iter().take(3) {
+        for &from in kind.spelled.iter().take(2) {
             add(
                 &format!("UPDATE notes SET {key} = ?, body = 'new' WHERE k = ?"),
                 &[value, from],
