@@ -70,7 +70,7 @@ impl Plan {
             assert!(plan.offer(&sql, &mut offer), "refused: {sql}");
         }
         for at in 0..count {
-            if chance.percent(30) {
+            if chance.percent(20) {
                 for sql in plan.trigger(chance, at) {
                     plan.offer(&sql, &mut offer);
                 }
@@ -149,7 +149,7 @@ impl Plan {
         if chance.percent(15) {
             lines.push("UNIQUE (k, n)".to_owned());
         }
-        let refers = chance.percent(25);
+        let refers = chance.percent(15);
         if refers {
             let to = chance.below(at + 1);
             let delete = ["CASCADE", "SET NULL"][chance.below(2)];

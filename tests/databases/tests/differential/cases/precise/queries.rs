@@ -60,6 +60,7 @@ impl Query {
             draft: Draft::new(plan.engine, chance, binding),
             uses: Vec::new(),
             limit: true,
+            missing: None,
         };
         let text = maker.query();
         Self {
@@ -120,6 +121,8 @@ struct Maker<'c, 'p> {
     draft: Draft<'c>,
     uses: Vec<Use>,
     limit: bool,
+    /// A condition that asks for rows without a match.
+    missing: Option<String>,
 }
 
 impl Maker<'_, '_> {
@@ -161,13 +164,13 @@ impl Maker<'_, '_> {
         };
         // A condition stands behind what is shown, and so do its binds.
         let (select, tail) = self.shape();
-        let mut conditions = Vec::new();
+        let mut conditions = Vec::from_iter(self.missing.take());
         // Most ask for some rows of the first table by their values.
         if self.draft.percent(60) {
             conditions.push(self.fixed(0, &["id", "k", "k", "t", "m"]));
         }
-        if self.draft.percent(25) {
-            conditions.push(self.fixed(0, &["f", "f", "m"]));
+        if self.draft.percent(40) {
+            conditions.push(self.fixed(0, &["f", "f", "f", "m", "m", "n"]));
         }
         let more = self.draft.chance.below(5).saturating_sub(2);
         for _ in 0..more {
@@ -186,7 +189,7 @@ impl Maker<'_, '_> {
                 false => limit.to_string(),
             };
             write!(text, " LIMIT {limit}").unwrap();
-            if self.draft.percent(30) {
+            if self.draft.percent(40) {
                 write!(text, " OFFSET {}", self.draft.chance.between(1, 2)).unwrap();
             }
         }
@@ -231,6 +234,10 @@ impl Maker<'_, '_> {
                 if kind == "LEFT JOIN" {
                     self.uses[of].equal = own;
                 }
+            }
+            if kind == "LEFT JOIN" && self.draft.percent(30) {
+                let column = self.any(at, &["id", "v", "t"]);
+                self.missing = Some(format!("{column} IS NULL"));
             }
             if self.draft.percent(80) {
                 break;

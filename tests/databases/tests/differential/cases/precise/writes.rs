@@ -222,6 +222,9 @@ fn update(table: &Table, draft: &mut Draft<'_>) -> (String, Kind) {
             1 | 2 if is_number => (format!("{column} + 1"), None),
             3 if is_number => ("v".to_owned(), None),
             4 if column == "k" => ("id".to_owned(), None),
+            1 | 2 if column == "f" => ("NOT f".to_owned(), None),
+            3 if column == "f" => ("v > 1".to_owned(), None),
+            1 | 2 if column == "n" => ("t".to_owned(), None),
             _ => cell(table, column, draft),
         };
         text.push(format!("{column} = {written}"));
