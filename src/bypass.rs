@@ -134,6 +134,8 @@ impl fmt::Display for Bypass {
     }
 }
 
+impl std::error::Error for Bypass {}
+
 impl From<Refusal> for Bypass {
     fn from(refusal: Refusal) -> Self {
         match refusal {

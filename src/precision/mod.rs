@@ -37,7 +37,7 @@ mod writes;
 pub use self::names::{names, told_keys};
 use self::reads::Entry;
 pub use self::reads::{Observed, PreciseRead, Seen};
-pub use self::table::{Key, Table};
+pub use self::table::{Key, KeyedTable};
 pub use self::writes::touched;
 
 use crate::datum::Bound;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::reads::{entries, keyed};
-use super::table::{Key, Table};
+use super::table::{Key, KeyedTable};
 use super::{Binds, Entry};
 use crate::footprint::columns::Source;
 use crate::tag::{Part, Scope, Tag};
@@ -11,9 +11,9 @@ use crate::tag::{Part, Scope, Tag};
 /// The tags that a read by a source may depend on, and what they stand for.
 #[must_use]
 pub fn names(
-    table: &Table,
+    table: &KeyedTable,
     source: &Source,
-    tables: &[Option<Arc<Table>>],
+    tables: &[Option<Arc<KeyedTable>>],
     binds: Binds<'_>,
 ) -> Vec<(Tag, String)> {
     let name = &table.name;
@@ -68,7 +68,7 @@ pub fn names(
 /// For each key of a table, whether a write names its values.
 #[must_use]
 pub fn told_keys(
-    table: &Table,
+    table: &KeyedTable,
     change: &crate::footprint::columns::Change,
     binds: Binds<'_>,
 ) -> Vec<(Key, bool)> {

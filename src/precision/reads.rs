@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Binds;
-use super::table::{Key, Table, Value, joined};
+use super::table::{Key, KeyedTable, Value, joined};
 use crate::datum::Datum;
 use crate::footprint::Name;
 use crate::footprint::columns::{Column, Columns, Given, Operand, Selection, Shown, Source};
@@ -24,7 +24,7 @@ pub struct PreciseRead {
 /// How to tell from a row of the result which row of a table it shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observed {
-    table: Arc<Table>,
+    table: Arc<KeyedTable>,
     /// For each key, where its columns are shown. Always there for the primary key.
     places: Vec<Option<Vec<usize>>>,
     /// What of the row matters.
@@ -51,10 +51,10 @@ impl PreciseRead {
     /// those not known.
     #[must_use]
     pub fn new(
-        table: &Arc<Table>,
+        table: &Arc<KeyedTable>,
         source: &Source,
         selection: &Selection,
-        tables: &[Option<Arc<Table>>],
+        tables: &[Option<Arc<KeyedTable>>],
         binds: Binds<'_>,
     ) -> Self {
         let keyed = keyed(table, source, tables, binds);
@@ -101,7 +101,7 @@ impl PreciseRead {
     /// Depends on rows of a scope.
     fn depend(
         &mut self,
-        table: &Table,
+        table: &KeyedTable,
         source: &Source,
         scope: &Scope<'_>,
         narrow: &BTreeMap<Name, Entry>,
@@ -152,9 +152,9 @@ pub(super) enum Entry {
 
 /// The columns in which the read fixes the values.
 pub(super) fn entries(
-    table: &Table,
+    table: &KeyedTable,
     source: &Source,
-    tables: &[Option<Arc<Table>>],
+    tables: &[Option<Arc<KeyedTable>>],
     binds: Binds<'_>,
 ) -> BTreeMap<Name, Entry> {
     let fixed = source.fixed.iter().filter_map(|(column, given)| {
@@ -172,9 +172,9 @@ pub(super) fn entries(
 
 /// The key whose values the read fixes, and the values.
 pub(super) fn keyed<'t>(
-    table: &'t Table,
+    table: &'t KeyedTable,
     source: &Source,
-    tables: &[Option<Arc<Table>>],
+    tables: &[Option<Arc<KeyedTable>>],
     binds: Binds<'_>,
 ) -> Option<(&'t Key, BTreeSet<Value>)> {
     let of = |column: &Name| {
@@ -191,10 +191,10 @@ pub(super) fn keyed<'t>(
 
 /// Whether what was compared on the way is compared as the column is.
 fn same_type(
-    table: &Table,
+    table: &KeyedTable,
     column: &str,
     through: &[Column],
-    tables: &[Option<Arc<Table>>],
+    tables: &[Option<Arc<KeyedTable>>],
 ) -> bool {
     let own = std::mem::discriminant(&table.comparison(column));
     through.iter().all(|(of, name)| {
@@ -205,9 +205,9 @@ fn same_type(
 
 impl Observed {
     fn new(
-        table: &Arc<Table>,
+        table: &Arc<KeyedTable>,
         source: &Source,
-        tables: &[Option<Arc<Table>>],
+        tables: &[Option<Arc<KeyedTable>>],
         keyed: Option<&(&Key, BTreeSet<Value>)>,
         narrow: &BTreeMap<Name, Entry>,
     ) -> Option<Self> {

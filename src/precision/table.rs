@@ -17,7 +17,7 @@ pub(super) type Value = Vec<u8>;
 
 /// What is known of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Table {
+pub struct KeyedTable {
     /// Where it is.
     pub space: TagSpace,
     /// Its name.
@@ -32,7 +32,7 @@ pub struct Table {
     pub counts_for_zero: bool,
 }
 
-impl Table {
+impl KeyedTable {
     /// The table, if its rows can be told apart: each column of a key is one of its own.
     #[must_use]
     pub fn new(

@@ -16,7 +16,7 @@ const COLUMNS: [&str; 7] = ["id", "a", "b", "c", "d", "e", "f"];
 
 type Row = BTreeMap<&'static str, i128>;
 
-fn table() -> Arc<Table> {
+fn table() -> Arc<KeyedTable> {
     let columns = COLUMNS
         .iter()
         .map(|&column| (column.into(), Comparison::signed(8)));
@@ -25,7 +25,7 @@ fn table() -> Arc<Table> {
         vec!["a".into()],
         vec!["b".into(), "c".into()],
     ];
-    let table = Table::new(TagSpace::of(b"test"), "t".into(), columns.collect(), keys);
+    let table = KeyedTable::new(TagSpace::of(b"test"), "t".into(), columns.collect(), keys);
     Arc::new(table.unwrap())
 }
 
@@ -166,7 +166,7 @@ impl Query {
     }
 
     /// What the result depends on, and whether its rows were observed.
-    fn tags(&self, table: &Arc<Table>, rows: &[Row]) -> (BTreeSet<Tag>, bool) {
+    fn tags(&self, table: &Arc<KeyedTable>, rows: &[Row]) -> (BTreeSet<Tag>, bool) {
         let selection = Selection {
             sources: vec![self.source()],
             plain: !self.sums,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::table::{Key, Table, Value, joined};
+use super::table::{Key, KeyedTable, Value, joined};
 use super::{Binds, MOST_VALUES};
 use crate::datum::Bound;
 use crate::footprint::Name;
@@ -14,7 +14,7 @@ const MOST_TAGS: usize = 1000;
 
 /// What a write to `table` touches besides `any`; `None` if that is `wide`.
 #[must_use]
-pub fn touched(table: &Table, change: &Change, binds: Binds<'_>) -> Option<BTreeSet<Tag>> {
+pub fn touched(table: &KeyedTable, change: &Change, binds: Binds<'_>) -> Option<BTreeSet<Tag>> {
     let tags = match change {
         Change::Insert(rows) => inserted(table, rows, binds)?,
         Change::Delete { fixed } => deleted(table, fixed, binds),
@@ -49,7 +49,7 @@ pub fn touched(table: &Table, change: &Change, binds: Binds<'_>) -> Option<BTree
 
 /// The values of a key in the rows that a write names, before it; or after it, if it adds them.
 pub(super) fn values_of(
-    table: &Table,
+    table: &KeyedTable,
     key: &Key,
     change: &Change,
     binds: Binds<'_>,
@@ -64,7 +64,7 @@ pub(super) fn values_of(
 
 /// The values of a key that the rows must have which a statement names.
 fn fixed_values(
-    table: &Table,
+    table: &KeyedTable,
     key: &Key,
     fixed: &Fixed,
     binds: Binds<'_>,
@@ -74,7 +74,7 @@ fn fixed_values(
 
 /// The values of a column that the rows must have which a statement names.
 fn fixed_column(
-    table: &Table,
+    table: &KeyedTable,
     column: &Name,
     fixed: &Fixed,
     binds: Binds<'_>,
@@ -84,7 +84,7 @@ fn fixed_column(
     table.values(column, &given.operands, binds)
 }
 
-fn inserted(table: &Table, rows: &Rows, binds: Binds<'_>) -> Option<BTreeSet<Tag>> {
+fn inserted(table: &KeyedTable, rows: &Rows, binds: Binds<'_>) -> Option<BTreeSet<Tag>> {
     let mut tags = Tags::new(table);
     tags.add(&Scope::All, Part::Added);
     for key in &table.keys {
@@ -96,7 +96,7 @@ fn inserted(table: &Table, rows: &Rows, binds: Binds<'_>) -> Option<BTreeSet<Tag
     Some(tags.tags)
 }
 
-fn deleted(table: &Table, fixed: &Fixed, binds: Binds<'_>) -> BTreeSet<Tag> {
+fn deleted(table: &KeyedTable, fixed: &Fixed, binds: Binds<'_>) -> BTreeSet<Tag> {
     let mut tags = Tags::new(table);
     tags.add(&Scope::All, Part::Removed);
     let mut address = None;
@@ -110,7 +110,7 @@ fn deleted(table: &Table, fixed: &Fixed, binds: Binds<'_>) -> BTreeSet<Tag> {
 }
 
 /// The values of a key in the rows that are added.
-fn added(table: &Table, key: &Key, rows: &Rows, binds: Binds<'_>) -> Option<BTreeSet<Value>> {
+fn added(table: &KeyedTable, key: &Key, rows: &Rows, binds: Binds<'_>) -> Option<BTreeSet<Value>> {
     let mut values = BTreeSet::new();
     match rows {
         Rows::Listed(rows) => {
@@ -154,7 +154,7 @@ fn added(table: &Table, key: &Key, rows: &Rows, binds: Binds<'_>) -> Option<BTre
 }
 
 fn updated(
-    table: &Table,
+    table: &KeyedTable,
     columns: &BTreeSet<Name>,
     mut becomes: impl FnMut(&Name) -> Option<BTreeSet<Value>>,
     fixed: &Fixed,
@@ -214,12 +214,12 @@ fn updated(
 
 /// Tags of one table.
 struct Tags<'t> {
-    table: &'t Table,
+    table: &'t KeyedTable,
     tags: BTreeSet<Tag>,
 }
 
 impl<'t> Tags<'t> {
-    fn new(table: &'t Table) -> Self {
+    fn new(table: &'t KeyedTable) -> Self {
         Self {
             table,
             tags: BTreeSet::new(),

@@ -95,7 +95,7 @@ impl Resolved {
 }
 
 fn part(
-    table: &Arc<precision::Table>,
+    table: &Arc<precision::KeyedTable>,
     change: &Change,
     sql: &str,
     binds: &str,

@@ -9,7 +9,7 @@ use crate::dialect::Dialect;
 use crate::footprint::columns::{self, Change, Detail, Selection};
 use crate::footprint::{self, Name, Step};
 use crate::key::Key;
-use crate::precision::{self, Binds, Observed, PreciseRead, Table};
+use crate::precision::{self, Binds, KeyedTable, Observed, PreciseRead};
 use crate::strategy::Strategies;
 use crate::tag::Tag;
 
@@ -24,9 +24,9 @@ const MOST_TAGS: usize = 1000;
 #[derive(Debug)]
 pub enum Precise {
     /// A query, and its sources' tables: those that rows of can be told apart.
-    Read(Selection, Vec<Option<Arc<Table>>>),
+    Read(Selection, Vec<Option<Arc<KeyedTable>>>),
     /// A write to a table.
-    Write(Arc<Table>, Change),
+    Write(Arc<KeyedTable>, Change),
 }
 
 /// What a read with these binds depends on.
@@ -78,7 +78,7 @@ impl Resolver {
     }
 
     /// A table whose rows can be told apart.
-    fn table(&self, name: &Name) -> Option<Arc<Table>> {
+    fn table(&self, name: &Name) -> Option<Arc<KeyedTable>> {
         let shape = self.catalogue.shape(name)?;
         let mut keys = vec![shape.primary.clone()];
         let declared = self.keys.get(name).into_iter().flatten();
@@ -95,7 +95,7 @@ impl Resolver {
         let comparisons = columns
             .clone()
             .map(|(name, column)| (name.clone(), column.comparison));
-        let mut table = Table::new(self.space, name.clone(), comparisons.collect(), keys)?;
+        let mut table = KeyedTable::new(self.space, name.clone(), comparisons.collect(), keys)?;
         table.set_by_server = columns
             .filter(|(_, column)| column.set_by_server)
             .map(|(name, _)| name.clone())
@@ -134,7 +134,7 @@ impl Resolver {
     fn refine(
         &self,
         selection: &Selection,
-        tables: &[Option<Arc<Table>>],
+        tables: &[Option<Arc<KeyedTable>>],
         binds: Binds<'_>,
         footprint: &ReadFootprint,
     ) -> Option<Refined> {
