@@ -164,6 +164,9 @@ fn parts(text: &str) -> Option<Vec<&str>> {
             continue;
         }
         match c {
+            // A character may be a quote.
+            // rule: a-character-among-binds-may-be-a-quote
+            '\'' => return None,
             '"' => quoted = true,
             '(' | '[' | '{' => depth += 1,
             ')' | ']' | '}' => depth = depth.checked_sub(1)?,
@@ -470,7 +473,16 @@ mod tests {
             [Bound::Unknown, Bound::Unknown]
         );
         assert_eq!(shown("[]"), [] as [Bound; 0]);
-        for odd in ["", "5", "[(]", "[1, \"]", "[1)]", "1]"] {
+        for odd in [
+            "",
+            "5",
+            "['\"', 5, '\"']",
+            "[5'10, 5]",
+            "[(]",
+            "[1, \"]",
+            "[1)]",
+            "1]",
+        ] {
             assert_eq!(shown(odd), [] as [Bound; 0], "{odd}");
         }
     }

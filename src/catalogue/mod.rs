@@ -99,6 +99,9 @@ pub struct Child {
 pub struct Reads {
     /// The relations, bare.
     pub tables: BTreeSet<Name>,
+    /// Those of them that are read where the statement does not name them: by a view, or by the
+    /// policy of another.
+    pub indirect: BTreeSet<Name>,
     /// Whether row-level security decides who sees what.
     pub row_security: bool,
 }
@@ -285,7 +288,7 @@ impl Catalogue {
     /// The reason to bypass the cache.
     pub fn reads(&self, access: &Access, pure: &BTreeSet<Name>) -> Result<Reads, Bypass> {
         let mut reads = Reads::default();
-        self.collect(access, pure, &mut reads)?;
+        self.collect(access, pure, &mut reads, false)?;
         Ok(reads)
     }
 
@@ -294,6 +297,7 @@ impl Catalogue {
         access: &Access,
         pure: &BTreeSet<Name>,
         reads: &mut Reads,
+        is_indirect: bool,
     ) -> Result<(), Bypass> {
         if let Some(refusal) = access.refusal {
             return Err(refusal.into());
@@ -322,6 +326,10 @@ impl Catalogue {
                 return Err(Bypass::Uncacheable);
             }
             reads.row_security |= relation.row_security;
+            // rule: what-a-view-reads-is-read-as-a-whole
+            if is_indirect {
+                reads.indirect.insert(name.clone());
+            }
             if !reads.tables.insert(name.clone()) {
                 continue;
             }
@@ -330,11 +338,11 @@ impl Catalogue {
                 relations: relation.also_reads.clone(),
                 ..Access::default()
             };
-            self.collect(&policies, pure, reads)?;
+            self.collect(&policies, pure, reads, true)?;
             // rule: a-view-reads-its-base-tables
             for view in &relation.views {
                 match view.is_single_read() {
-                    Some(definition) => self.collect(definition, pure, reads)?,
+                    Some(definition) => self.collect(definition, pure, reads, true)?,
                     None => return Err(Bypass::Uncacheable),
                 }
             }

@@ -74,9 +74,9 @@ pub fn normalize(text: &str, dialect: Dialect) -> Cow<'_, str> {
 }
 
 /// For each placeholder of the [normalized](normalize) text, the binds that it stands for, counted
-/// from zero. Where they cannot be told, a range in which no bind lies.
+/// from zero; and how many binds there are. Where they cannot be told, a range in which no bind lies.
 #[must_use]
-pub fn places(text: &str, dialect: Dialect) -> Vec<Range<usize>> {
+pub fn places(text: &str, dialect: Dialect) -> (Vec<Range<usize>>, usize) {
     const UNKNOWN: Range<usize> = usize::MAX..usize::MAX;
     let mut next = 0;
     let mut number = |written: &str| {
@@ -85,7 +85,7 @@ pub fn places(text: &str, dialect: Dialect) -> Vec<Range<usize>> {
             // One without a number follows the highest.
             Err(_) => next,
         };
-        next = next.max(number + 1);
+        next = next.max(number.checked_add(1)?);
         Some(number)
     };
     let mut places = Vec::new();
@@ -114,7 +114,7 @@ pub fn places(text: &str, dialect: Dialect) -> Vec<Range<usize>> {
         }
         places.push(place.filter(|_| is_known).unwrap_or(UNKNOWN));
     }
-    places
+    (places, next)
 }
 
 /// Where placeholders stand, and lists of nothing else, which count as one; and whether it is

@@ -57,6 +57,18 @@ pub struct Binds<'b> {
 }
 
 impl<'b> Binds<'b> {
+    /// The binds of a text, whose [places](crate::footprint::places) are given with their number.
+    /// There are none, if there are not as many as the text asks for.
+    // rule: binds-that-are-not-as-many-are-not-known
+    #[must_use]
+    pub fn new(places: &'b (Vec<std::ops::Range<usize>>, usize), values: &'b [Bound]) -> Self {
+        let (places, count) = places;
+        Self {
+            places,
+            values: if values.len() == *count { values } else { &[] },
+        }
+    }
+
     /// What is bound at a placeholder; `None` if it is not known.
     fn at(&self, placeholder: usize) -> Option<&'b [Bound]> {
         self.values.get(self.places.get(placeholder)?.clone())

@@ -307,3 +307,14 @@ fn a_name_that_is_no_column_may_set_any() {
         assert_eq!(touches(odd), None, "{odd:?}");
     }
 }
+
+#[test]
+fn binds_that_are_not_as_many_are_not_known() {
+    use crate::datum::Bound;
+    let places = (vec![0..1, 1..2], 2);
+    let values = [1, 2, 3].map(|number| Bound::Value(Datum::Integer(number)));
+    assert_eq!(Binds::new(&places, &values[..2]).at(1), Some(&values[1..2]));
+    for odd in [&values[..], &values[..1], &[]] {
+        assert_eq!(Binds::new(&places, odd).at(0), None);
+    }
+}

@@ -37,10 +37,7 @@ impl Resolver {
         }
         if let Some(Precise::Read(selection, tables)) = precise {
             let places = footprint::places(sql, self.dialect);
-            let binds = Binds {
-                places: &places,
-                values: bound,
-            };
+            let binds = Binds::new(&places, bound);
             for (source, table) in selection.sources.iter().zip(tables) {
                 if let Some(table) = table {
                     names.extend(precision::names(table, source, tables, binds));
@@ -103,10 +100,7 @@ fn part(
 ) -> Extent {
     let places = footprint::places(sql, dialect);
     let values = datum::shown(binds);
-    let binds = Binds {
-        places: &places,
-        values: &values,
-    };
+    let binds = Binds::new(&places, &values);
     let (told, untold): (Vec<_>, Vec<_>) = precision::told_keys(table, change, binds)
         .into_iter()
         .partition(|(_, told)| *told);

@@ -122,10 +122,7 @@ impl Resolver {
         }
         let places = footprint::places(sql, self.dialect);
         let bound = bound();
-        let binds = Binds {
-            places: &places,
-            values: &bound,
-        };
+        let binds = Binds::new(&places, &bound);
         let refined = Arc::new(self.refine(selection, tables, binds, footprint)?);
         self.refinements.insert(key.clone(), Arc::clone(&refined));
         Some(refined)
@@ -146,7 +143,9 @@ impl Resolver {
             let strategies = self.settings.strategies(name);
             let is_followed = strategies.is_none_or(Strategies::follow_writes);
             // rule: what-is-read-elsewhere-too-is-read-as-a-whole
-            let whole = selection.nested.contains(name) || footprint.declared.contains(name);
+            let whole = selection.nested.contains(name)
+                || footprint.declared.contains(name)
+                || footprint.reads.indirect.contains(name);
             let Some(table) = table.as_ref().filter(|_| is_followed && !whole) else {
                 continue;
             };
@@ -158,7 +157,7 @@ impl Resolver {
                 window.insert(Tag::any(self.space, name));
             }
         }
-        let count: usize = parts.values().map(BTreeSet::len).sum();
+        let count = parts.values().map(BTreeSet::len).sum::<usize>() + unobserved.len();
         if count > MOST_TAGS || parts.is_empty() {
             return None;
         }
@@ -185,10 +184,7 @@ impl Resolved {
         };
         let places = footprint::places(sql, dialect);
         let values = datum::shown(binds);
-        let binds = Binds {
-            places: &places,
-            values: &values,
-        };
+        let binds = Binds::new(&places, &values);
         let Some(parts) = precision::touched(table, change, binds) else {
             return self;
         };

@@ -485,3 +485,36 @@ fn caches_that_share_a_backend_know_primary_keys_only() {
         "rows are told apart by the primary key"
     );
 }
+
+#[test]
+fn what_a_view_reads_is_read_as_a_whole() {
+    let cache = memory();
+    let conn = &mut blog(&cache);
+    conn.batch_execute(
+        "CREATE VIEW totals AS SELECT owner, count(*) AS total FROM notes GROUP BY owner;
+         CREATE VIEW more AS SELECT owner, total + 1 AS total FROM totals",
+    )
+    .unwrap();
+    diesel::table! { totals (owner) { owner -> Integer, total -> BigInt } }
+    diesel::table! { more (owner) { owner -> Integer, total -> BigInt } }
+    diesel::allow_tables_to_appear_in_same_query!(notes, totals, more);
+    let insert =
+        || diesel::insert_into(notes::table).values((notes::owner.eq(1), notes::title.eq("n")));
+    let joined = || {
+        notes::table
+            .inner_join(totals::table.on(totals::owner.eq(notes::owner)))
+            .filter(notes::id.eq(1))
+            .select((notes::id, totals::total))
+    };
+    assert!(!survives!(conn, joined(), (i32, i64), insert()));
+    let nested = || {
+        let most = more::table
+            .select(diesel::dsl::max(more::total))
+            .single_value();
+        notes::table
+            .filter(notes::id.eq(1))
+            .filter(most.gt(4_i64))
+            .select(notes::id)
+    };
+    assert!(!survives!(conn, nested(), i32, insert()));
+}

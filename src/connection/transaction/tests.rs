@@ -55,6 +55,7 @@ impl Driver {
         let reads = Reads {
             tables: BTreeSet::from([table.into()]),
             row_security: false,
+            ..Reads::default()
         };
         self.machine.admits(&reads, false)
     }

@@ -44,6 +44,10 @@ pub fn detail(sql: &str, dialect: Dialect) -> Option<Detail> {
     if dialect == Dialect::Mysql && sql.contains('\\') {
         return None;
     }
+    // rule: an-escaped-name-is-no-known-column
+    if dialect == Dialect::Postgres && (sql.contains("U&\"") || sql.contains("u&\"")) {
+        return None;
+    }
     let statements = split::statements(sql, dialect)?;
     let [statement] = statements.as_slice() else {
         return None;
@@ -56,7 +60,7 @@ pub fn detail(sql: &str, dialect: Dialect) -> Option<Detail> {
     let placeholders = tokens
         .iter()
         .filter(|token| matches!(token.token, Token::Placeholder(_)));
-    if placeholders.count() != lexer::places(sql, dialect).len() {
+    if placeholders.count() != lexer::places(sql, dialect).0.len() {
         return None;
     }
     // rule: what-the-parser-binds-otherwise-fixes-no-values

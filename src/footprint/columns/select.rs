@@ -114,7 +114,15 @@ fn is_plain(query: &Query, select: &Select) -> bool {
                 .any(|by| !matches!(by.expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_))),
         }
     });
+    // PostgreSQL and MySQL give names to what has none, and an order may go by them.
+    // rule: an-order-may-go-by-a-name-that-is-not-written
+    let is_column = |expr: &Expr| matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
+    let unnamed = select
+        .projection
+        .iter()
+        .any(|item| matches!(item, SelectItem::UnnamedExpr(expr) if !is_column(expr)));
     ungrouped
+        && !(unnamed && query.order_by.is_some())
         && !by_number
         && select.distinct.is_none()
         && select.having.is_none()
@@ -363,7 +371,12 @@ impl Mentions {
                 }
                 continue;
             }
-            let Some(name) = word(token) else {
+            // rule: a-quoted-text-after-a-table-is-a-column
+            let text = match &token.token {
+                Token::SingleQuotedString(text) if qualified => Some(fold(text)),
+                _ => None,
+            };
+            let Some(name) = word(token).or(text) else {
                 continue;
             };
             // rule: hidden-columns-change-with-every-write

@@ -483,3 +483,35 @@ fn what_mysql_and_sqlite_write_otherwise_has_no_detail() {
         assert_eq!(detail(sql, Dialect::Mysql), None, "{sql}");
     }
 }
+
+#[test]
+fn an_order_may_go_by_a_name_that_is_not_written() {
+    for sql in [
+        "SELECT id, CASE WHEN views > 10 THEN 'a' ELSE title END FROM posts ORDER BY title LIMIT 1",
+        "SELECT id, views + 1 FROM posts ORDER BY \"?column?\" LIMIT 1",
+    ] {
+        let found = query(sql);
+        assert!(!found.plain, "{sql}");
+        assert!(found.sources[0].decisive.contains("views"), "{sql}");
+    }
+    assert!(query("SELECT id, views + 1 FROM posts LIMIT 1").plain);
+}
+
+#[test]
+fn columns_are_found_however_they_are_spelt() {
+    for sql in [
+        "SELECT id FROM posts ORDER BY posts.'views' DESC LIMIT 1",
+        "SELECT id FROM posts WHERE posts.'views' > 6",
+    ] {
+        match detail(sql, Dialect::Sqlite) {
+            Some(Detail::Query(found)) => {
+                assert!(found.sources[0].decisive.contains("views"), "{sql}");
+            }
+            other => assert_eq!(other, None, "{sql}"),
+        }
+    }
+    let hidden = "SELECT id FROM posts WHERE posts.'rowid' > 6";
+    assert_eq!(detail(hidden, Dialect::Sqlite), None);
+    let escaped = "SELECT id FROM posts WHERE U&\"\\0076iews\" > 5";
+    assert_eq!(detail(escaped, Dialect::Postgres), None);
+}

@@ -256,10 +256,14 @@ fn places_of_binds() {
             vec![0..2, 2..3],
         ),
     ] {
-        assert_eq!(places(sql, dialect), expected, "{sql}");
+        assert_eq!(places(sql, dialect).0, expected, "{sql}");
         let normal = normalize(sql, dialect);
-        assert_eq!(places(&normal, dialect).len(), expected.len(), "{normal}");
+        assert_eq!(places(&normal, dialect).0.len(), expected.len(), "{normal}");
     }
+    assert_eq!(places("a = $2 AND b IN ($3, DEFAULT)", Postgres).1, 3);
+    let most = format!("a = ?{} AND b = ?", usize::MAX);
+    let last = usize::MAX - 1..usize::MAX;
+    assert_eq!(places(&most, Sqlite).0, [last, UNKNOWN]);
 }
 
 #[test]

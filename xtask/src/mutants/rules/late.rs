@@ -20,6 +20,17 @@ const PRECISION: &[&[&str]] = &[&[
     "precision::",
 ]];
 
+/// The unit tests of what tells rows and columns apart.
+const UNITS: &[&[&str]] = &[&[
+    "--package",
+    "diesel-cache",
+    "--lib",
+    "--",
+    "columns",
+    "precision",
+    "datum",
+]];
+
 const fn precision(
     name: &'static str,
     file: &'static str,
@@ -32,6 +43,22 @@ const fn precision(
         find,
         replace,
         tests: PRECISION,
+        servers: false,
+    }
+}
+
+const fn unit(
+    name: &'static str,
+    file: &'static str,
+    find: &'static str,
+    replace: &'static str,
+) -> Mutant {
+    Mutant {
+        name,
+        file,
+        find,
+        replace,
+        tests: UNITS,
         servers: false,
     }
 }
@@ -53,6 +80,42 @@ pub(super) const RULES: &[Mutant] = &[
         tests: SUITE,
         servers: false,
     },
+    precision(
+        "what-a-view-reads-is-read-as-a-whole",
+        "src/resolve/precise.rs",
+        "|| footprint.reads.indirect.contains(name)",
+        "",
+    ),
+    unit(
+        "an-order-may-go-by-a-name-that-is-not-written",
+        "src/footprint/columns/select.rs",
+        "&& !(unnamed && query.order_by.is_some())",
+        "&& !(unnamed && false)",
+    ),
+    unit(
+        "a-quoted-text-after-a-table-is-a-column",
+        "src/footprint/columns/select.rs",
+        "Token::SingleQuotedString(text) if qualified =>",
+        "Token::SingleQuotedString(text) if qualified && text.is_empty() =>",
+    ),
+    unit(
+        "an-escaped-name-is-no-known-column",
+        "src/footprint/columns/mod.rs",
+        "sql.contains(\"U&\\\"\")",
+        "sql.is_empty()",
+    ),
+    unit(
+        "binds-that-are-not-as-many-are-not-known",
+        "src/precision/mod.rs",
+        "values.len() == *count",
+        "values.len() >= *count",
+    ),
+    unit(
+        "a-character-among-binds-may-be-a-quote",
+        "src/datum.rs",
+        "'\\'' => return None,",
+        "",
+    ),
     precision(
         "a-row-that-moved-is-deleted-all-the-same",
         "src/model/delete.rs",
