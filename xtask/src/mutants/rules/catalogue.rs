@@ -82,13 +82,13 @@ pub(super) const RULES: &[Mutant] = &[
     rule(
         "a-view-reads-its-base-tables",
         READS,
-        "Some(definition) => self.collect(definition, pure, reads)?,",
+        "Some(definition) => self.collect(definition, pure, reads, true)?,",
         "Some(_) => {}",
     ),
     rule(
         "a-policy-reads-its-tables",
         READS,
-        "self.collect(&policies, pure, reads)?;",
+        "self.collect(&policies, pure, reads, true)?;",
         "let _ = &policies;",
     ),
     rule(
