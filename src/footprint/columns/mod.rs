@@ -63,6 +63,10 @@ pub fn detail(sql: &str, dialect: Dialect) -> Option<Detail> {
     if placeholders.count() != lexer::places(sql, dialect).0.len() {
         return None;
     }
+    // rule: a-placeholder-with-a-name-is-counted-by-sqlite-alone
+    if dialect == Dialect::Sqlite && tokens.iter().any(|token| may_name(&token.token)) {
+        return None;
+    }
     // rule: what-the-parser-binds-otherwise-fixes-no-values
     // MySQL's `||` is an `OR`, and it binds `XOR` less than `AND`.
     let is_or =
@@ -75,6 +79,15 @@ pub fn detail(sql: &str, dialect: Dialect) -> Option<Detail> {
         return Some(Detail::Query(selection));
     }
     change::change(&parsed, tokens).map(Detail::Write)
+}
+
+/// Whether a token may begin SQLite's placeholder with a name: `:a`, `@a`.
+fn may_name(token: &Token) -> bool {
+    match token {
+        Token::Colon | Token::AtSign | Token::Sharp => true,
+        Token::Word(word) => word.quote_style.is_none() && word.value.starts_with(['@', '#', ':']),
+        _ => false,
+    }
 }
 
 /// Some columns of a table.

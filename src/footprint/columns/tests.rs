@@ -515,3 +515,18 @@ fn columns_are_found_however_they_are_spelt() {
     let escaped = "SELECT id FROM posts WHERE U&\"\\0076iews\" > 5";
     assert_eq!(detail(escaped, Dialect::Postgres), None);
 }
+
+#[test]
+fn placeholders_with_names_are_not_counted() {
+    for place in [":a", "@a", "$a", "#a", "?1x"] {
+        for sql in [
+            format!("SELECT id FROM posts WHERE views = {place} AND id = ?"),
+            format!("DELETE FROM posts WHERE views = {place} AND id = ?"),
+            format!("UPDATE posts SET views = {place} WHERE id = ?"),
+        ] {
+            assert_eq!(detail(&sql, Dialect::Sqlite), None, "{sql}");
+        }
+    }
+    let sql = "SELECT id FROM posts WHERE views = ?2 AND id = ?1";
+    assert_eq!(fixes(sql, Dialect::Sqlite), these(&["id", "views"]));
+}

@@ -347,3 +347,16 @@ fn binds_are_those_of_their_places() {
         assert_eq!(touched(turned, binds), unknown, "{binds}");
     }
 }
+
+#[test]
+fn another_primary_key_is_another_row() {
+    let write = "UPDATE t SET id = 7 WHERE id = 1";
+    for read in [
+        "SELECT max(id) FROM t WHERE a = 5",
+        "SELECT d FROM t WHERE a = 5 ORDER BY id",
+        "SELECT id, d FROM t WHERE a = 5 ORDER BY id DESC LIMIT 1",
+    ] {
+        let rows: Rows<'_> = Some(&[&[Int(3), Int(0)]]);
+        assert!(matters(read, rows, write), "{read}");
+    }
+}
