@@ -100,6 +100,13 @@ impl Catalogue {
                 effects.call(name, true);
             }
         }
+        // rule: maintenance-evaluates-indexes
+        let is_harmless = analysis.steps.iter().all(|step| *step == Step::Harmless);
+        if is_harmless && is_maintenance(sql) {
+            for relation in self.relations.values() {
+                effects.open.extend(relation.on_write.iter().map(Task::Run));
+            }
+        }
         effects.settle()
     }
 }
@@ -138,6 +145,13 @@ impl Catalogue {
         let follows = effects.settle();
         !follows.is_unbounded() && !follows.tables.contains(&target.relation)
     }
+}
+
+/// Whether the text has PostgreSQL look at the expressions and conditions of indexes.
+fn is_maintenance(sql: &str) -> bool {
+    let sql = sql.to_ascii_lowercase();
+    let words = ["analyze", "analyse", "vacuum", "reindex", "cluster"];
+    words.iter().any(|word| sql.contains(word))
 }
 
 /// Whether the text refreshes a materialized view: a write that changes the schema, too.

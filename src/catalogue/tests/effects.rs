@@ -176,6 +176,27 @@ fn defaults_policies_and_views_may_call() {
 }
 
 #[test]
+fn maintenance_looks_at_the_conditions_of_indexes() {
+    let mut watched = watched();
+    watched
+        .relation("tags")
+        .on_write
+        .push(Code::calling(["deep"]));
+    for sql in [
+        "ANALYZE tags",
+        "VACUUM (ANALYZE) tags",
+        "REINDEX TABLE tags",
+    ] {
+        let writes = write(&watched, sql);
+        // A change of the schema is one that each read depends on.
+        assert!(writes.schema || tables(&writes) == ["counts"], "{sql}");
+    }
+    assert_eq!(tables(&write(&watched, "ANALYZE")), ["counts"]);
+    assert!(write(&watched, "SHOW work_mem").is_empty());
+    assert!(write(&watched, "SELECT analyzed FROM tags").is_empty());
+}
+
+#[test]
 fn what_is_called_unseen_may_write() {
     let mut watched = watched();
     watched.add_attribute("deep");
