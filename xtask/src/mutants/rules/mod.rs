@@ -7,6 +7,7 @@ mod bytes;
 mod catalogue;
 mod columns;
 mod late;
+mod precision;
 mod protocol;
 mod settings;
 mod signals;
@@ -25,6 +26,7 @@ pub(super) const ALL: &[&[Mutant]] = &[
     catalogue::RULES,
     columns::RULES,
     late::RULES,
+    precision::RULES,
     protocol::RULES,
     settings::RULES,
     signals::RULES,
