@@ -288,7 +288,7 @@ pub(super) const RULES: &[Mutant] = &[
     rule(
         "a-placeholder-is-one-for-the-parser-and-the-lexer",
         COLUMNS,
-        "if placeholders.count() != lexer::places(sql, dialect).len() {",
+        "if placeholders.count() != lexer::places(sql, dialect).0.len() {",
         "if placeholders.count() == usize::MAX {",
     ),
     rule(
@@ -366,8 +366,8 @@ pub(super) const RULES: &[Mutant] = &[
     rule(
         "what-is-grouped-shows-no-row",
         SELECT,
-        "    ungrouped\n        && !by_number",
-        "    (ungrouped || true)\n        && !by_number",
+        "    ungrouped\n        && !(unnamed",
+        "    (ungrouped || true)\n        && !(unnamed",
     ),
     rule(
         "what-is-ordered-by-number-decides",
@@ -420,14 +420,14 @@ pub(super) const RULES: &[Mutant] = &[
     rule(
         "what-is-read-elsewhere-too-is-read-as-a-whole",
         PRECISE,
-        "selection.nested.contains(name) || footprint",
-        "footprint",
+        "selection.nested.contains(name)\n                || footprint.declared",
+        "footprint.declared",
     ),
     rule(
         "what-is-declared-is-read-as-a-whole",
         PRECISE,
-        "selection.nested.contains(name) || footprint.declared.contains(name);",
-        "selection.nested.contains(name);",
+        "|| footprint.declared.contains(name)",
+        "",
     ),
     rule(
         "what-the-catalogue-says-the-server-sets-is-set",
