@@ -269,8 +269,16 @@ impl Core {
         window: usize,
         seen: &BTreeSet<Tag>,
     ) -> Option<Vec<Token>> {
-        if seen.is_empty() {
-            return Some(Vec::new());
+        // What was captured before the read need not be captured again: that nothing was seen.
+        let early = |tag: &Tag| {
+            let at = question.also.iter().position(|also| also == tag)?;
+            match missing.also.get(at)? {
+                TagState::Clean(token) if at >= window => Some(*token),
+                _ => None,
+            }
+        };
+        if let Some(tokens) = seen.iter().map(early).collect() {
+            return Some(tokens);
         }
         let before = missing.tokens(..window)?;
         let open = question.also.get(..window)?;

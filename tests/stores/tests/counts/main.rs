@@ -143,6 +143,11 @@ fn costs(world: &mut World) {
             ["quarantine", "lift"],
             "{statements} statements"
         );
+        // What shows rows is captured once more, now that they are known.
+        assert!(matches!(world.read(0), Outcome::Miss { stored: true, .. }));
+        assert_eq!(watch.seen(), ["fetch", "capture", "capture", "put"]);
+        assert_eq!(world.read(0), Outcome::Hit);
+        assert_eq!(watch.seen(), ["fetch"]);
         // What was just invalidated costs no more than what was never read.
         assert!(matches!(
             world.read(beyond),
