@@ -14,7 +14,7 @@ use diesel_cache::database::TagSpace;
 use diesel_cache::entry::Entry;
 use diesel_cache::error::BackendError;
 use diesel_cache::key::Key;
-use diesel_cache::protocol::{Fetched, Lift};
+use diesel_cache::protocol::{Fetched, Further, Lift};
 use diesel_cache::tag::Tag;
 use diesel_cache::token::{ProcessId, WriterId};
 
@@ -106,6 +106,20 @@ impl CacheBackend for Shelf {
         let mut fetched = self.tokens.fetch(ask)?;
         if let (false, Some(key)) = (self.careful, ask.key) {
             fetched.entry = self.entries.lock().unwrap().get(key).cloned();
+            let entry = fetched.entry.as_ref();
+            if let Some(entry) = entry.filter(|entry| entry.tags.starts_with(ask.tags)) {
+                let from = ask.tags.len();
+                let ask = Ask {
+                    key: None,
+                    tags: &entry.tags[from..],
+                    also: &[],
+                    establish: false,
+                    ..*ask
+                };
+                let states = self.tokens.fetch(&ask)?.states;
+                let held = entry.vector.tokens[from..].iter().copied();
+                fetched.further = Further::of(states.into_iter().zip(held));
+            }
         }
         Ok(fetched)
     }
