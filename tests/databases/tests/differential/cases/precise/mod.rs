@@ -38,13 +38,13 @@ const POOL: usize = 24;
 const SAMPLE: usize = 8;
 
 /// Of a thousand hits after a write of one of their tables, how many outlive one by each rule at
-/// least: about half of what is usual.
+/// least. Usual are, in long runs: 490 to 510, 190 to 260, 25 to 30, 430 to 440, 35 to 95.
 fn floors() -> [(Rule, usize); 5] {
     [
-        (Rule::Column, 60),
-        (Rule::Row, 150),
+        (Rule::Column, 250),
+        (Rule::Row, 100),
         (Rule::Value, 10),
-        (Rule::Observed, 60),
+        (Rule::Observed, 200),
         (Rule::Made, 10),
     ]
 }
@@ -76,6 +76,12 @@ impl Tally {
 
     fn share(&self, rule: Rule) -> usize {
         self.by.get(&rule).copied().unwrap_or(0) * 1000 / self.outlived.max(1)
+    }
+
+    fn reaches_floors(&self) -> bool {
+        floors()
+            .into_iter()
+            .all(|(rule, least)| self.share(rule) >= least)
     }
 }
 
@@ -449,7 +455,11 @@ fn results_outlive_the_writes_that_do_not_matter() {
     let all_steps = steps(2400);
     let rounds = if is_one { 1 } else { all_steps.div_ceil(ROUND) };
     let mut all = Tally::default();
-    for number in 0..rounds {
+    // Schemas differ, and a few of them may leave little to a rule: it has thrice the rounds then.
+    for number in 0..3 * rounds {
+        if number >= rounds && (is_one || all.reaches_floors()) {
+            break;
+        }
         all.add(&round(first + number as u64, ROUND.min(all_steps)));
     }
     let shares: Vec<String> = RULES
