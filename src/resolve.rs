@@ -294,6 +294,27 @@ impl Resolver {
         resolved
     }
 
+    /// Whether a text is a read that calls no function of the database's, neither by itself nor
+    /// by what it reads: tables, and no views or tables with policies.
+    pub(crate) fn read_plain_tables(&self, sql: &str) -> bool {
+        let resolved = self.resolve(sql);
+        let is_plain = |name: &Name| {
+            let found = self.catalogue.get(name);
+            found.is_some_and(|relation| {
+                relation.views.is_empty()
+                    && relation.on_access.is_empty()
+                    && !relation.row_security
+                    && !relation.uncacheable
+            })
+        };
+        resolved.writes.is_empty()
+            && !self.catalogue.calls_unseen(sql)
+            && resolved.analysis.steps.iter().all(|step| match step {
+                Step::Read(access) => access.relations.iter().all(is_plain),
+                _ => true,
+            })
+    }
+
     fn resolve_anew(&self, sql: &str) -> Resolved {
         let analysis = footprint::analyze(sql, self.dialect);
         let calls_unseen = self.catalogue.calls_unseen(sql);

@@ -19,7 +19,8 @@ impl Cache {
     /// to: give what you gave to Diesel's `set_default_instrumentation`, which this
     /// replaces. Such a connection is asked about its database by the first cached
     /// read outside of a transaction; until then its reads bypass the cache, and
-    /// every write of it invalidates everything. If it is lost in a write before that, and
+    /// every write of it invalidates everything, as does, on PostgreSQL and MySQL, every read of
+    /// what is not known to be a plain table: a view may call functions that write. If it is lost in a write before that, and
     /// the server commits the write later, results read in between are stale for their
     /// time to live: attach connections by [`customizer`](Self::customizer) or
     /// [`attach`](Self::attach) where that matters.

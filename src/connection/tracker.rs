@@ -358,10 +358,20 @@ impl Tracker {
                             .resolve(sql)
                             .with_binds(sql, binds, database.dialect)
                     }
-                    None => Arc::new(unresolved(sql, database.dialect)),
+                    None => {
+                        let was = Vec::from_iter(database.last_resolver());
+                        Arc::new(unresolved(sql, database.dialect, &was))
+                    }
                 }
             }
-            None => Arc::new(unidentified(text, self.hint)),
+            None => {
+                let databases = self.cache.core().live_databases();
+                let was: Vec<_> = databases
+                    .iter()
+                    .filter_map(|one| one.last_resolver())
+                    .collect();
+                Arc::new(unidentified(text, self.hint, &was))
+            }
         }
     }
 

@@ -1,9 +1,11 @@
 //! What is said of statements before the database, or its catalogue, is known.
 
+use std::sync::Arc;
+
 use crate::catalogue::Writes;
 use crate::dialect::Dialect;
 use crate::footprint::{self, Access, Analysis, Step};
-use crate::resolve::Resolved;
+use crate::resolve::{Resolved, Resolver};
 
 /// The dialect that a URL can only mean. SQLite takes any text as a file's name, and
 /// libpq takes `key=value` pairs.
@@ -35,11 +37,13 @@ pub(super) fn is_type_lookup(text: &str) -> bool {
     text.starts_with("SELECT \"pg_type\".\"oid\", \"pg_type\".\"typarray\" FROM")
 }
 
-/// What a statement does while the catalogue is not known: any write may write anything.
-pub(super) fn unresolved(sql: &str, dialect: Dialect) -> Resolved {
+/// What a statement does while the catalogue is not known, but for what it `was`: any write may
+/// write anything, and so may any read of what may be a view, or guarded by a policy: they call
+/// functions.
+pub(super) fn unresolved(sql: &str, dialect: Dialect, was: &[Arc<Resolver>]) -> Resolved {
     let analysis = footprint::analyze(sql, dialect);
     let mut writes = Writes::default();
-    if !reads_only(&analysis) {
+    if !(reads_only(&analysis) && calls_nothing(sql, &analysis, dialect, was)) {
         writes.database = true;
         writes.non_transactional = dialect == Dialect::Mysql;
         writes.schema = analysis
@@ -70,18 +74,24 @@ fn note_hidden(writes: &mut Writes, analysis: &Analysis, dialect: Dialect) {
 }
 
 /// What a statement does before the database is known, and with it the dialect.
-pub(super) fn unidentified(text: &str, hint: Option<Dialect>) -> Resolved {
+pub(super) fn unidentified(text: &str, hint: Option<Dialect>, was: &[Arc<Resolver>]) -> Resolved {
     let (analysis, harmless) = match hint {
         Some(dialect) => {
             let sql = footprint::strip_binds(text, dialect);
             let analysis = footprint::analyze(sql, dialect);
-            let harmless = reads_only(&analysis);
+            let harmless = reads_only(&analysis) && calls_nothing(sql, &analysis, dialect, was);
             (analysis, harmless)
         }
         None => {
             let dialects = [Dialect::Postgres, Dialect::Mysql, Dialect::Sqlite];
             let [analysis, others @ ..] = dialects.map(|dialect| footprint::analyze(text, dialect));
             let harmless = reads_only(&analysis)
+                && calls_nothing(
+                    footprint::strip_binds(text, Dialect::Postgres),
+                    &analysis,
+                    Dialect::Postgres,
+                    was,
+                )
                 && others
                     .iter()
                     .all(|other| reads_only(other) && controls(other) == controls(&analysis));
@@ -98,7 +108,22 @@ pub(super) fn unidentified(text: &str, hint: Option<Dialect>) -> Resolved {
     Resolved::without_catalogue(text, analysis, writes)
 }
 
-/// Whether the text writes nothing, whatever the catalogue says.
+/// Whether what is read by a text of reads calls no function of the database's: it reads tables
+/// that were plain ones in each catalogue that was known last.
+// rule: an-unknown-relation-may-call-what-writes
+fn calls_nothing(sql: &str, analysis: &Analysis, dialect: Dialect, was: &[Arc<Resolver>]) -> bool {
+    let reads = |step: &Step| match step {
+        Step::Read(access) => !access.relations.is_empty(),
+        _ => false,
+    };
+    // SQLite's functions cannot write.
+    dialect == Dialect::Sqlite
+        || !analysis.steps.iter().any(reads)
+        || is_type_lookup(sql)
+        || (!was.is_empty() && was.iter().all(|was| was.read_plain_tables(sql)))
+}
+
+/// Whether the text writes nothing, but for what the relations that it reads may call.
 fn reads_only(analysis: &Analysis) -> bool {
     analysis.steps.iter().all(|step| match step {
         Step::Read(access) => {

@@ -155,6 +155,12 @@ impl Database {
             .map(|loaded| Arc::clone(&loaded.resolver))
     }
 
+    /// What resolved statements last, by a catalogue that may be outdated.
+    pub(crate) fn last_resolver(&self) -> Option<Arc<Resolver>> {
+        let loaded = self.loaded.read().unwrap_or_else(PoisonError::into_inner);
+        loaded.as_ref().map(|loaded| Arc::clone(&loaded.resolver))
+    }
+
     /// The opening of the store's gate that was known before the catalogue was read.
     pub(crate) fn opening(&self) -> Option<Opening> {
         let loaded = self.loaded.read().unwrap_or_else(PoisonError::into_inner);

@@ -93,6 +93,36 @@ fn hazard_17_until_then_its_writes_invalidate_everything() {
     assert_eq!(read(&mut one), ("d".into(), MISS));
 }
 
+/// A view `shown` that renames when it is read, and is read before anything is known of the
+/// connection, or of the database.
+#[allow(dead_code, reason = "SQLite's functions cannot write")]
+pub(super) fn a_view_that_writes(statements: &[&str]) {
+    let (_cache, _alone) = alone();
+    let arena = arena();
+    let mut one = arena.connect();
+    for sql in statements {
+        one.batch_execute(sql).unwrap();
+    }
+    warm(&mut one);
+    // What was a table calls nothing.
+    let mut two = arena.connect();
+    others::table
+        .select(others::note)
+        .load::<String>(&mut two)
+        .unwrap();
+    two.batch_execute("SELECT name FROM things").unwrap();
+    assert_eq!(read(&mut one).1, Outcome::Hit);
+    two.batch_execute("SELECT note FROM shown").unwrap();
+    assert_eq!(read(&mut one), ("b".into(), MISS));
+    rename(&mut one, "a").unwrap();
+    warm(&mut one);
+    let mut three = arena.connect();
+    three
+        .batch_execute("SELECT note FROM (SELECT * FROM shown) AS s")
+        .unwrap();
+    assert_eq!(read(&mut one).0, "b");
+}
+
 #[test]
 fn hazard_17_until_then_its_transactions_invalidate_at_their_end() {
     let (_cache, _alone) = alone();

@@ -66,7 +66,24 @@ const DRIFT_OF_POSTGRES: &[&[&str]] = hazards!("postgres::drift");
 const CODE_OF_POSTGRES: &[&[&str]] = hazards!("postgres::of_code");
 const CODE_OF_MYSQL: &[&[&str]] = hazards!("mysql::of_code");
 
+const INSTALLED: &[&[&str]] = &[&[
+    "--package",
+    "diesel-cache-databases",
+    "--test",
+    "installed",
+    "--",
+    "a_view_of_an_unknown_connection",
+]];
+
 pub(super) const RULES: &[Mutant] = &[
+    hazard(
+        "an-unknown-relation-may-call-what-writes",
+        "src/connection/unresolved.rs",
+        "was.iter().all(|was| was.read_plain_tables(sql))",
+        "true",
+        INSTALLED,
+        true,
+    ),
     rule(
         "unknown-function-is-not-cached",
         READS,

@@ -1,5 +1,6 @@
 //! What only MySQL's texts mean.
 
+use super::cases::a_view_that_writes;
 use super::texts::followed;
 
 const WRITE: &str = "UPDATE things SET name = 'b'";
@@ -76,5 +77,14 @@ fn tables_that_ignore_a_rollback() {
         "BEGIN",
         WRITE,
         "ROLLBACK",
+    ]);
+}
+
+#[test]
+fn hazard_17_a_view_of_an_unknown_connection_may_write() {
+    a_view_that_writes(&[
+        "CREATE FUNCTION renames(n VARCHAR(99)) RETURNS VARCHAR(99) MODIFIES SQL DATA BEGIN
+             UPDATE things SET name = n; RETURN n; END",
+        "CREATE VIEW shown AS SELECT id, renames('b') AS note FROM others",
     ]);
 }

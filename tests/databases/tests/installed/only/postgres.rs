@@ -1,5 +1,6 @@
 //! What only PostgreSQL's texts mean.
 
+use super::cases::a_view_that_writes;
 use super::texts::followed;
 
 const WRITE: &str = "UPDATE things SET name = 'b'";
@@ -46,5 +47,14 @@ fn further_ways_to_begin_and_to_end() {
         "COPY (SELECT 1) TO PROGRAM 'cat >/dev/null'",
         WRITE,
         "COMMIT",
+    ]);
+}
+
+#[test]
+fn hazard_17_a_view_of_an_unknown_connection_may_write() {
+    a_view_that_writes(&[
+        "CREATE FUNCTION renames(n text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN
+             UPDATE things SET name = n; RETURN n; END $$",
+        "CREATE VIEW shown AS SELECT id, renames('b') AS note FROM others",
     ]);
 }
