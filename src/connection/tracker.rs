@@ -14,15 +14,12 @@ use crate::connection::returned::{self, Returned};
 use crate::connection::simulated::{Effect, Simulation, Standing};
 use crate::connection::told;
 use crate::connection::transaction::{Fill, Transaction, Verdict};
-use crate::connection::unresolved::{
-    dialect_of_url, is_type_lookup, takes_marks_away, unidentified, unresolved,
-};
+use crate::connection::unresolved::{dialect_of_url, is_type_lookup, takes_marks_away};
 use crate::database::TagSpace;
 use crate::database_state::{Database, Watch};
 use crate::dependencies::watch;
 use crate::dialect::Dialect;
 use crate::event::Source;
-use crate::explain::WriteExplanation;
 use crate::footprint::{self, Name, Session, Step, Target, WriteKind};
 use crate::invalidate::{Guard, SessionName};
 use crate::resolve::Resolved;
@@ -30,6 +27,7 @@ use crate::signal::Hook;
 
 mod announce;
 mod observe;
+mod resolve;
 mod session;
 
 /// With more temporary relations than this, any name may be one.
@@ -327,52 +325,6 @@ impl Tracker {
             return Err(Bypass::Uncacheable);
         }
         Ok(fill)
-    }
-
-    /// What a statement would write, as Diesel shows it with its binds.
-    pub(crate) fn explain(&self, text: &str) -> Option<WriteExplanation> {
-        let dialect = self.dialect()?;
-        let sql = footprint::strip_binds(text, dialect);
-        let binds = footprint::shown_binds(text, dialect);
-        let mut resolved = self.resolve(text);
-        if self.attached && !resolved.writes.is_empty() {
-            resolved = Arc::new(resolved.everywhere());
-        }
-        // rule: what-is-explained-has-no-binds
-        // Those that are shown on several lines are not told from the text.
-        let shown = sql.split(" -- binds: [").next().unwrap_or_default();
-        let mut explained = resolved.explain(sql, binds, dialect);
-        explained.sql = shown.to_owned();
-        Some(explained)
-    }
-
-    fn resolve(&self, text: &str) -> Arc<Resolved> {
-        match &self.database {
-            Some(database) => {
-                let sql = footprint::strip_binds(text, database.dialect);
-                // rule: an-outdated-catalogue-resolves-no-write
-                match database.resolver() {
-                    Some(resolver) => {
-                        let binds = footprint::shown_binds(text, database.dialect);
-                        resolver
-                            .resolve(sql)
-                            .with_binds(sql, binds, database.dialect)
-                    }
-                    None => {
-                        let was = Vec::from_iter(database.last_resolver());
-                        Arc::new(unresolved(sql, database.dialect, &was))
-                    }
-                }
-            }
-            None => {
-                let databases = self.cache.core().live_databases();
-                let was: Vec<_> = databases
-                    .iter()
-                    .filter_map(|one| one.last_resolver())
-                    .collect();
-                Arc::new(unidentified(text, self.hint, &was))
-            }
-        }
     }
 
     fn start(&mut self, text: &str) {
