@@ -329,6 +329,10 @@ impl Resolver {
             _ => Err(Bypass::NotARead),
         };
         let mut writes = self.catalogue.writes(sql, &analysis, &self.pure);
+        // rule: a-change-of-the-schema-may-run-what-sets
+        // `CREATE TABLE … AS` reads views, a new column has a default.
+        let makes = |step: &Step| matches!(step, Step::Ddl | Step::CreateTemporary(_));
+        writes.sets |= self.dialect != Dialect::Sqlite && analysis.steps.iter().any(makes);
         // MySQL's functions and triggers cannot change the schema.
         writes.redefines &= self.dialect != Dialect::Mysql;
         // On MySQL, a connection that may have made one never knows again: a text is asked

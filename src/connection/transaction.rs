@@ -14,6 +14,8 @@ use crate::dialect::Dialect;
 use crate::footprint::{Analysis, Control, Isolation, Name, Session, Step, WriteKind};
 use crate::resolve::Resolved;
 
+mod frames;
+
 /// How sure it is whether a transaction is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Certainty {
@@ -99,6 +101,11 @@ impl Transaction {
     /// A transaction may be open that was not seen to begin.
     pub(crate) fn taint(&mut self) {
         self.certainty = Certainty::Tainted;
+        // rule: what-may-have-been-undone-is-asked-for
+        // PostgreSQL undoes what was set in a transaction that did not commit.
+        if self.dialect == Some(Dialect::Postgres) {
+            self.scope.forget();
+        }
     }
 
     /// Whether the texts of this session cannot be relied on.
@@ -283,12 +290,36 @@ impl Transaction {
         let mut also = Writes::default();
         let implicit = self.commits_implicitly(&resolved.analysis);
         let steps = &resolved.analysis.steps;
+        // rule: a-savepoint-of-a-batch-may-follow-what-sets
+        // What a later step of the text returns to was perhaps set by an earlier one.
+        if resolved.writes.sets {
+            self.scope.forget();
+        }
+        let batches = self.dialect == Some(Dialect::Postgres) && steps.len() > 1;
+        let mut loose = false;
         for step in steps {
+            let begins = matches!(
+                step,
+                Step::Control(Control::Begin(_) | Control::Rollback) if self.frames.is_empty()
+            );
+            // rule: a-batch-is-one-transaction-on-postgres
+            // What stands before its `BEGIN` is part of the same transaction, and what stands
+            // before its `ROLLBACK` is undone, though nothing was begun.
+            if loose && begins {
+                self.scope.forget();
+            }
+            loose |= batches && self.frames.is_empty() && sets(step);
+            loose &= *step != Step::Control(Control::Commit);
             match step {
                 Step::Control(control) => also.merge(&self.control(control)),
                 Step::Session(change) => self.session(change),
                 _ => {}
             }
+        }
+        // rule: an-error-of-copy-comes-with-its-rows
+        // And ends the transaction unseen.
+        if resolved.copies && !self.frames.is_empty() {
+            self.scope.forget();
         }
         // rule: what-may-write-anything-may-set-anything
         if resolved.writes.sets {
@@ -302,7 +333,7 @@ impl Transaction {
         // SQLite has no statement that begins a transaction without saying so.
         if implicit && !(self.dialect == Some(Dialect::Sqlite) && self.frames.is_empty()) {
             also.merge(&self.pending());
-            self.certainty = Certainty::Tainted;
+            self.taint();
         }
         // rule: an-error-may-be-kept-back-on-sqlite
         // The error of a statement that returns rows comes with a row, and not with its
@@ -312,7 +343,7 @@ impl Transaction {
             && resolved.returning
             && !resolved.writes.is_empty()
         {
-            self.certainty = Certainty::Tainted;
+            self.taint();
         }
         also
     }
@@ -372,7 +403,7 @@ impl Transaction {
                 return doubt;
             }
             // rule: a-failed-commit-may-have-committed
-            self.certainty = Certainty::Tainted;
+            self.taint();
             return doubt;
         }
         // rule: a-refused-control-statement-begins-nothing
@@ -389,7 +420,7 @@ impl Transaction {
             return doubt;
         }
         if controls {
-            self.certainty = Certainty::Tainted;
+            self.taint();
             // rule: a-failed-batch-may-leave-its-transaction-open
             if steps.len() > 1 {
                 self.frame_to_write().merge(&resolved.writes);
@@ -399,7 +430,7 @@ impl Transaction {
             if self.dialect == Some(Dialect::Postgres) {
                 self.failed = true;
             } else {
-                self.certainty = Certainty::Tainted;
+                self.taint();
             }
         }
         doubt
@@ -414,7 +445,9 @@ impl Transaction {
                 let nested = !self.frames.is_empty() && self.certainty == Certainty::Known;
                 self.certainty = Certainty::Known;
                 // PostgreSQL warns, and goes on in the transaction that is open.
+                // rule: a-second-begin-may-change-the-isolation
                 if nested && self.dialect == Some(Dialect::Postgres) {
+                    self.isolation = isolation.unwrap_or(self.isolation);
                     return Writes::default();
                 }
                 self.frames.clear();
@@ -485,92 +518,6 @@ impl Transaction {
         }
     }
 
-    fn release(&mut self, name: &str) -> Writes {
-        // rule: a-tainted-release-may-commit
-        if self.certainty == Certainty::Tainted {
-            return self.pending();
-        }
-        match self.find(name) {
-            Some(0) => {
-                let pending = self.pending();
-                self.frames.clear();
-                self.certainty = Certainty::Known;
-                self.scope.end_transaction();
-                pending
-            }
-            Some(at) => {
-                for frame in self.frames.split_off(at) {
-                    self.frame_to_write().merge(&frame.writes);
-                }
-                Writes::default()
-            }
-            None => {
-                self.certainty = Certainty::Tainted;
-                Writes::default()
-            }
-        }
-    }
-
-    fn roll_back_to(&mut self, name: &str) {
-        let Some(at) = self.find(name) else {
-            self.certainty = Certainty::Tainted;
-            return;
-        };
-        if self.certainty == Certainty::Tainted {
-            return;
-        }
-        self.frames.truncate(at + 1);
-        self.failed = false;
-        if let Some(frame) = self.frames.last_mut() {
-            // rule: a-rolled-back-savepoint-wrote-nothing
-            if !frame.writes.non_transactional {
-                frame.writes = Writes::default();
-            }
-            if self.dialect == Some(Dialect::Postgres) {
-                self.scope = frame.scope.clone();
-                self.session_isolation = frame.session_isolation;
-            }
-        }
-    }
-
-    fn roll_back_all(&mut self) {
-        // rule: a-rollback-undoes-set-on-postgres
-        if self.dialect == Some(Dialect::Postgres)
-            && let Some(frame) = self.frames.first()
-        {
-            self.scope = frame.scope.clone();
-            self.session_isolation = frame.session_isolation;
-            // It may have committed on the way.
-            if self.certainty != Certainty::Known {
-                self.scope.forget();
-            }
-        }
-        self.frames.clear();
-        self.failed = false;
-        self.certainty = Certainty::Known;
-    }
-
-    fn push(&mut self, name: &str) {
-        self.frames.push(Frame {
-            name: name.into(),
-            writes: Writes::default(),
-            scope: self.scope.clone(),
-            session_isolation: self.session_isolation,
-        });
-    }
-
-    fn find(&self, name: &str) -> Option<usize> {
-        self.frames.iter().rposition(|frame| &*frame.name == name)
-    }
-
-    fn frame_to_write(&mut self) -> &mut Writes {
-        if self.frames.is_empty() {
-            self.push("");
-        }
-        let last = self.frames.len() - 1;
-        &mut self.frames[last].writes
-    }
-
     /// Whether the text may commit what is pending.
     fn may_commit(&self, analysis: &Analysis) -> bool {
         if self.frames.is_empty() {
@@ -606,6 +553,14 @@ impl Transaction {
                 _ => false,
             })
     }
+}
+
+/// Whether a step changes the session by what its text says.
+fn sets(step: &Step) -> bool {
+    matches!(
+        step,
+        Step::Session(_) | Step::Control(Control::SetSessionIsolation(_))
+    )
 }
 
 /// Whether a read that misses may store what it finds.

@@ -51,7 +51,15 @@ pub(super) fn unresolved(sql: &str, dialect: Dialect, was: &[Arc<Resolver>]) -> 
             .iter()
             .any(|step| matches!(step, Step::Ddl | Step::Unknown));
         note_hidden(&mut writes, &analysis, dialect);
+        // rule: what-an-unknown-relation-calls-may-make-temporaries
+        // On MySQL, a connection that may have made one never knows again.
+        writes.temporaries |= dialect == Dialect::Postgres;
+        writes.redefines |= dialect == Dialect::Postgres;
     }
+    // rule: what-reads-may-set-while-the-catalogue-is-not-known
+    // By a view, by a policy, by an operator.
+    let says_so = |step: &Step| matches!(step, Step::Control(_) | Step::Session(_));
+    writes.sets |= dialect != Dialect::Sqlite && !analysis.steps.iter().all(says_so);
     Resolved::without_catalogue(sql, analysis, writes)
 }
 

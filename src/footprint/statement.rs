@@ -58,14 +58,18 @@ fn harmless(cursor: Cursor<'_>, dialect: Dialect) -> Vec<Step> {
     }]
 }
 
-/// The steps of a statement whose rows nobody reads: its writes and unknown functions stay.
+/// The steps of a statement whose rows nobody reads: what it runs stays, be it through a view.
 fn without_rows(statement: &[TokenWithSpan], dialect: Dialect) -> Vec<Step> {
     let mut steps = steps(statement, dialect);
     for step in &mut steps {
         if let Step::Read(access) = step {
             // What it reports differs from run to run.
             calls::refuse(&mut access.refusal, Refusal::Volatile);
-            if access.unknown_functions.is_empty() {
+            // rule: what-is-run-unseen-may-write
+            if access.relations.is_empty()
+                && access.unknown_functions.is_empty()
+                && access.pure_functions.is_empty()
+            {
                 *step = Step::Harmless;
             }
         }
@@ -177,11 +181,21 @@ fn declare(statement: &[TokenWithSpan], dialect: Dialect) -> Vec<Step> {
         .iter()
         .position(|t| is(Some(t), "FOR"))
         .map(|at| &statement[at + 1..]);
-    match body.map(|body| without_rows(body, dialect)).as_deref() {
+    match body.map(|body| without_rows(body, dialect)) {
         // rule: cursor-of-a-read
-        Some([Step::Harmless]) => vec![Step::Harmless],
+        // What it does, it does before the transaction ends.
+        Some(steps) if only_reads(&steps) => steps,
         // Not known when it writes.
         _ => vec![Step::Unknown, Step::Control(Control::Unrecognised)],
+    }
+}
+
+/// Whether the text alone shows nothing but a read.
+fn only_reads(steps: &[Step]) -> bool {
+    match steps {
+        [Step::Harmless] => true,
+        [Step::Read(access)] => access.unknown_functions.is_empty(),
+        _ => false,
     }
 }
 

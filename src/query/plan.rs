@@ -89,9 +89,15 @@ where
     let mut resolver = database.current().ok_or(Bypass::Quarantined)?;
     let mut resolved = resolver.resolve(&statement.sql);
     if matches!(resolved.read, Err(Bypass::UnknownRelation)) && connection::reread_catalogue(conn) {
+        connection::make_known(conn)?;
         opening = database.opening();
         resolver = database.current().ok_or(Bypass::Quarantined)?;
         resolved = resolver.resolve(&statement.sql);
+    }
+    // rule: a-key-holds-what-its-catalogue-looks-at
+    // Policies may look at other settings by now than the session was asked for.
+    if connection::tracker(conn).is_some_and(|tracker| tracker.looks_elsewhere()) {
+        return Err(Bypass::Session);
     }
     let mut footprint = resolved.read.clone()?;
     if !(options.depends_on.is_empty() && options.labels.is_empty()) {

@@ -484,3 +484,75 @@ fn a_rollback_undoes_the_sessions_isolation_on_postgres() {
     driver.ok("BEGIN");
     assert_eq!(driver.admits("t"), Err(Bypass::Isolation));
 }
+
+/// What is known of the session after these texts, on PostgreSQL; one that ends in `!` is refused.
+fn scope_after(texts: &[&str]) -> Option<[u8; 32]> {
+    let mut driver = Driver::new(Dialect::Postgres);
+    for text in texts {
+        match text.strip_suffix('!') {
+            Some(text) => drop(driver.run(text, Returned::Answered)),
+            None => drop(driver.ok(text)),
+        }
+    }
+    driver.machine.scope.digest().copied()
+}
+
+#[test]
+fn what_may_have_been_undone_is_asked_for() {
+    for texts in [
+        // The error has ended the transaction, so that its commit is a rollback.
+        &["BEGIN", "SET x = 1", "ROLLBACK TO s!", "COMMIT"][..],
+        &["BEGIN", "SET x = 1", "RELEASE s!", "COMMIT"],
+        &["BEGIN", "SET x = 1", "COMMIT!", "BEGIN"],
+        &["BEGIN", "SET x = 1", "COMMIT!", "COMMIT"],
+        &["BEGIN", "SET x = 1", "ROLLBACK; SELECT 1!", "BEGIN"],
+        &["BEGIN", "SET LOCAL x = 1", "COMMIT; SELECT 1!", "BEGIN"],
+        &["BEGIN", "SET x = 1", "COPY t TO STDOUT", "COMMIT"],
+    ] {
+        assert_eq!(scope_after(texts), None, "{texts:?}");
+    }
+    let mut late = Driver::new(Dialect::Postgres);
+    late.machine.taint();
+    late.ok("ROLLBACK");
+    assert_eq!(late.machine.scope.digest(), None);
+}
+
+#[test]
+fn a_batch_is_one_transaction_on_postgres() {
+    for texts in [
+        &["SET x = 1; ROLLBACK"][..],
+        &["SET x = 1; BEGIN"],
+        &["SET LOCAL x = 1; BEGIN"],
+        &["SET x = 1; BEGIN", "ROLLBACK"],
+        &["BEGIN", "COMMIT; SET x = 1; BEGIN", "ROLLBACK"],
+        &["SELECT f(); COMMIT; BEGIN", "ROLLBACK"],
+        &["BEGIN", "SELECT f(); SAVEPOINT s", "ROLLBACK TO s"],
+    ] {
+        assert_eq!(scope_after(texts), None, "{texts:?}");
+    }
+    for (texts, same) in [
+        (
+            &["SET x = 1; SET y = 2"][..],
+            &["SET y = 2", "SET x = 1"][..],
+        ),
+        (&["BEGIN; SET x = 1; COMMIT"], &["SET x = 1"]),
+        (&["BEGIN; SET x = 1; ROLLBACK"], &[]),
+        (&["SET x = 1; COMMIT; BEGIN"], &["SET x = 1"]),
+        (&["BEGIN; SET LOCAL x = 1"], &["BEGIN", "SET LOCAL x = 1"]),
+    ] {
+        let scope = scope_after(texts);
+        assert!(scope.is_some(), "{texts:?}");
+        assert_eq!(scope, scope_after(same), "{texts:?}");
+    }
+}
+
+#[test]
+fn a_second_begin_may_change_the_isolation() {
+    let mut driver = Driver::new(Dialect::Postgres);
+    driver.ok("BEGIN");
+    assert_eq!(driver.admits("t"), Ok(Fill::Allowed));
+    driver.ok("BEGIN");
+    assert_eq!(driver.admits("t"), Ok(Fill::Allowed));
+    driver.ok("BEGIN ISOLATION LEVEL REPEATABLE READ");
+    assert_eq!(driver.admits("t"), Err(Bypass::Isolation));
+}

@@ -129,7 +129,7 @@ fn harmless_statements() {
         "ANALYZE",
         "ANALYZE VERBOSE a (x)",
         "VACUUM (VERBOSE) a",
-        "DECLARE c CURSOR FOR SELECT * FROM a",
+        "DECLARE c CURSOR FOR SELECT 1",
         "EXPLAIN (ANALYZE off, COSTS) DELETE FROM a",
         "EXPLAIN (FORMAT json) SELECT f()",
         "EXPLAIN VERBOSE SELECT 1",
@@ -194,6 +194,19 @@ fn explain_analyze_runs() {
         matches!(&*steps("EXPLAIN ANALYZE SELECT f()", Postgres), [Step::Read(access)] if access.unknown_functions == names(&["f"]))
     );
     assert_steps("EXPLAIN SELECT f()", Mysql, &[Step::Unknown]);
+    // A view may do more than read.
+    for (sql, dialect) in [
+        ("EXPLAIN ANALYZE SELECT * FROM a", Postgres),
+        ("EXPLAIN ANALYZE SELECT * FROM a", Mysql),
+        ("ANALYZE SELECT * FROM a", Mysql),
+        ("DECLARE c CURSOR FOR SELECT * FROM a", Postgres),
+        ("COPY (SELECT * FROM a) TO STDOUT", Postgres),
+    ] {
+        assert!(
+            matches!(&*steps(sql, dialect), [Step::Read(access)] if access.relations == names(&["a"])),
+            "{sql}"
+        );
+    }
 }
 
 #[test]

@@ -321,11 +321,6 @@ fn copies() {
         names(&["f"])
     );
     assert_steps("COPY a (x) TO STDOUT", Postgres, &[Step::Harmless]);
-    assert_steps(
-        "COPY (SELECT * FROM a) TO STDOUT",
-        Postgres,
-        &[Step::Harmless],
-    );
     assert_writes(
         "COPY (DELETE FROM a RETURNING *) TO STDOUT",
         Postgres,

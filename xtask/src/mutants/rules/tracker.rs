@@ -3,9 +3,84 @@
 use super::{LIB, Mutant, SUITE};
 
 const TRANSACTION: &str = "src/connection/transaction.rs";
+const FRAMES: &str = "src/connection/transaction/frames.rs";
 const TRACKER: &str = "src/connection/tracker.rs";
 
+/// The tenants of one database, on PostgreSQL.
+const TENANTS: &[&[&str]] = &[&[
+    "--package",
+    "diesel-cache-databases",
+    "--test",
+    "hazards",
+    "--",
+    "tenants",
+]];
+
 pub(super) const RULES: &[Mutant] = &[
+    Mutant {
+        name: "what-may-have-been-undone-is-asked-for",
+        file: TRANSACTION,
+        find: "did not commit.\n        if self.dialect == Some(Dialect::Postgres) {",
+        replace: "did not commit.\n        if false {",
+        tests: LIB,
+        servers: false,
+    },
+    Mutant {
+        name: "a-batch-is-one-transaction-on-postgres",
+        file: TRANSACTION,
+        find: "if loose && begins {",
+        replace: "if loose && begins && false {",
+        tests: LIB,
+        servers: false,
+    },
+    Mutant {
+        name: "a-savepoint-of-a-batch-may-follow-what-sets",
+        file: TRANSACTION,
+        find: "if resolved.writes.sets {\n            self.scope.forget();\n        }\n        let batches",
+        replace: "let batches",
+        tests: LIB,
+        servers: false,
+    },
+    Mutant {
+        name: "an-error-of-copy-comes-with-its-rows",
+        file: TRANSACTION,
+        find: "if resolved.copies && !self.frames.is_empty() {",
+        replace: "if false {",
+        tests: LIB,
+        servers: false,
+    },
+    Mutant {
+        name: "a-second-begin-may-change-the-isolation",
+        file: TRANSACTION,
+        find: "self.isolation = isolation.unwrap_or(self.isolation);",
+        replace: "",
+        tests: LIB,
+        servers: false,
+    },
+    Mutant {
+        name: "what-reads-may-set-while-the-catalogue-is-not-known",
+        file: "src/connection/unresolved.rs",
+        find: "writes.sets |= dialect != Dialect::Sqlite && !",
+        replace: "writes.sets |= false && !",
+        tests: TENANTS,
+        servers: true,
+    },
+    Mutant {
+        name: "a-change-of-the-schema-may-run-what-sets",
+        file: "src/resolve.rs",
+        find: "writes.sets |= self.dialect != Dialect::Sqlite && ",
+        replace: "writes.sets |= false && ",
+        tests: TENANTS,
+        servers: true,
+    },
+    Mutant {
+        name: "what-is-run-unseen-may-write",
+        file: "src/footprint/statement.rs",
+        find: "if access.relations.is_empty()\n                && ",
+        replace: "if ",
+        tests: TENANTS,
+        servers: true,
+    },
     Mutant {
         name: "quarantine-before-commit",
         file: TRANSACTION,
@@ -81,7 +156,7 @@ pub(super) const RULES: &[Mutant] = &[
     Mutant {
         name: "an-error-may-end-the-transaction",
         file: TRANSACTION,
-        find: "} else {\n                self.certainty = Certainty::Tainted;\n            }\n        }\n        doubt",
+        find: "} else {\n                self.taint();\n            }\n        }\n        doubt",
         replace: "}\n        }\n        doubt",
         tests: LIB,
         servers: false,
@@ -120,7 +195,7 @@ pub(super) const RULES: &[Mutant] = &[
     },
     Mutant {
         name: "a-rolled-back-savepoint-wrote-nothing",
-        file: TRANSACTION,
+        file: FRAMES,
         find: "if !frame.writes.non_transactional {",
         replace: "if false {",
         tests: LIB,
@@ -128,7 +203,7 @@ pub(super) const RULES: &[Mutant] = &[
     },
     Mutant {
         name: "a-released-savepoint-keeps-its-writes",
-        file: TRANSACTION,
+        file: FRAMES,
         find: "for frame in self.frames.split_off(at) {\n                    self.frame_to_write().merge(&frame.writes);\n                }",
         replace: "self.frames.truncate(at);",
         tests: LIB,
@@ -136,7 +211,7 @@ pub(super) const RULES: &[Mutant] = &[
     },
     Mutant {
         name: "a-rollback-undoes-set-on-postgres",
-        file: TRANSACTION,
+        file: FRAMES,
         find: "        if self.dialect == Some(Dialect::Postgres)\n            && let Some(frame) = self.frames.first()",
         replace: "        if false\n            && let Some(frame) = self.frames.first()",
         tests: LIB,

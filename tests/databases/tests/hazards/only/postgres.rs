@@ -351,6 +351,48 @@ fn hazard_09_a_default_isolation_that_is_rolled_back() {
 }
 
 #[test]
+fn hazard_09_a_second_begin_may_change_the_isolation() {
+    let rig = Rig::new();
+    let (mut one, mut two) = (rig.conn(), rig.conn());
+    rig.warm(&mut two);
+    run(&mut one, "BEGIN");
+    run(&mut one, "BEGIN ISOLATION LEVEL REPEATABLE READ");
+    // The snapshot is taken here.
+    things::table.count().get_result::<i64>(&mut one).unwrap();
+    rename(&mut two, "b").unwrap();
+    assert_eq!(read(&mut one).1, ISOLATION);
+    rig.fresh(&mut two);
+    run(&mut one, "COMMIT");
+    rig.fresh(&mut one);
+}
+
+#[test]
+fn hazard_16_what_runs_a_view_that_writes_writes() {
+    let rig = Rig::new();
+    run(
+        &mut rig.plain(),
+        "CREATE FUNCTION post() RETURNS int LANGUAGE plpgsql AS
+           $$ BEGIN UPDATE things SET name = name || '!'; RETURN 1; END $$;
+         CREATE VIEW posting AS SELECT post() AS id",
+    );
+    let (mut one, mut two, mut three) = (rig.conn(), rig.conn(), rig.conn());
+    for sql in [
+        "SELECT id FROM posting",
+        "EXPLAIN ANALYZE SELECT id FROM posting",
+        "BEGIN; DECLARE c CURSOR FOR SELECT id FROM posting; FETCH ALL FROM c; COMMIT",
+    ] {
+        for elsewhere in ["BEGIN", "BEGIN; CREATE TABLE further (id INTEGER)"] {
+            rig.warm(&mut two);
+            run(&mut three, elsewhere);
+            run(&mut one, sql);
+            rig.fresh(&mut two);
+            run(&mut three, "ROLLBACK");
+            rig.fresh(&mut two);
+        }
+    }
+}
+
+#[test]
 fn hazard_09_set_transaction_outside_of_one_has_no_effect() {
     let rig = Rig::new();
     let mut one = rig.conn();
