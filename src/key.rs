@@ -126,6 +126,11 @@ impl Key {
         Self(bytes)
     }
 
+    /// The same question, asked of one of several caches that share a store.
+    pub(crate) fn within(&self, prefix: &[u8; 16]) -> Self {
+        Self([prefix.as_slice(), &self.0].concat())
+    }
+
     /// The key's bytes. They hold bind values: never log them.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {

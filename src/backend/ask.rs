@@ -1,9 +1,10 @@
 //! What a backend is asked and what it is told.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::database::TagSpace;
 use crate::key::Key;
+use crate::protocol::Fetched;
 use crate::tag::Tag;
 use crate::token::{Epoch, Opening, ProcessId, WriterId};
 
@@ -71,6 +72,32 @@ impl<'a> Ask<'a> {
             databases,
             establish: true,
             lease: None,
+        }
+    }
+}
+
+/// What a store knows one version of an entry by. Two that differ have different marks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Mark(pub [u8; 16]);
+
+/// What [`fetch_unless`](super::CacheBackend::fetch_unless) brought.
+#[derive(Debug, Clone)]
+pub struct Unless {
+    /// All but the entry, if the asker holds it. Whatever is told of the entry is told of what the
+    /// asker holds then.
+    pub fetched: Fetched,
+    /// What the entry that was fetched is known by; `None` if a store knows no marks.
+    pub mark: Option<Mark>,
+    /// If the stored entry is the one that the asker holds: when it expires by now.
+    pub held: Option<Instant>,
+}
+
+impl From<Fetched> for Unless {
+    fn from(fetched: Fetched) -> Self {
+        Self {
+            fetched,
+            mark: None,
+            held: None,
         }
     }
 }

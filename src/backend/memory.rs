@@ -14,6 +14,7 @@ use quick_cache::sync::{Cache, EntryAction, EntryResult};
 use quick_cache::{Lifecycle, OptionsBuilder, Weighter};
 use smallvec::SmallVec;
 
+use crate::backend::weight::entry_weight;
 use crate::backend::{Acknowledged, Ask, CacheBackend, Put, Usage, Writer};
 use crate::database::TagSpace;
 use crate::entry::Entry;
@@ -29,8 +30,6 @@ mod removable;
 use self::cells::{Cell, Cells};
 use self::removable::Removable;
 
-/// What every entry weighs besides its key and its rows.
-const ENTRY_OVERHEAD: usize = 192;
 /// A shard holds this much at least, or there is only one.
 const SHARD_BYTES: u64 = 8 << 20;
 
@@ -119,13 +118,6 @@ impl Lifecycle<Key, Slot> for Evictions {
         self.removable.forget(slot.id, &slot.entry.removed_with);
         dropped.push((key, slot));
     }
-}
-
-fn entry_weight(key: &Key, entry: &Entry) -> u64 {
-    // The key stands once more for each tag that the entry is removed with.
-    let keys = key.as_bytes().len() * (1 + entry.removed_with.len());
-    let tags = size_of_val(&*entry.tags) + size_of_val(&*entry.vector.tokens);
-    (keys + tags + entry.weight + ENTRY_OVERHEAD) as u64
 }
 
 impl MemoryBackend {

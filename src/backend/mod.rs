@@ -4,6 +4,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::config::Level;
 use crate::database::TagSpace;
 use crate::entry::Entry;
 use crate::error::BackendError;
@@ -19,19 +20,49 @@ pub mod conformance;
 mod memory;
 #[cfg(feature = "memory")]
 pub use self::memory::MemoryBackend;
+mod null;
+pub use self::null::NullBackend;
+mod prefixed;
+pub use self::prefixed::PrefixedBackend;
 
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(feature = "redis")]
 pub(crate) use self::redis::is_scheme as is_redis;
 #[cfg(feature = "redis")]
-pub use self::redis::{BreakerState, EncryptionKey, RedisBackend, RedisOptions};
-#[cfg(feature = "redis")]
+pub use self::redis::{RedisBackend, RedisOptions};
+
+#[cfg(any(feature = "redis", feature = "memcached"))]
+mod breaker;
+#[cfg(any(feature = "redis", feature = "memcached"))]
+pub use self::breaker::BreakerState;
+
+#[cfg(feature = "memcached")]
+mod memcached;
+#[cfg(feature = "memcached")]
+pub use self::memcached::{MemcachedBackend, MemcachedOptions};
+
+#[cfg(any(feature = "memory", feature = "tiered"))]
+mod weight;
+
+#[cfg(feature = "tiered")]
+mod tiered;
+#[cfg(feature = "tiered")]
+pub use self::tiered::{TieredBackend, TieredOptions};
+
+#[cfg(all(feature = "file", target_os = "linux"))]
+mod file;
+#[cfg(all(feature = "file", target_os = "linux"))]
+pub use self::file::{FileBackend, FileOptions};
+
+#[cfg(any(feature = "redis", feature = "memcached", feature = "file"))]
 mod wire;
+#[cfg(any(feature = "redis", feature = "memcached", feature = "file"))]
+pub use self::wire::EncryptionKey;
 
 pub use crate::database::Declarations;
 
-pub use self::ask::{Acknowledged, Ask, Databases, Holder, Lease, Standing, Writer};
+pub use self::ask::{Acknowledged, Ask, Databases, Holder, Lease, Mark, Standing, Unless, Writer};
 
 /// A store of entries and tokens.
 ///
@@ -53,6 +84,11 @@ pub trait CacheBackend: Debug + Send + Sync + 'static {
         false
     }
 
+    /// The most that it can keep. A cache that is to keep more is not built.
+    fn level(&self) -> Level {
+        Level::Strong
+    }
+
     /// The entry under a key, the state of each tag, of each that is wanted [also](Ask::also),
     /// how the [further](crate::protocol::Further) tags of the entry stand, and the gate: all in
     /// one step.
@@ -71,6 +107,31 @@ pub trait CacheBackend: Debug + Send + Sync + 'static {
     /// # Errors
     /// If the store cannot be asked.
     fn recall(&self, key: &Key, attached: &[TagSpace]) -> Result<Fetched, BackendError>;
+
+    /// As [`fetch`](Self::fetch), for an asker that holds a copy of an entry which was
+    /// fetched before: if that is still the one that is stored, it need not be sent again.
+    ///
+    /// A store that knows no marks sends the entry every time.
+    ///
+    /// # Errors
+    /// As those of [`fetch`](Self::fetch).
+    fn fetch_unless(&self, ask: &Ask<'_>, _held: Option<Mark>) -> Result<Unless, BackendError> {
+        self.fetch(ask).map(Unless::from)
+    }
+
+    /// As [`recall`](Self::recall), for an asker that holds a copy of the entry, see
+    /// [`fetch_unless`](Self::fetch_unless).
+    ///
+    /// # Errors
+    /// As those of [`recall`](Self::recall).
+    fn recall_unless(
+        &self,
+        key: &Key,
+        attached: &[TagSpace],
+        _held: Option<Mark>,
+    ) -> Result<Unless, BackendError> {
+        self.recall(key, attached).map(Unless::from)
+    }
 
     /// Stores an entry, replacing what was there, if all its tokens are current and clean and its
     /// nonce is that of the gate. Ends the lease of `holder`.
@@ -252,12 +313,29 @@ impl<B: CacheBackend + ?Sized> CacheBackend for Arc<B> {
         (**self).is_shared()
     }
 
+    fn level(&self) -> Level {
+        (**self).level()
+    }
+
     fn fetch(&self, ask: &Ask<'_>) -> Result<Fetched, BackendError> {
         (**self).fetch(ask)
     }
 
     fn recall(&self, key: &Key, attached: &[TagSpace]) -> Result<Fetched, BackendError> {
         (**self).recall(key, attached)
+    }
+
+    fn fetch_unless(&self, ask: &Ask<'_>, held: Option<Mark>) -> Result<Unless, BackendError> {
+        (**self).fetch_unless(ask, held)
+    }
+
+    fn recall_unless(
+        &self,
+        key: &Key,
+        attached: &[TagSpace],
+        held: Option<Mark>,
+    ) -> Result<Unless, BackendError> {
+        (**self).recall_unless(key, attached, held)
     }
 
     fn put(&self, key: Key, entry: Entry, holder: Option<ProcessId>) -> Result<Put, BackendError> {

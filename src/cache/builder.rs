@@ -5,9 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::backend::CacheBackend;
-#[cfg(feature = "redis")]
-use crate::backend::{EncryptionKey, RedisBackend, RedisOptions, is_redis};
 use crate::cache::Cache;
+use crate::cache::backends::make_backend;
 use crate::config::{self, Codec, Config, Layer, Level, OnUnreachable, Secret, Source, Url, Value};
 use crate::core::Core;
 use crate::error::Error;
@@ -67,6 +66,8 @@ use crate::error::Error;
 /// | `io_timeout` | a duration, see [`io_timeout`](Self::io_timeout) |
 /// | `over_invalidation_sample` | a number from 0 to 0.5, see [`over_invalidation_sample`](Self::over_invalidation_sample) |
 /// | `pool_size` | a whole number, see [`pool_size`](Self::pool_size) |
+/// | `staleness` | a duration, see [`staleness`](Self::staleness) |
+/// | `tier_capacity` | bytes, see [`tier_capacity`](Self::tier_capacity) |
 /// | `tls_ca` | a path, see [`tls_ca`](Self::tls_ca) |
 ///
 /// Durations are texts such as `90s`, `5m` or `1h 30m`; bytes a number or a text such as
@@ -263,7 +264,8 @@ impl Builder {
         self.set("jitter", Value::Float(share))
     }
 
-    /// What the memory backend holds at most, in bytes. Default: 64 MiB.
+    /// What the entries of the memory backend weigh at most, and those of a store in files, in
+    /// bytes. Default: 64 MiB.
     pub fn capacity(self, bytes: u64) -> Self {
         self.set("capacity", Value::Bytes(bytes))
     }
@@ -388,6 +390,19 @@ impl Builder {
         self.set("pool_size", Value::Integer(connections.into()))
     }
 
+    /// For how long a result may be served out of the memory in front of a shared store after the
+    /// store was asked about it: with `tiered+redis://…`, no read is older than this. Default: zero,
+    /// the store is asked each time.
+    pub fn staleness(self, time: Duration) -> Self {
+        self.set("staleness", Value::Duration(time))
+    }
+
+    /// What the memory in front of a shared store holds at most, in bytes: with `tiered+redis://…`.
+    /// Default: 16 MiB.
+    pub fn tier_capacity(self, bytes: u64) -> Self {
+        self.set("tier_capacity", Value::Bytes(bytes))
+    }
+
     /// A file with the certificates, in PEM, of those who may sign a shared store's certificate.
     /// Default: those that the crate `webpki-roots` knows.
     pub fn tls_ca(self, path: impl Into<String>) -> Self {
@@ -410,93 +425,22 @@ impl Builder {
     ) -> Result<Cache, Error> {
         let environment = self.env.then(|| std::env::vars_os().collect());
         let (config, url) = config::gather(self.code, &self.sources, environment)?;
+        let url_place = url.as_ref().map(|url| url.place.clone());
         let backend = match (self.backend, url) {
             (Some(_), Some(url)) => return Err(Error::TwoBackends { place: url.place }),
             (Some(backend), None) => (backend, false),
             (None, url) => (make(url.as_ref(), &config)?, true),
         };
         let (backend, owned) = backend;
+        // rule: no-store-is-asked-for-more-than-it-keeps
+        if config.level == Level::Strong && backend.level() == Level::Eventual {
+            return Err(Error::Store {
+                place: url_place.unwrap_or_else(|| "`Builder::backend`".to_owned()),
+                reason: "it cannot keep `strong`: it may forget what writers have announced; \
+                         choose `level = \"eventual\"`"
+                    .to_owned(),
+            });
+        }
         Ok(Cache::new(Core::new(backend, owned, config)))
     }
-}
-
-fn make_backend(url: Option<&Url>, config: &Config) -> Result<Arc<dyn CacheBackend>, Error> {
-    let (scheme, body) = url.map_or(("memory", ""), Url::parts);
-    let place = || url.map_or_else(|| "the defaults".to_owned(), |url| url.place.clone());
-    match scheme {
-        #[cfg(feature = "memory")]
-        "memory" if body.is_empty() => {
-            log::info!(
-                "diesel-cache keeps its entries in this process: writes of other processes \
-                 to the same database do not invalidate them"
-            );
-            Ok(Arc::new(crate::backend::MemoryBackend::new(
-                config.capacity,
-            )))
-        }
-        #[cfg(feature = "memory")]
-        "memory" => Err(Error::Config {
-            place: place(),
-            key: "url".to_owned(),
-            value: "\"memory://…\"".to_owned(),
-            allowed: "nothing between `memory://` and a query, such as `memory://?ttl=10m`"
-                .to_owned(),
-        }),
-        #[cfg(feature = "redis")]
-        scheme if is_redis(scheme) => {
-            let store = RedisBackend::with_parts(scheme, body, redis(config), &place())?;
-            Ok(Arc::new(store))
-        }
-        _ => {
-            let _ = (config, body);
-            Err(Error::UnknownBackend {
-                place: place(),
-                // A URL without a scheme may hold a password: it is not repeated.
-                scheme: scheme.chars().take(32).collect(),
-                known: known_backends(),
-            })
-        }
-    }
-}
-
-/// The schemes that this build knows, in words.
-fn known_backends() -> String {
-    let features = [
-        (cfg!(feature = "memory"), "`memory://`"),
-        (cfg!(feature = "redis"), "`redis://`"),
-        (cfg!(feature = "redis-cluster"), "`redis+cluster://`"),
-        (cfg!(feature = "redis-sentinel"), "`redis+sentinel://`"),
-        (cfg!(feature = "tls"), "`rediss://`"),
-    ];
-    let known: Vec<&str> = features
-        .into_iter()
-        .filter_map(|(on, scheme)| on.then_some(scheme))
-        .collect();
-    if known.is_empty() {
-        return "none: switch on the feature `memory` or `redis`".to_owned();
-    }
-    known.join(", ")
-}
-
-/// What the configuration says of a store in Redis.
-#[cfg(feature = "redis")]
-fn redis(config: &Config) -> RedisOptions {
-    let key = config.encryption_key.as_ref();
-    let tables = config.tables.values();
-    let longest = tables.filter_map(|table| table.settings.ttl).max();
-    let mut options = RedisOptions::default();
-    options.namespace.clone_from(&config.namespace);
-    options.level = config.level;
-    options.connect_timeout = config.connect_timeout;
-    options.io_timeout = config.io_timeout;
-    options.pool_size = config.pool_size;
-    options.max_entry_bytes = config.max_entry_bytes;
-    options.compress_above = config.compress_above;
-    options.encryption_key = key.and_then(|key| EncryptionKey::from_hex(&key.0));
-    options.tls_ca = config.tls_ca.clone().map(PathBuf::from);
-    options.token_ttl = longest
-        .unwrap_or(config.ttl)
-        .max(config.ttl)
-        .saturating_mul(2);
-    options
 }

@@ -18,6 +18,7 @@ use crate::signal::Signals;
 use crate::stats::Stats;
 use crate::token::Opening;
 
+mod backends;
 mod builder;
 mod lifecycle;
 mod switches;

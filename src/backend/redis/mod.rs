@@ -7,18 +7,18 @@
 //!
 //! Beneath that, from the bottom: [`transport`] counts the time of an operation down, [`link`] is one
 //! connection to one server in one term, [`manager`] makes such connections ([`address`],
-//! `locate`, [`server`]), [`pool`] keeps them, [`breaker`] keeps off a store that fails.
+//! `locate`, [`server`]), [`pool`] keeps them, [`breaker`](super::breaker) keeps off a store that fails.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use redis::Value;
 
+use crate::backend::breaker::{Breaker, BreakerState};
 use crate::backend::wire::{Clock, Digest, Wire};
 use crate::error::{BackendError, Error};
 
 mod address;
-mod breaker;
 mod failure;
 mod link;
 #[cfg(any(feature = "redis-cluster", feature = "redis-sentinel"))]
@@ -36,11 +36,9 @@ mod tls;
 mod transport;
 
 pub(crate) use self::address::is_scheme;
-pub use self::breaker::BreakerState;
-pub use self::options::{EncryptionKey, RedisOptions};
+pub use self::options::RedisOptions;
 
 use self::address::Address;
-use self::breaker::Breaker;
 use self::failure::{Failure, Loss};
 use self::link::Request;
 use self::manager::Target;

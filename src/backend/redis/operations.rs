@@ -1,9 +1,11 @@
 //! The operations of a backend, as scripts.
 
+use super::reply::Question;
 use super::*;
 
 use crate::backend::{
-    Acknowledged, Ask, CacheBackend, Databases, Declarations, Holder, Put, Standing, Usage, Writer,
+    Acknowledged, Ask, CacheBackend, Databases, Declarations, Holder, Mark, Put, Standing, Unless,
+    Usage, Writer,
 };
 use crate::database::TagSpace;
 use crate::entry::Entry;
@@ -41,6 +43,10 @@ fn holder_bytes(holder: Option<ProcessId>) -> Vec<u8> {
     holder.map_or_else(Vec::new, |holder| holder.number().to_be_bytes().to_vec())
 }
 
+fn mark_bytes(held: Option<Mark>) -> Vec<u8> {
+    held.map_or_else(Vec::new, |mark| mark.0.to_vec())
+}
+
 impl RedisBackend {
     /// Runs a script that may be repeated.
     fn ask(
@@ -60,6 +66,7 @@ impl RedisBackend {
         op: Op,
         ask: &Ask<'_>,
         digest: Option<&Digest>,
+        held: Option<Mark>,
     ) -> Result<Vec<Value>, Failure> {
         let capture = op == Op::Capture;
         let seed = match ask.establish && capture {
@@ -94,6 +101,7 @@ impl RedisBackend {
                 .arg(holder_bytes(lease.map(|lease| lease.holder)))
                 .number(lease.map_or(0, |lease| millis(lease.patience)))
                 .number(now)
+                .arg(mark_bytes(held))
         })
     }
 
@@ -177,22 +185,39 @@ impl CacheBackend for RedisBackend {
     }
 
     fn fetch(&self, ask: &Ask<'_>) -> Result<Fetched, BackendError> {
+        Ok(self.fetch_unless(ask, None)?.fetched)
+    }
+
+    fn fetch_unless(&self, ask: &Ask<'_>, held: Option<Mark>) -> Result<Unless, BackendError> {
         let digest = ask.key.map(Digest::of);
         let op = if ask.establish || ask.lease.is_some() {
             Op::Capture
         } else {
             Op::Fetch
         };
-        let mut answer = self.fetch_with(op, ask, digest.as_ref());
+        let mut answer = self.fetch_with(op, ask, digest.as_ref(), held);
         // What is there can still be read; nothing can be made.
         if op == Op::Capture && matches!(&answer, Err(failure) if failure.code() == Some("OOM")) {
-            answer = self.fetch_with(Op::Fetch, ask, digest.as_ref());
+            answer = self.fetch_with(Op::Fetch, ask, digest.as_ref(), held);
         }
-        let asked = Some((ask.tags.len(), ask.also.len()));
-        understood(reply::fetched(answer?, digest.as_ref(), &self.wire, asked))
+        let question = Question {
+            key: digest.as_ref(),
+            wire: &self.wire,
+            asked: Some((ask.tags.len(), ask.also.len())),
+        };
+        understood(reply::fetched(answer?, question))
     }
 
     fn recall(&self, key: &Key, attached: &[TagSpace]) -> Result<Fetched, BackendError> {
+        Ok(self.recall_unless(key, attached, None)?.fetched)
+    }
+
+    fn recall_unless(
+        &self,
+        key: &Key,
+        attached: &[TagSpace],
+        held: Option<Mark>,
+    ) -> Result<Unless, BackendError> {
         let digest = Digest::of(key);
         let answer = self.ask(Op::Recall, |names| {
             Request::default()
@@ -200,8 +225,14 @@ impl CacheBackend for RedisBackend {
                 .key(names.entry(digest.short()))
                 .number(self.largest)
                 .arg(all(attached))
+                .arg(mark_bytes(held))
         })?;
-        understood(reply::fetched(answer, Some(&digest), &self.wire, None))
+        let question = Question {
+            key: Some(&digest),
+            wire: &self.wire,
+            asked: None,
+        };
+        understood(reply::fetched(answer, question))
     }
 
     fn put(&self, key: Key, entry: Entry, holder: Option<ProcessId>) -> Result<Put, BackendError> {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::backend::wire::SealKey;
+use crate::backend::EncryptionKey;
 use crate::config::Level;
 
 /// How a [`RedisBackend`](super::RedisBackend) works. [`Builder`](crate::Builder) fills it from
@@ -76,24 +76,5 @@ impl RedisOptions {
         }
         self.token_ttl = self.token_ttl.clamp(least, most * 24 * 366);
         self
-    }
-}
-
-/// A key of 32 bytes, for XChaCha20-Poly1305. Its `Debug` does not show it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EncryptionKey(pub(super) SealKey);
-
-impl EncryptionKey {
-    /// The key in 64 hexadecimal digits; `None` for any other text.
-    ///
-    /// ```
-    /// use diesel_cache::backend::EncryptionKey;
-    ///
-    /// assert!(EncryptionKey::from_hex(&"0f".repeat(32)).is_some());
-    /// assert!(EncryptionKey::from_hex("a password").is_none());
-    /// ```
-    #[must_use]
-    pub fn from_hex(text: &str) -> Option<Self> {
-        SealKey::from_hex(text).map(Self)
     }
 }

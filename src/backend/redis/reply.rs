@@ -1,23 +1,46 @@
 //! What the scripts answer.
 
+use std::time::Instant;
+
 use redis::Value;
 
-use crate::backend::wire::{Clock, Digest, Wire};
-use crate::backend::{Acknowledged, Declarations, Holder};
+use crate::backend::wire::{Clock, Digest, Wire, mark};
+use crate::backend::{Acknowledged, Declarations, Holder, Mark, Unless};
 use crate::database::TagSpace;
+use crate::entry::Entry;
 use crate::protocol::{Fetched, Further, Leased, TagState, TagStates};
 use crate::tag::Tag;
 use crate::token::{Epoch, Nonce, Opening, ProcessId, Token, WriterId};
 
-/// The answer to `fetch`, of which is known how many tags were asked for and how many were wanted
-/// also, and to `recall`. An entry that cannot be read is none.
-pub(super) fn fetched(
-    answer: Vec<Value>,
-    key: Option<&Digest>,
-    wire: &Wire,
-    asked: Option<(usize, usize)>,
-) -> Option<Fetched> {
-    let [gate, opening, entry, states, leased, further] = <[Value; 6]>::try_from(answer).ok()?;
+/// What is known of a question when its answer is read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Question<'a> {
+    pub(super) key: Option<&'a Digest>,
+    pub(super) wire: &'a Wire,
+    /// How many tags were asked for, and how many were wanted also; none in a `recall`.
+    pub(super) asked: Option<(usize, usize)>,
+}
+
+impl Question<'_> {
+    /// An entry that can be read, and what it is known by.
+    fn entry(&self, bytes: &[u8]) -> Option<(Entry, Mark)> {
+        let entry = self.wire.decode(self.key?, bytes, Clock::now())?;
+        Some((entry, mark(bytes)?))
+    }
+
+    /// When an entry ends that the asker holds.
+    fn end(&self, bytes: &[u8]) -> Option<Instant> {
+        let unix = u64::from_be_bytes(*bytes.first_chunk()?);
+        // rule: the-end-of-what-is-held-is-checked
+        let checked = self.wire.expiry(self.key?, unix) == *bytes;
+        checked.then(|| Clock::now().to_instant(unix))
+    }
+}
+
+/// The answer to `fetch` and to `recall`. An entry that cannot be read is none.
+pub(super) fn fetched(answer: Vec<Value>, question: Question<'_>) -> Option<Unless> {
+    let [gate, opening, entry, states, leased, further, same] =
+        <[Value; 7]>::try_from(answer).ok()?;
     let opening = match opening {
         Value::Nil => None,
         Value::BulkString(bytes) => Some(Opening::from_bytes(id(&bytes)?)),
@@ -33,19 +56,25 @@ pub(super) fn fetched(
         Value::BulkString(bytes) => Some(bytes),
         _ => return None,
     };
-    let entry = found
-        .as_deref()
-        .and_then(|bytes| wire.decode(key?, bytes, Clock::now()));
+    let found = found.as_deref();
+    let (entry, held) = match &*bytes(same)? {
+        b"s" => (None, found.and_then(|bytes| question.end(bytes))),
+        b"n" => (found.and_then(|bytes| question.entry(bytes)), None),
+        _ => return None,
+    };
+    let (entry, mark) = entry.unzip();
+    let is_there = entry.is_some() || held.is_some();
     let mut states = tag_states(&bytes(states)?)?;
     let mut also = TagStates::new();
-    if let Some((tags, wanted_also)) = asked {
+    if let Some((tags, wanted_also)) = question.asked {
         if states.len() != tags + wanted_also {
             return None;
         }
         also.extend(states.drain(tags..));
-    } else if entry
-        .as_ref()
-        .is_none_or(|entry| entry.tags.len() != states.len())
+    } else if held.is_none()
+        && entry
+            .as_ref()
+            .is_none_or(|entry| entry.tags.len() != states.len())
     {
         // The states are those of the entry's own tags.
         states.clear();
@@ -54,20 +83,20 @@ pub(super) fn fetched(
         b"g" => Leased::Granted,
         b"t" => Leased::Taken,
         // What the script took for valid cannot be read: whoever finds that makes it anew.
-        b"v" if entry.is_none() => Leased::Granted,
+        b"v" if !is_there => Leased::Granted,
         b"v" | b"n" => Leased::NotAsked,
         _ => return None,
     };
     let further = match &*bytes(further)? {
         // What cannot be read has no tags.
-        _ if entry.is_none() => Further::None,
+        _ if !is_there => Further::None,
         b"n" => Further::None,
         b"c" => Further::Current,
         b"q" => Further::Quarantined,
         b"o" => Further::Outdated,
         _ => return None,
     };
-    Some(Fetched {
+    let fetched = Fetched {
         gate,
         opening,
         entry,
@@ -75,6 +104,11 @@ pub(super) fn fetched(
         also,
         further,
         leased,
+    };
+    Some(Unless {
+        fetched,
+        mark,
+        held,
     })
 }
 

@@ -31,6 +31,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "redis")]
+use crate::backend::Mark;
 use crate::entry::{Entry, Payload, Vector};
 use crate::tag::Tag;
 use crate::token::{Nonce, Token};
@@ -39,11 +41,15 @@ mod clock;
 mod header;
 mod pack;
 mod seal;
+mod secret;
 
 pub(crate) use self::clock::Clock;
 pub(crate) use self::header::{EXPIRY, HEADER};
 pub(crate) use self::seal::SealKey;
+pub use self::secret::EncryptionKey;
 
+#[cfg(feature = "redis")]
+use self::header::CHECK;
 use self::header::{COMPRESSED, Header, SEALED};
 use self::seal::Seal;
 
@@ -68,6 +74,22 @@ impl Digest {
     pub(crate) fn short(&self) -> &[u8] {
         &self.0[..16]
     }
+}
+
+/// What an entry is known by, whatever the end of its life: its checksum, or its seal.
+#[cfg(feature = "redis")]
+pub(crate) fn mark(bytes: &[u8]) -> Option<Mark> {
+    let check = bytes.get(CHECK)?;
+    Some(Mark(check.try_into().ok()?))
+}
+
+/// The tags that an entry is removed with, without a look at the rest of it.
+#[cfg(feature = "memcached")]
+pub(crate) fn removed_with(bytes: &[u8]) -> Option<Vec<Tag>> {
+    let (header, _) = Header::read(bytes)?;
+    let from = HEADER + 32 * header.tags as usize;
+    let tags = bytes.get(from..from + 16 * usize::from(header.removed_with))?;
+    Some(tags.chunks_exact(16).map(id).map(Tag::from_bytes).collect())
 }
 
 /// An entry whose payload is not bytes, or larger than allowed.

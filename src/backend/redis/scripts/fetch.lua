@@ -1,6 +1,6 @@
 -- KEYS: gate, cells of the tags, cells of what is wanted also, entry and lease. ARGV: 4 number of tags,
 -- 5 number of those wanted also, 6 databases, 7 seed of tokens, 8 time to live of a token,
--- 9 largest entry, 10 holder, 11 patience, 12 now.
+-- 9 largest entry, 10 holder, 11 patience, 12 now, 13 the check of an entry that the asker holds.
 local n, seed, holder = tonumber(ARGV[4]), ARGV[7], ARGV[10]
 local all = n + tonumber(ARGV[5])
 local nonce, since = gate(ARGV[6])
@@ -63,4 +63,9 @@ if holder ~= '' and nonce and clean and KEYS[all + 3] then
     end
   end
 end
-return { echo, nonce, since, entry, table.concat(states), leased, further }
+-- Of an entry that the asker holds, only what may have changed.
+local same = 'n'
+if entry and #ARGV[13] == 16 and #entry >= HEAD and sub(entry, 113, 128) == ARGV[13] then
+  entry, same = sub(entry, 5, 20), 's'
+end
+return { echo, nonce, since, entry, table.concat(states), leased, further, same }

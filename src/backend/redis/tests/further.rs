@@ -1,6 +1,7 @@
 //! Further tags of an entry, and tags that are wanted also.
 
 use super::*;
+use crate::backend::EncryptionKey;
 use crate::backend::Lease;
 use crate::protocol::{Fetched, Further, Leased, Lift, TagState};
 

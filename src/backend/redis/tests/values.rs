@@ -1,6 +1,7 @@
 //! Entries: recalled, added, touched, removed, purged; and leases on them.
 
 use super::*;
+use crate::backend::EncryptionKey;
 use crate::backend::Lease;
 use crate::protocol::Leased;
 
