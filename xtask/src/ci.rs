@@ -23,7 +23,7 @@ const PACKAGES: [&str; 9] = [
 ];
 
 /// The features of shared stores.
-const STORE: &str = "redis,redis-cluster,redis-sentinel,tls";
+const STORE: &str = "file,memcached,redis,redis-cluster,redis-sentinel,tiered,tls";
 
 /// Runs every check, also after one has failed, and then the tests.
 pub(crate) fn command(no_test: bool) -> Result<ExitCode> {
@@ -51,7 +51,7 @@ pub(crate) fn command(no_test: bool) -> Result<ExitCode> {
         &[
             "diesel-cache",
             "--features",
-            "conformance,sqlite,r2d2,redis,redis-cluster,redis-sentinel,tls,test",
+            "conformance,file,memcached,sqlite,r2d2,redis,redis-cluster,redis-sentinel,test,tiered,tls",
         ],
         &["diesel-cache-derive"],
     ];

@@ -78,6 +78,12 @@ const NEEDS: &[Need] = &[
         server: Some(Kind::Stores),
         present: || servers::installed(Kind::Stores),
     },
+    Need {
+        package: "memcached",
+        what: "the memcached server",
+        server: Some(Kind::Stores),
+        present: servers::has_memcached,
+    },
 ];
 
 /// Makes sure that everything the tests need with these servers is there:

@@ -2,6 +2,7 @@
 //!
 //! - [`RedisServer`]: a server process of the test's own: killed, stopped, continued,
 //!   restarted empty, restarted from an old snapshot.
+//! - [`MemcachedServer`], which is killed, stopped and restarted empty.
 //! - [`RedisCluster`] and [`RedisSentinels`]: several of them, wired together.
 //! - [`Proxy`]: a TCP proxy between a client and a server that delays, holds back, loses,
 //!   resets and refuses.
@@ -32,6 +33,7 @@
 
 mod client;
 mod cluster;
+mod memcached;
 mod ports;
 mod process;
 mod proxy;
@@ -40,6 +42,7 @@ mod sentinel;
 
 pub use self::client::{Client, Reply};
 pub use self::cluster::RedisCluster;
+pub use self::memcached::{MemcachedServer, memcached_program};
 pub use self::ports::free_port;
 pub use self::proxy::{Mode, Proxy};
 pub use self::redis::{RedisServer, Snapshot, redis_program};

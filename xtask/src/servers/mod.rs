@@ -24,6 +24,7 @@ use crate::setup;
 
 use self::site::Site;
 use self::stores::Stores;
+pub(crate) use self::stores::has_memcached;
 
 /// How long a server may take until it answers.
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -38,7 +39,7 @@ pub(crate) enum Kind {
     Postgres,
     Mariadb,
     Redis,
-    /// Redis in its other shapes: a cluster, behind sentinels, with TLS.
+    /// Redis in its other shapes: a cluster, behind sentinels, with TLS; and memcached.
     Stores,
 }
 

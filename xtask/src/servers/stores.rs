@@ -1,5 +1,5 @@
 //! Redis in its other shapes: a cluster of three masters, a master and a replica behind three
-//! sentinels, and a server with TLS.
+//! sentinels, and a server with TLS; and memcached.
 //!
 //! Tests that break a server start one of their own, see `diesel-cache-faults`; these are for
 //! those that only use it.
@@ -7,7 +7,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use diesel_cache_faults::{RedisCluster, RedisSentinels, RedisServer, free_port, redis_program};
+use diesel_cache_faults::{
+    MemcachedServer, RedisCluster, RedisSentinels, RedisServer, free_port, memcached_program,
+    redis_program,
+};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
 use crate::error::{Context, Error, Result};
@@ -20,6 +23,7 @@ pub(super) struct Stores {
     cluster: RedisCluster,
     sentinels: RedisSentinels,
     secure: Secure,
+    memcached: MemcachedServer,
 }
 
 /// A server with TLS, and the file with the certificate that vouches for it.
@@ -34,6 +38,11 @@ pub(super) fn installed() -> bool {
     redis_program().is_ok()
 }
 
+/// Whether there is a memcached.
+pub(crate) fn has_memcached() -> bool {
+    memcached_program().is_ok()
+}
+
 /// The program of Valkey, where the machine has one: Debian has it from version 13 on.
 fn valkey() -> Option<PathBuf> {
     match std::env::var_os("CACHE_TEST_VALKEY") {
@@ -43,7 +52,12 @@ fn valkey() -> Option<PathBuf> {
 }
 
 impl Stores {
-    pub(super) const NAMES: &[&str] = &["redis cluster", "redis sentinels", "redis with TLS"];
+    pub(super) const NAMES: &[&str] = &[
+        "redis cluster",
+        "redis sentinels",
+        "redis with TLS",
+        "memcached",
+    ];
 
     /// Starts them, with certificates in `folder`.
     pub(super) fn start(folder: &Path) -> Result<Self> {
@@ -51,6 +65,7 @@ impl Stores {
             cluster: RedisCluster::start(MASTERS, &[]).context("a Redis cluster")?,
             sentinels: RedisSentinels::start(&[]).context("Redis sentinels")?,
             secure: Secure::start(&folder.join("tls"))?,
+            memcached: MemcachedServer::start(&["-m", "512", "-I", "32m"]).context("memcached")?,
         })
     }
 
@@ -82,6 +97,8 @@ impl Stores {
             // The same server without TLS: to look at it from the side.
             ("CACHE_TEST_REDIS_TLS_PLAIN_URL", server.url()),
         ];
+        let address = self.memcached.address().to_string();
+        variables.push(("CACHE_TEST_MEMCACHED_ADDRESS", address));
         variables.extend(valkey().map(|file| ("CACHE_TEST_VALKEY", file.display().to_string())));
         variables
     }

@@ -44,7 +44,10 @@ const fn all_of(package: &'static str) -> Run {
 /// All of the tests there are.
 const RUNS: &[Run] = &[
     Run {
-        words: &["--features", "redis,redis-cluster,redis-sentinel,tls"],
+        words: &[
+            "--features",
+            "file,memcached,redis,redis-cluster,redis-sentinel,tiered,tls",
+        ],
         databases: true,
         ..all_of("diesel-cache")
     },
