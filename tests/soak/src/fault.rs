@@ -46,10 +46,12 @@ pub(crate) enum Kind {
     DbCut,
     /// Somebody clears the cache.
     Clear,
+    /// The store's file system has no room.
+    DiskFull,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::KillWriter,
         Self::KillPoints,
         Self::StopWriter,
@@ -66,6 +68,7 @@ impl Kind {
         Self::DbKill,
         Self::DbCut,
         Self::Clear,
+        Self::DiskFull,
     ];
 
     /// Among those that are at work: none is.
@@ -103,6 +106,7 @@ impl Kind {
             Self::DbKill => "db-kill",
             Self::DbCut => "db-cut",
             Self::Clear => "clear",
+            Self::DiskFull => "disk-full",
         }
     }
 
@@ -124,12 +128,25 @@ impl Kind {
                 | Self::ProxyDelay
                 | Self::ProxyCut
                 | Self::Failover
+                | Self::DiskFull
         )
     }
 
     /// Whether it can happen with that store and that database.
     pub(crate) fn is_possible(self, backend: Backend, database: Database) -> bool {
-        let store = backend == Backend::Redis || !self.is_of_the_store();
+        let store = match backend {
+            Backend::Memory => !self.is_of_the_store(),
+            Backend::Redis | Backend::Tiered => self != Self::DiskFull,
+            Backend::File => {
+                let own = [
+                    Self::StoreKill,
+                    Self::StoreRestore,
+                    Self::FlushAll,
+                    Self::DiskFull,
+                ];
+                !self.is_of_the_store() || own.contains(&self)
+            }
+        };
         let server = database != Database::Sqlite || !matches!(self, Self::DbKill | Self::DbCut);
         store && server
     }

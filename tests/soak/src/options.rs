@@ -7,9 +7,9 @@ use crate::fault::Kind;
 /// The help text.
 pub(crate) const USAGE: &str = "\
 soak --seconds N [--faults all|none|NAME,NAME...] [--level strong|eventual]
-     [--backend redis|memory] [--database postgres|mariadb|sqlite]
+     [--backend redis|memory|file|tiered] [--database postgres|mariadb|sqlite]
      [--path seen|explicit] [--on-unreachable proceed|abort]
-     [--processes P] [--threads T] [--seed S] [--max-staleness-ms M]
+     [--staleness-ms D] [--processes P] [--threads T] [--seed S] [--max-staleness-ms M]
      [--sabotage NAME]";
 
 macro_rules! choice {
@@ -46,7 +46,7 @@ choice! {
 }
 choice! {
     /// Where entries live.
-    Backend { Redis = "redis", Memory = "memory" }
+    Backend { Redis = "redis", Memory = "memory", File = "file", Tiered = "tiered" }
 }
 choice! {
     /// Which database.
@@ -85,6 +85,8 @@ pub(crate) struct Options {
     pub(crate) threads: usize,
     pub(crate) seed: u64,
     pub(crate) max_staleness_ms: Option<u64>,
+    /// For how long the memory in front of a store may answer without asking.
+    pub(crate) staleness_ms: u64,
     pub(crate) sabotage: Option<Sabotage>,
 }
 
@@ -106,6 +108,7 @@ impl Options {
             threads: 2,
             seed: 1,
             max_staleness_ms: None,
+            staleness_ms: 0,
             sabotage: None,
         };
         let mut chosen = false;
@@ -144,6 +147,7 @@ impl Options {
                 "--threads" => options.threads = few()?,
                 "--seed" => options.seed = number()?,
                 "--max-staleness-ms" => options.max_staleness_ms = Some(number()?),
+                "--staleness-ms" => options.staleness_ms = number()?,
                 "--sabotage" => options.sabotage = Some(Sabotage::named(&name, &value)?),
                 _ => return Err(format!("unknown option `{name}`")),
             }
@@ -155,12 +159,15 @@ impl Options {
     fn complete(mut self, chosen: bool) -> Result<Self, String> {
         if self.processes == 0 {
             self.processes = match self.backend {
-                Backend::Redis => 3,
+                Backend::Redis | Backend::File | Backend::Tiered => 3,
                 Backend::Memory => 1,
             };
         }
         if self.backend == Backend::Memory && self.processes > 1 {
             return Err("entries in memory are one process's own: give `--processes 1`".to_owned());
+        }
+        if self.staleness_ms > 0 && self.backend != Backend::Tiered {
+            return Err("`--staleness-ms` needs `--backend tiered`".to_owned());
         }
         let (backend, database) = (self.backend, self.database);
         let impossible = self
@@ -201,6 +208,9 @@ impl Options {
             self.threads,
             self.seed
         );
+        if self.staleness_ms > 0 {
+            command.push_str(&format!(" --staleness-ms {}", self.staleness_ms));
+        }
         if let Some(limit) = self.max_staleness_ms {
             command.push_str(&format!(" --max-staleness-ms {limit}"));
         }

@@ -106,3 +106,37 @@ fn no_death_makes_a_seen_write_stale() {
          --faults kill-writer,kill-points,stop-writer,flushall,db-kill,db-cut,clear",
     );
 }
+
+#[test]
+fn no_death_makes_a_read_from_files_stale() {
+    is_clean(
+        "--seconds 15 --backend file --database sqlite --path explicit --on-unreachable abort \
+         --faults kill-writer,kill-points,stop-writer,store-kill,store-restore,flushall,clear",
+    );
+}
+
+#[test]
+fn memory_in_front_of_a_store_makes_no_read_stale() {
+    is_clean(
+        "--seconds 20 --backend tiered --database postgres --faults all --path explicit \
+         --on-unreachable abort",
+    );
+}
+
+/// With the store stopped, the network cut, and processes stopped.
+#[test]
+fn memory_that_need_not_ask_is_never_older_than_it_may_be() {
+    let (output, found) = run(
+        "--seconds 20 --backend tiered --staleness-ms 250 --faults all \
+         --database sqlite --path explicit --on-unreachable abort",
+    );
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{found}\n{told}");
+    assert!(
+        found["longest_staleness_ms"].as_f64().unwrap() <= 250.0,
+        "{found}"
+    );
+    // It was of use, and it was not asked each time.
+    assert!(found["stale_reads"].as_u64().unwrap() > 0, "{found}");
+    assert_eq!(found["stale_at_end"], 0, "{found}\n{told}");
+}

@@ -11,6 +11,7 @@ use crate::options::Options;
 mod collector;
 mod database;
 mod disguise;
+mod files;
 mod lanes;
 mod oracle;
 mod store;
@@ -137,6 +138,8 @@ fn finish(world: &World<'_>) -> Result<(), String> {
     world.workers.tell_all("rest");
     world.workers.await_all("resting")?;
     world.oracle.ask_all()?;
+    // What may be answered without asking was said before.
+    thread::sleep(Duration::from_millis(world.options.staleness_ms));
     world.timeline.enter(Kind::AT_END);
     world.workers.tell_all("sweep");
     world.workers.await_all("swept")

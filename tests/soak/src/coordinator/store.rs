@@ -10,15 +10,23 @@ use diesel_cache_faults::{Mode, Proxy, RedisServer, Reply};
 
 use crate::chance::Chance;
 use crate::coordinator::disguise::Disguise;
+use crate::coordinator::files::Files;
 use crate::fault::Kind;
 use crate::options::{Backend, Options, Sabotage};
 
-/// A server and a network of its own; none for entries in memory.
+/// Where the entries of a run are.
 #[derive(Debug)]
-pub(super) struct Store(Option<Shared>);
+pub(super) enum Store {
+    /// In the worker.
+    Memory,
+    /// On a server with a network of its own.
+    Server(Shared),
+    /// In a folder.
+    Files(Files),
+}
 
 #[derive(Debug)]
-struct Shared {
+pub(super) struct Shared {
     /// Whoever holds it may break it.
     server: Mutex<RedisServer>,
     proxy: Proxy,
@@ -29,39 +37,48 @@ struct Shared {
 impl Store {
     pub(super) fn start(options: &Options) -> Result<Self, String> {
         match options.backend {
-            Backend::Memory => Ok(Self(None)),
-            Backend::Redis => {
+            Backend::Memory => Ok(Self::Memory),
+            Backend::File => Files::start(options).map(Self::Files),
+            Backend::Redis | Backend::Tiered => {
                 let server = RedisServer::start(&[]).map_err(told)?;
                 let disguised = options.sabotage == Some(Sabotage::Incarnation);
                 let proxy = front(&server, disguised).and_then(Proxy::start);
-                Ok(Self(Some(Shared {
+                Ok(Self::Server(Shared {
                     server: Mutex::new(server),
                     proxy: proxy.map_err(told)?,
                     disguised,
-                })))
+                }))
             }
         }
     }
 
     pub(super) fn url_for_workers(&self) -> Option<String> {
-        self.0.as_ref().map(|shared| shared.proxy.url())
+        match self {
+            Self::Memory => None,
+            Self::Server(shared) => Some(shared.proxy.url()),
+            Self::Files(files) => Some(files.folder().display().to_string()),
+        }
     }
 
     /// Makes one fault, from its beginning to its end.
     pub(super) fn suffer(&self, kind: Kind, chance: &mut Chance) -> Result<(), String> {
-        let Some(shared) = &self.0 else {
-            return Ok(());
+        let suffered = match self {
+            Self::Memory => Ok(()),
+            Self::Server(shared) => {
+                let mut server = shared.server();
+                shared.suffer(kind, chance, &mut server)
+            }
+            Self::Files(files) => files.suffer(kind, chance),
         };
-        let mut server = shared.server();
-        shared
-            .suffer(kind, chance, &mut server)
-            .map_err(|error| format!("{}: {error}", kind.name()))
+        suffered.map_err(|error| format!("{}: {error}", kind.name()))
     }
 
     /// Loses everything, in one way or another, unless it is being broken right now.
     pub(super) fn lose(&self, chance: &mut Chance) -> Result<(), String> {
-        let Some(shared) = &self.0 else {
-            return Ok(());
+        let shared = match self {
+            Self::Memory => return Ok(()),
+            Self::Files(files) => return files.lose(chance).map_err(told),
+            Self::Server(shared) => shared,
         };
         let Ok(server) = shared.server.try_lock() else {
             return Ok(());
@@ -75,13 +92,14 @@ impl Store {
 
     /// Everything as it was.
     pub(super) fn heal(&self) -> Result<(), String> {
-        match &self.0 {
-            Some(shared) => {
+        match self {
+            Self::Server(shared) => {
                 shared.proxy.set(Mode::Pass);
                 shared.server().resume();
                 Ok(())
             }
-            None => Ok(()),
+            Self::Files(files) => files.heal().map_err(told),
+            Self::Memory => Ok(()),
         }
     }
 }
@@ -202,7 +220,7 @@ fn front(server: &RedisServer, disguised: bool) -> io::Result<SocketAddr> {
     }
 }
 
-fn pause(chance: &mut Chance, low: u64, high: u64) {
+pub(super) fn pause(chance: &mut Chance, low: u64, high: u64) {
     thread::sleep(Duration::from_millis(chance.between(low, high)));
 }
 

@@ -62,6 +62,7 @@ pub(super) fn of(options: &Options, found: &Found<'_>) -> Outcome {
         "duration_s": rounded(found.duration.as_secs_f64()),
         "seconds": options.seconds,
         "level": options.level.text(),
+        "staleness_ms": options.staleness_ms,
         "backend": options.backend.text(),
         "database": options.database.text(),
         "path": options.path.text(),
@@ -113,12 +114,15 @@ fn broken(options: &Options, tally: &Tally, stats: &Value, stuck: u64) -> Vec<St
     } else {
         tally.stale_while_cut_off
     };
-    match options.max_staleness_ms {
+    // What memory in front of the store may answer without asking is bounded, and not strong.
+    let bounded = Some(options.staleness_ms).filter(|limit| *limit > 0);
+    let limit = options.max_staleness_ms.or(bounded);
+    match limit {
         Some(limit) if millis(tally.longest_staleness) > limit as f64 => never(
             tally.stale_reads,
             &format!("stale reads, one for longer than {limit} ms"),
         ),
-        _ if strong => never(tally.stale_reads - excused, "stale reads"),
+        _ if strong && bounded.is_none() => never(tally.stale_reads - excused, "stale reads"),
         _ => {}
     }
     broken

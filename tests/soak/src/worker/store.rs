@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use diesel::result::Error;
-use diesel_cache::backend::{CacheBackend, MemoryBackend, RedisBackend, RedisOptions};
+use diesel_cache::backend::{
+    CacheBackend, FileBackend, FileOptions, MemoryBackend, RedisBackend, RedisOptions,
+    TieredBackend, TieredOptions,
+};
 use diesel_cache::{Cache, Level, OnUnreachable, Stats, StoreUnreachable};
 use serde_json::{Map, Value, json};
 
@@ -30,11 +33,18 @@ pub(super) fn cache(setup: &Setup, armed: &Arc<Armed>) -> Result<Cache, String> 
     };
     let backend: Arc<dyn CacheBackend> = match setup.options.backend {
         Backend::Memory => Arc::new(MemoryBackend::new(CAPACITY)),
-        Backend::Redis => {
-            let url = setup.store.as_deref().ok_or("there is no store")?;
-            let mut options = RedisOptions::default();
-            options.level = level;
-            Arc::new(RedisBackend::connect(url, options).map_err(|error| error.to_string())?)
+        Backend::Redis => Arc::new(redis(setup, level)?),
+        Backend::Tiered => {
+            let mut options = TieredOptions::default();
+            options.staleness = Duration::from_millis(setup.options.staleness_ms);
+            Arc::new(TieredBackend::new(redis(setup, level)?, options))
+        }
+        Backend::File => {
+            let folder = setup.store.as_deref().ok_or("there is no folder")?;
+            let mut options = FileOptions::default();
+            // Little, so that entries are evicted.
+            options.capacity = 2 << 20;
+            Arc::new(FileBackend::open(folder, options).map_err(|error| error.to_string())?)
         }
     };
     let wrapped = Wrapped {
@@ -52,6 +62,13 @@ pub(super) fn cache(setup: &Setup, armed: &Arc<Armed>) -> Result<Cache, String> 
         .on_unreachable(on_unreachable)
         .build()
         .map_err(|error| error.to_string())
+}
+
+fn redis(setup: &Setup, level: Level) -> Result<RedisBackend, String> {
+    let url = setup.store.as_deref().ok_or("there is no store")?;
+    let mut options = RedisOptions::default();
+    options.level = level;
+    RedisBackend::connect(url, options).map_err(|error| error.to_string())
 }
 
 /// Whether a write failed because the cache refused it.
