@@ -3,6 +3,7 @@
 //! To add a rule, write a [`Mutant`] with the smallest change that breaks the
 //! rule and still compiles, then run `cargo xtask mutants <name>`.
 
+mod backends;
 mod bytes;
 mod catalogue;
 mod columns;
@@ -21,6 +22,7 @@ use super::Mutant;
 
 /// Every rule.
 pub(super) const ALL: &[&[Mutant]] = &[
+    backends::RULES,
     bytes::RULES,
     tracker::RULES,
     catalogue::RULES,

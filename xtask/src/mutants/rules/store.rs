@@ -7,7 +7,7 @@ const STORE: &[&[&str]] = &[&[
     "--package",
     "diesel-cache",
     "--features",
-    "redis,redis-cluster,redis-sentinel,tls",
+    "file,memcached,redis,redis-cluster,redis-sentinel,tiered,tls",
     "--lib",
     "backend::redis",
 ]];
@@ -139,7 +139,7 @@ pub(super) const RULES: &[Mutant] = &[
     ),
     store(
         "one-probe-at-a-time",
-        "src/backend/redis/breaker.rs",
+        "src/backend/breaker.rs",
         "self.after(self.probe).max(until + 1),",
         "until,",
     ),
