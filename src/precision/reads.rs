@@ -27,6 +27,8 @@ pub struct Observed {
     table: Arc<KeyedTable>,
     /// For each key, where its columns are shown. Always there for the primary key.
     places: Vec<Option<Vec<usize>>>,
+    /// For each key, the value that all rows of the result have in it, if the read fixes one.
+    fixed: Vec<Option<Value>>,
     /// What of the row matters.
     parts: Option<Vec<Name>>,
     /// Whether a value of the primary key is shown only where there is a row of it: not by a
@@ -68,7 +70,7 @@ impl PreciseRead {
         };
         let observed = selection
             .plain
-            .then(|| Observed::new(table, source, tables, keyed.as_ref(), &narrow))
+            .then(|| Observed::new(table, source, tables, binds, keyed.as_ref(), &narrow))
             .flatten();
         let mut read = Self {
             tags: BTreeSet::from([Tag::wide(table.space, &table.name)]),
@@ -177,16 +179,25 @@ pub(super) fn keyed<'t>(
     tables: &[Option<Arc<KeyedTable>>],
     binds: Binds<'_>,
 ) -> Option<(&'t Key, BTreeSet<Value>)> {
+    let fixed = |key: &Key| fixed(table, key, source, tables, binds);
+    table.keys.iter().find_map(|key| Some((key, fixed(key)?)))
+}
+
+/// The values that the read fixes of one key.
+fn fixed(
+    table: &KeyedTable,
+    key: &Key,
+    source: &Source,
+    tables: &[Option<Arc<KeyedTable>>],
+    binds: Binds<'_>,
+) -> Option<BTreeSet<Value>> {
     let of = |column: &Name| {
         let Given { operands, through } = source.fixed.get(column)?;
         // rule: a-value-passes-between-equal-types
         same_type(table, column, through, tables).then_some(())?;
         table.values(column, operands, binds)
     };
-    table
-        .keys
-        .iter()
-        .find_map(|key| Some((key, table.key_values(key, of)?)))
+    table.key_values(key, of)
 }
 
 /// Whether what was compared on the way is compared as the column is.
@@ -208,6 +219,7 @@ impl Observed {
         table: &Arc<KeyedTable>,
         source: &Source,
         tables: &[Option<Arc<KeyedTable>>],
+        binds: Binds<'_>,
         keyed: Option<&(&Key, BTreeSet<Value>)>,
         narrow: &BTreeMap<Name, Entry>,
     ) -> Option<Self> {
@@ -221,6 +233,13 @@ impl Observed {
             .map(|key| key.iter().map(place).collect())
             .collect();
         places.first()?.as_ref()?;
+        let fixed = table.keys.iter().map(|key| {
+            let values = fixed(table, key, source, tables, binds)?;
+            // rule: of-several-values-none-is-known
+            let mut values = values.into_iter();
+            values.next().filter(|_| values.next().is_none())
+        });
+        let fixed = fixed.collect();
         let mut shown = source.shown.clone();
         // rule: what-was-seen-in-a-key-is-depended-on
         if let Columns::These(_) = shown {
@@ -239,6 +258,7 @@ impl Observed {
             proves: !source.nullable || table.primary().iter().all(is_own),
             parts: parts.map(|columns| columns.into_iter().cloned().collect()),
             places,
+            fixed,
             asked_for: keyed
                 .filter(|(key, _)| *key == table.primary())
                 .map(|(_, values)| values.clone()),
@@ -269,7 +289,11 @@ impl Observed {
                     .zip(bytes)
                     .map(|(before, bytes)| joined(&before, &bytes));
             }
-            let known = value.filter(|_| places.is_some());
+            // rule: what-is-not-shown-is-what-was-asked-for
+            let known = match places {
+                Some(_) => value,
+                None => self.fixed[at].clone(),
+            };
             match (known, at) {
                 (Some(value), _) => {
                     self.depend(&Scope::At(key, &value), seen);

@@ -203,6 +203,45 @@ fn a_list_by_a_key_is_told_from_another() {
     ));
 }
 
+/// A key that the rows do not show is the one that was asked for.
+#[test]
+fn a_list_that_does_not_show_its_key_is_told_from_another() {
+    let cache = memory();
+    let conn = &mut blog(&cache);
+    let titles = || {
+        notes::table
+            .filter(notes::owner.eq(1))
+            .order(notes::id)
+            .select((notes::id, notes::title))
+    };
+    let of = |owner: i32| notes::table.filter(notes::owner.eq(owner));
+    let renamed = |owner: i32| diesel::update(of(owner)).set(notes::title.eq("x"));
+    assert!(survives!(conn, titles(), (i32, String), renamed(2)));
+    assert!(!survives!(conn, titles(), (i32, String), renamed(1)));
+    assert!(survives!(
+        conn,
+        titles(),
+        (i32, String),
+        diesel::delete(of(2).filter(notes::views.eq(0)))
+    ));
+    assert!(!survives!(
+        conn,
+        titles(),
+        (i32, String),
+        diesel::delete(of(1).filter(notes::id.eq(2)))
+    ));
+    // Of several, none is known.
+    let both = || {
+        notes::table
+            .filter(notes::owner.eq_any([1, 3]))
+            .select((notes::id, notes::title))
+    };
+    assert!(!survives!(conn, both(), (i32, String), renamed(1)));
+    // A row that moves to another owner takes its address with it.
+    let moved = diesel::update(notes::table.find(1)).set(notes::owner.eq(3));
+    assert!(!survives!(conn, titles(), (i32, String), moved));
+}
+
 #[test]
 fn a_count_is_told_by_its_key_and_columns() {
     let cache = memory();

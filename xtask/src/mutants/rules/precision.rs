@@ -81,6 +81,18 @@ pub(super) const RULES: &[Mutant] = &[
         "selection.skips || source.nullable;",
         "source.nullable;",
     ),
+    on_sqlite(
+        "what-is-not-shown-is-what-was-asked-for",
+        READS,
+        "None => self.fixed[at].clone(),",
+        "None => None,",
+    ),
+    rule(
+        "of-several-values-none-is-known",
+        READS,
+        "values.next().filter(|_| values.next().is_none())",
+        "values.next()",
+    ),
     rule(
         "what-is-not-observed-decides",
         READS,
