@@ -170,6 +170,17 @@ pub fn judge(fetched: Fetched, tags: &[Tag]) -> Judgement {
     }
 }
 
+/// Whether whoever fetched that is to make the entry: it is not there, or has expired, and what is
+/// made now can be stored.
+#[cfg(any(feature = "file", feature = "memcached"))]
+pub(crate) fn may_be_made(fetched: &Fetched, tags: &[Tag]) -> bool {
+    match judge(fetched.clone(), tags) {
+        Judgement::Hit(entry) => entry.expires_at <= std::time::Instant::now(),
+        Judgement::Miss(_) => true,
+        Judgement::Quarantined | Judgement::Establish | Judgement::Closed => false,
+    }
+}
+
 /// How a writer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Lift {

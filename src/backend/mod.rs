@@ -37,6 +37,9 @@ mod breaker;
 #[cfg(any(feature = "redis", feature = "memcached"))]
 pub use self::breaker::BreakerState;
 
+#[cfg(any(feature = "memcached", all(feature = "file", target_os = "linux")))]
+mod forked;
+
 #[cfg(feature = "memcached")]
 mod memcached;
 #[cfg(feature = "memcached")]

@@ -357,7 +357,7 @@ impl Tracker {
             && let Some(dialect) = self.dialect()
             && takes_marks_away(footprint::strip_binds(text, dialect))
         {
-            self.transaction.scope.forget();
+            self.transaction.lose_mark();
         }
         // rule: a-temporary-view-may-call-what-writes
         if self.reads_a_temporary_view(&resolved) {

@@ -1,5 +1,6 @@
 //! Entries: how they are found, stored and evicted.
 
+use std::fs::File;
 use std::io::{self, Write};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -10,14 +11,17 @@ use super::operations::{ids, millis, short};
 use super::place::{Place, size_of};
 use super::state::State;
 use super::{FileBackend, failure};
-use crate::backend::wire::{Clock, Digest};
-use crate::backend::{Ask, CacheBackend, Databases, Lease, Put};
+use crate::backend::wire::{Clock, Digest, mark};
+use crate::backend::{Ask, CacheBackend, Databases, Lease, Mark, Put, Unless};
 use crate::entry::Entry;
 use crate::error::BackendError;
 use crate::key::Key;
-use crate::protocol::{Fetched, Further, Judgement, Leased, TagState, TagStates, judge};
+use crate::protocol::{Fetched, Further, Leased, TagState, TagStates, may_be_made};
 use crate::tag::Tag;
 use crate::token::{ProcessId, Token};
+
+/// How many entries are removed in one turn at most: others wait for it.
+pub(super) const MOST_AT_ONCE: usize = 512;
 
 /// What `fetch` tells of the entry that was read from its file.
 fn look(state: &State, ask: &Ask<'_>, read: Option<Entry>) -> Fetched {
@@ -54,50 +58,88 @@ fn is_current(state: &State, entry: &Entry) -> bool {
         && held.all(|(tag, token)| state.tag(tag) == TagState::Clean(*token))
 }
 
-/// Whether the asker is to make the entry.
-pub(super) fn may_be_made(fetched: &Fetched, asked: &[Tag]) -> bool {
-    match judge(fetched.clone(), asked) {
-        Judgement::Hit(entry) => entry.expires_at <= Instant::now(),
-        Judgement::Miss(_) => true,
-        Judgement::Quarantined | Judgement::Establish | Judgement::Closed => false,
+/// An entry that was read from its file.
+#[derive(Debug)]
+pub(super) struct Read {
+    file: File,
+    /// Without its payload, if the asker holds it.
+    entry: Entry,
+    mark: Mark,
+    is_held: bool,
+}
+
+impl Read {
+    pub(super) fn entry(&self) -> &Entry {
+        &self.entry
+    }
+}
+
+/// What was read, beside what was told of it.
+pub(super) fn unless(mut fetched: Fetched, read: Option<&Read>) -> Unless {
+    let read = read.filter(|_| fetched.entry.is_some());
+    let is_held = read.is_some_and(|read| read.is_held);
+    let entry = fetched.entry.take_if(|_| is_held);
+    Unless {
+        fetched,
+        mark: read.filter(|_| !is_held).map(|read| read.mark),
+        held: entry.map(|entry| entry.expires_at),
     }
 }
 
 impl FileBackend {
     /// The entry in a file, whatever its tokens are.
-    pub(super) fn read(&self, digest: &Digest) -> Option<(std::fs::File, Entry)> {
+    pub(super) fn read(&self, digest: &Digest, held: Option<Mark>) -> Option<Read> {
         let (file, bytes) = self.place.read(&short(digest), self.largest)?;
-        let entry = self.wire.decode(digest, &bytes, Clock::now())?;
-        Some((file, entry))
+        let clock = Clock::now();
+        let same = held.and_then(|held| self.wire.decode_held(digest, &bytes, held, clock));
+        let is_held = same.is_some();
+        let entry = match same {
+            Some(entry) => entry,
+            None => self.wire.decode(digest, &bytes, clock)?,
+        };
+        Some(Read {
+            file,
+            entry,
+            mark: mark(&bytes)?,
+            is_held,
+        })
     }
 
     pub(super) fn read_valid(&self, digest: &Digest, state: &State) -> Option<Entry> {
         let known = state.index.contains(&short(digest));
-        let (_, entry) = self.read(digest).filter(|_| known)?;
+        let Read { entry, .. } = self.read(digest, None).filter(|_| known)?;
         (entry.expires_at > Instant::now() && is_current(state, &entry)).then_some(entry)
     }
 
-    pub(super) fn fetch_now(&self, ask: &Ask<'_>) -> Result<Fetched, BackendError> {
+    pub(super) fn fetch_now(
+        &self,
+        ask: &Ask<'_>,
+        held: Option<Mark>,
+    ) -> Result<Unless, BackendError> {
         let digest = ask.key.map(Digest::of);
         // The entry first: the state is read after it, and judges it.
         // rule: a-file-is-read-before-the-state-that-judges-it
-        let read = digest.as_ref().and_then(|digest| self.read(digest));
+        let read = digest.as_ref().and_then(|digest| self.read(digest, held));
         let now = Clock::now().unix();
-        let (fetched, mark) = self.see(|state| {
+        let (fetched, used) = self.see(|state| {
             let known = digest.as_ref().map(short);
             let known = known.filter(|id| state.index.contains(id));
-            let mark = known.is_some_and(|id| state.index.used(&id, now));
-            let entry = read.as_ref().map(|(_, entry)| entry.clone());
-            (look(state, ask, entry.filter(|_| known.is_some())), mark)
+            let used = known.is_some_and(|id| state.index.used(&id, now));
+            let entry = read.as_ref().map(|read| read.entry.clone());
+            (look(state, ask, entry.filter(|_| known.is_some())), used)
         })?;
-        if let Some((file, _)) = read.filter(|_| mark) {
-            Place::mark(&file);
+        if let Some(read) = read.as_ref().filter(|_| used) {
+            Place::mark(&read.file);
         }
-        Ok(fetched)
+        Ok(unless(fetched, read.as_ref()))
     }
 
     /// Tokens for what has none, and the lease.
-    pub(super) fn capture(&self, ask: &Ask<'_>) -> Result<Fetched, BackendError> {
+    pub(super) fn capture(
+        &self,
+        ask: &Ask<'_>,
+        held: Option<Mark>,
+    ) -> Result<Unless, BackendError> {
         let digest = ask.key.map(Digest::of);
         let clock = Clock::now();
         let turn = self.turn()?;
@@ -118,11 +160,12 @@ impl FileBackend {
             }
         }
         self.note(&turn, &changes)?;
-        let entry = digest.as_ref().and_then(|digest| self.read(digest));
+        let read = digest.as_ref().and_then(|digest| self.read(digest, held));
         let (mut fetched, lease) = turn.see(|state| {
             let known = digest.as_ref().map(short);
             let known = known.filter(|id| state.index.contains(id));
-            let entry = entry.map(|(_, entry)| entry).filter(|_| known.is_some());
+            let entry = read.as_ref().map(|read| read.entry.clone());
+            let entry = entry.filter(|_| known.is_some());
             let fetched = look(state, ask, entry);
             let lease = digest.zip(ask.lease);
             let lease = lease.filter(|_| may_be_made(&fetched, ask.tags));
@@ -149,7 +192,7 @@ impl FileBackend {
                 fetched.leased = Leased::Granted;
             }
         }
-        Ok(fetched)
+        Ok(unless(fetched, read.as_ref()))
     }
 
     /// Writes the bytes of an entry where they are out of the way.
@@ -246,6 +289,8 @@ impl FileBackend {
     fn evict(&self, turn: &Turn<'_>, bytes: u64, changes: &mut Vec<Change>) {
         let now = Clock::now().unix();
         let mut victims = turn.see(|state| state.index.ended(now));
+        // rule: a-turn-is-short
+        victims.truncate(MOST_AT_ONCE);
         let freed: u64 = turn.see(|state| victims.iter().map(|id| state.index.size(id)).sum());
         if freed < bytes {
             let more = turn.own(|state| {

@@ -9,6 +9,9 @@ use super::change::{Id, Stored};
 /// How long after one mark of a use the next is made, in milliseconds.
 const MARK_EVERY: u64 = 1_000;
 
+/// How many entries that were used are looked at in one turn at most.
+const MOST_SPARED: usize = 256;
+
 /// The entries, in the order in which they came. Which go first is each process' own affair:
 /// that they went is what the journal says.
 #[derive(Debug, Default)]
@@ -135,7 +138,7 @@ impl Index {
         let mut victims = Vec::new();
         let mut freed = 0;
         let mut spared = 0;
-        let many = self.slots.len();
+        let many = self.slots.len().min(MOST_SPARED);
         while self.bytes.saturating_sub(freed).saturating_add(wanted) > capacity {
             let Some((digest, place)) = self.queue.pop_front() else {
                 break;

@@ -25,11 +25,14 @@ use super::change::Change;
 use super::lock::{Held, Lock};
 use super::place::Place;
 use super::state::State;
+use crate::backend::forked::PerProcess;
 use crate::backend::wire::Clock;
 
 /// A journal is written anew when it is longer than this, and than four times what it was when it
 /// was written anew last.
 const LONG: u64 = 256 << 10;
+/// No journal is longer.
+const LONGEST: u64 = 4 << 30;
 /// No frame is longer.
 const LONGEST_FRAME: u32 = 1 << 30;
 
@@ -43,6 +46,14 @@ const AROUND: u64 = 16;
 pub(super) struct Journal {
     path: PathBuf,
     boot: [u8; 16],
+    lock: PathBuf,
+    patience: Duration,
+    own: PerProcess<Own>,
+}
+
+/// What is each process' own.
+#[derive(Debug)]
+struct Own {
     lock: Lock,
     replica: RwLock<Replica>,
 }
@@ -91,7 +102,7 @@ impl From<Trouble> for io::Error {
 pub(super) struct Turn<'a> {
     journal: &'a Journal,
     place: &'a Place,
-    _held: Held<'a>,
+    held: Held<'a>,
 }
 
 impl Journal {
@@ -99,17 +110,27 @@ impl Journal {
         Self {
             path: root.join("journal"),
             boot,
-            lock: Lock::new(root.join("lock"), patience),
-            replica: RwLock::default(),
+            lock: root.join("lock"),
+            patience,
+            own: PerProcess::new(),
         }
     }
 
+    fn own(&self) -> &Own {
+        self.own.get(|| Own {
+            lock: Lock::new(self.lock.clone(), self.patience),
+            replica: RwLock::default(),
+        })
+    }
+
     fn read(&self) -> RwLockReadGuard<'_, Replica> {
-        self.replica.read().unwrap_or_else(PoisonError::into_inner)
+        let replica = &self.own().replica;
+        replica.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, Replica> {
-        self.replica.write().unwrap_or_else(PoisonError::into_inner)
+        let replica = &self.own().replica;
+        replica.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What `ask` finds in the state as it is now.
@@ -140,11 +161,18 @@ impl Journal {
     /// Waits for the right to change the store. The state is up to date then, and stays as it
     /// is but for what is [committed](Turn::commit).
     pub(super) fn turn<'a>(&'a self, place: &'a Place) -> io::Result<Turn<'a>> {
-        let held = self.lock.hold()?;
+        let held = match self.own().lock.hold() {
+            // Somebody has removed the folder.
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                place.restore()?;
+                self.own().lock.hold()
+            }
+            other => other,
+        }?;
         let turn = Turn {
             journal: self,
             place,
-            _held: held,
+            held,
         };
         let mut replica = self.write();
         match replica.catch_up(self, true) {
@@ -185,6 +213,10 @@ impl Turn<'_> {
             *replica = Replica::default();
             return Err(error);
         }
+        if !self.held.is_still() {
+            drop(replica);
+            return Err(self.lost_the_lock());
+        }
         replica.catch_up(self.journal, true)?;
         if replica.offset > LONG.max(replica.base.saturating_mul(4)) {
             // It goes on as it is if there is no room for another.
@@ -192,8 +224,22 @@ impl Turn<'_> {
             if let Err(error) = replica.make(self.journal, self.place, &changes) {
                 log::debug!("the cache's journal was not written anew: {error}");
             }
+            if !self.held.is_still() {
+                drop(replica);
+                return Err(self.lost_the_lock());
+            }
         }
         Ok(())
+    }
+
+    /// Somebody has removed the lock, and another may have written at the same time: over what was
+    /// written here, or under it. So nothing is known any more.
+    // rule: who-lost-the-lock-acknowledges-nothing
+    fn lost_the_lock(&self) -> io::Error {
+        if let Err(error) = self.lose() {
+            log::warn!("the cache's lock was removed, and its store cannot be: {error}");
+        }
+        io::Error::other("the lock was taken away")
     }
 
     /// Writes the journal anew, with these changes.
@@ -202,7 +248,12 @@ impl Turn<'_> {
         let mut replica = self.journal.write();
         let mut all = replica.state.snapshot(Clock::now().unix());
         all.extend_from_slice(changes);
-        replica.make(self.journal, self.place, &all)
+        replica.make(self.journal, self.place, &all)?;
+        if !self.held.is_still() {
+            drop(replica);
+            return Err(self.lost_the_lock());
+        }
+        Ok(())
     }
 
     /// Reads the journal again, after a commit that failed.
@@ -251,6 +302,10 @@ impl Replica {
         };
         let length = file.metadata()?.len();
         if length < self.offset {
+            return Err(Trouble::Locked);
+        }
+        // rule: no-journal-is-longer-than-can-be
+        if length - self.offset > LONGEST {
             return Err(Trouble::Locked);
         }
         let mut tail = vec![0; usize::try_from(length - self.offset).unwrap_or(usize::MAX)];
@@ -421,6 +476,9 @@ impl Frame {
         }
     }
 }
+
+/// What keeps a pipe, where a file should be, from being waited for.
+pub(super) const NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
 
 /// Makes a file for its owner alone.
 pub(super) fn private() -> OpenOptions {

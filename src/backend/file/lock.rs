@@ -79,6 +79,16 @@ impl Lock {
     }
 }
 
+impl Held<'_> {
+    /// Whether nobody else can hold it. If it does after something was written, whoever holds it
+    /// later finds that.
+    pub(super) fn is_still(&self) -> bool {
+        self.file
+            .as_ref()
+            .is_some_and(|file| is_at(file, &self.lock.path))
+    }
+}
+
 impl Drop for Held<'_> {
     fn drop(&mut self) {
         if let Some(file) = &self.file {

@@ -55,6 +55,10 @@ use self::place::Place;
 /// cut, or an invalidation could not be written down because the disk is full. An empty store
 /// answers nobody before all processes have said how they stand.
 ///
+/// Do not put a backup of the folder back while no process runs: if it is written into the same
+/// files, within one boot, nobody is left who has read more, and what was invalidated since is served.
+/// Remove the folder.
+///
 /// Entries are evicted when they take more than [`capacity`](FileOptions::capacity): those first
 /// that were stored first and not used since. When the disk is full, entries make room for
 /// invalidations.
@@ -102,7 +106,8 @@ impl FileBackend {
             place: place.to_owned(),
             reason,
         };
-        let failed = |error: io::Error| unusable(format!("the folder {folder:?}: {error}"));
+        // Not its name: what stands in a URL may be a secret.
+        let failed = |error: io::Error| unusable(error.to_string());
         let root = folder.join(name_of(&options.namespace));
         let boot = boot().map_err(|error| {
             unusable(format!(
@@ -112,7 +117,7 @@ impl FileBackend {
         let found = Place::open(root).map_err(failed)?;
         if let Some(kind) = network(found.root()).map_err(failed)? {
             return Err(unusable(format!(
-                "the folder {folder:?} is of the network ({kind}); a store in files must lie on this machine"
+                "its file system is of the network ({kind}); a store in files must lie on this machine"
             )));
         }
         let largest = options

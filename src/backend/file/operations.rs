@@ -6,19 +6,20 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::change::{Change, Id, Record, Stored};
-use super::entries::may_be_made;
+use super::entries::{MOST_AT_ONCE, unless};
 use super::journal::Turn;
 use super::state::State;
 use super::{FileBackend, failure};
 use crate::backend::wire::{Clock, Digest, EXPIRY};
 use crate::backend::{
-    Acknowledged, Ask, CacheBackend, Databases, Declarations, Holder, Put, Standing, Usage, Writer,
+    Acknowledged, Ask, CacheBackend, Databases, Declarations, Holder, Mark, Put, Standing, Unless,
+    Usage, Writer,
 };
 use crate::database::TagSpace;
 use crate::entry::Entry;
 use crate::error::BackendError;
 use crate::key::Key;
-use crate::protocol::{Fetched, Further, Leased, Lift, TagState, TagStates};
+use crate::protocol::{Fetched, Further, Leased, Lift, TagState, TagStates, may_be_made};
 use crate::tag::Tag;
 use crate::token::{Epoch, Nonce, Opening, ProcessId, WriterId};
 
@@ -110,22 +111,39 @@ impl CacheBackend for FileBackend {
     }
 
     fn fetch(&self, ask: &Ask<'_>) -> Result<Fetched, BackendError> {
-        let fetched = self.fetch_now(ask)?;
+        Ok(self.fetch_unless(ask, None)?.fetched)
+    }
+
+    fn fetch_unless(&self, ask: &Ask<'_>, held: Option<Mark>) -> Result<Unless, BackendError> {
+        let now = self.fetch_now(ask, held)?;
         let missing = |states: &TagStates| states.contains(&TagState::Missing);
-        let wants_tokens = ask.establish && (missing(&fetched.states) || missing(&fetched.also));
+        let states = [&now.fetched.states, &now.fetched.also];
+        let wants_tokens = ask.establish && states.into_iter().any(missing);
         let wants_lease = ask.key.is_some() && ask.lease.is_some();
-        if wants_tokens || wants_lease && may_be_made(&fetched, ask.tags) {
-            return self.capture(ask);
+        // Whether what the asker holds is a hit, only the step that gives the lease finds out.
+        let may_want = || now.held.is_some() || may_be_made(&now.fetched, ask.tags);
+        if wants_tokens || wants_lease && may_want() {
+            return self.capture(ask, held);
         }
-        Ok(fetched)
+        Ok(now)
     }
 
     fn recall(&self, key: &Key, attached: &[TagSpace]) -> Result<Fetched, BackendError> {
+        Ok(self.recall_unless(key, attached, None)?.fetched)
+    }
+
+    fn recall_unless(
+        &self,
+        key: &Key,
+        attached: &[TagSpace],
+        held: Option<Mark>,
+    ) -> Result<Unless, BackendError> {
         let digest = Digest::of(key);
-        let read = self.read(&digest).map(|(_, entry)| entry);
-        self.see(|state| {
+        let read = self.read(&digest, held);
+        let fetched = self.see(|state| {
             let known = state.index.contains(&short(&digest));
-            let entry = read.filter(|entry| known && Some(entry.vector.nonce) == state.nonce());
+            let entry = read.as_ref().map(|read| read.entry().clone());
+            let entry = entry.filter(|entry| known && Some(entry.vector.nonce) == state.nonce());
             let tags = entry.iter().flat_map(|entry| entry.tags.iter());
             let states: TagStates = tags.map(|tag| state.tag(tag)).collect();
             let databases = match states.is_empty() {
@@ -141,7 +159,8 @@ impl CacheBackend for FileBackend {
                 further: Further::None,
                 leased: Leased::NotAsked,
             }
-        })
+        })?;
+        Ok(unless(fetched, read.as_ref()))
     }
 
     fn put(&self, key: Key, entry: Entry, holder: Option<ProcessId>) -> Result<Put, BackendError> {
@@ -241,9 +260,16 @@ impl CacheBackend for FileBackend {
     }
 
     fn purge(&self, tag: &Tag) -> Result<(), BackendError> {
-        let turn = self.turn()?;
-        let digests = turn.see(|state| state.index.removed_with(&tag.to_bytes()));
-        self.drop_entries(&turn, digests)
+        loop {
+            let turn = self.turn()?;
+            let mut digests = turn.see(|state| state.index.removed_with(&tag.to_bytes()));
+            let is_last = digests.len() <= MOST_AT_ONCE;
+            digests.truncate(MOST_AT_ONCE);
+            self.drop_entries(&turn, digests)?;
+            if is_last {
+                return Ok(());
+            }
+        }
     }
 
     fn clear(&self) -> Result<(), BackendError> {

@@ -8,9 +8,9 @@
 //! | `at-work/…/` | what a process is about to put into its place, beside a file that it holds locked |
 //! | `waste-…` | entries of a store that was lost |
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -18,7 +18,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use fs4::fs_std::FileExt;
 
 use super::change::Id;
-use super::journal::private;
+use super::journal::{NONBLOCK, private};
 
 /// What the file system takes for a file, at least: sizes are multiples of it.
 const BLOCK: u64 = 4096;
@@ -47,6 +47,14 @@ pub(super) fn size_of(length: usize) -> u64 {
 
 fn folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Opens a file to read it. Of a pipe that somebody has put there, nothing is waited for.
+fn plain(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(NONBLOCK)
+        .open(path)
 }
 
 /// A file that was changed then is one that was used.
@@ -84,7 +92,7 @@ impl Place {
     /// The file of an entry, if there is one of at most that length, and its bytes.
     pub(super) fn read(&self, digest: &Id, longest: u64) -> Option<(File, Vec<u8>)> {
         use std::io::Read;
-        let file = File::open(self.entry(digest)).ok()?;
+        let file = plain(&self.entry(digest)).ok()?;
         let found = file.metadata().ok().filter(fs::Metadata::is_file)?;
         // rule: nothing-is-allocated-for-foreign-garbage
         if found.len() > longest {
@@ -102,7 +110,7 @@ impl Place {
 
     /// Whether an entry was marked as used. It no longer is.
     pub(super) fn was_used(&self, digest: &Id) -> bool {
-        let Ok(file) = File::open(self.entry(digest)) else {
+        let Ok(file) = plain(&self.entry(digest)) else {
             return false;
         };
         let found = file.metadata().and_then(|found| found.modified());
@@ -146,8 +154,15 @@ impl Place {
     pub(super) fn forget_entries(&self) {
         let waste = self.root.join(format!("waste-{}", name()));
         if fs::rename(self.root.join("entries"), &waste).is_ok() {
-            let _ = fs::remove_dir_all(&waste);
+            // Nobody waits for it, and what is left is removed at the next start.
+            let removing = std::thread::Builder::new().name("diesel-cache-waste".to_owned());
+            let _ = removing.spawn(move || fs::remove_dir_all(waste));
         }
+    }
+
+    /// Makes the folder again, which somebody has removed.
+    pub(super) fn restore(&self) -> io::Result<()> {
+        folder(&self.root)
     }
 
     /// A new file that is not in its place yet.

@@ -14,6 +14,9 @@ use crate::token::{Epoch, Nonce, Opening, ProcessId, Token, WriterId};
 /// Leases that have ended are swept when there are more than this.
 const MANY_LEASES: usize = 1024;
 
+/// How many tokens a journal keeps that is written anew.
+const MOST_TOKENS: usize = 1 << 18;
+
 /// The state of the store.
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -285,19 +288,30 @@ impl State {
     /// needs any more are left out: they are lost, and what is lost is new.
     pub(super) fn snapshot(&self, now: u64) -> Vec<Change> {
         let mut changes = self.gate_changes();
-        let clean = self.cells.iter().filter_map(|(tag, known)| {
-            let token = match &known.cell {
-                Cell::Clean(token) if known.ends > now => *token,
-                Cell::Quarantined {
-                    kept: Some(token), ..
-                } => *token,
-                _ => return None,
-            };
-            Some((known.ends, (tag.to_bytes(), token.to_bytes())))
-        });
+        let mut clean: Vec<_> = self
+            .cells
+            .iter()
+            .filter_map(|(tag, known)| {
+                let token = match &known.cell {
+                    Cell::Clean(token) if known.ends > now => *token,
+                    Cell::Quarantined {
+                        kept: Some(token), ..
+                    } => *token,
+                    _ => return None,
+                };
+                let is_held = known.cell.is_quarantined();
+                Some((is_held, known.ends, (tag.to_bytes(), token.to_bytes())))
+            })
+            .collect();
+        // rule: there-are-only-so-many-tokens
+        // Those that would end first are lost.
+        if clean.len() > MOST_TOKENS {
+            clean.sort_unstable();
+            clean.drain(..clean.len() - MOST_TOKENS);
+        }
         // Many end together: by minutes, so that there are few changes.
         let mut by_end: BTreeMap<u64, Vec<(Id, Id)>> = BTreeMap::new();
-        for (ends, pair) in clean {
+        for (_, ends, pair) in clean {
             by_end.entry(ends.div_ceil(60_000)).or_default().push(pair);
         }
         changes.extend(

@@ -257,8 +257,7 @@ fn an_emptied_folder_is_a_lost_store() {
     fs::remove_dir_all(root(&folder)).unwrap();
     assert!(matches!(look(&one, "k"), Judgement::Closed));
     assert!(matches!(look(&two, "k"), Judgement::Closed));
-    // Even its folder is gone: it is made by whoever starts next.
-    assert!(one.beat(ProcessId::of(1), &[space()]).is_err());
+    assert!(!is_open(&one) && root(&folder).is_dir());
     let three = opened(&folder);
     fill(&three, "k");
     assert!(hits(&one, "k") && hits(&two, "k"));
@@ -290,6 +289,12 @@ fn foreign_garbage_is_no_entry() {
     fs::remove_file(path).unwrap();
     fs::create_dir(path).unwrap();
     fs::write(path.join("more"), "garbage").unwrap();
+    assert!(!hits(&store, "k"));
+    fill(&store, "k");
+    // A pipe, which nobody writes to.
+    fs::remove_file(path).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(path).status();
+    assert!(made.unwrap().success());
     assert!(!hits(&store, "k"));
     fill(&store, "k");
     // And what lies elsewhere.
@@ -460,4 +465,38 @@ fn a_store_in_files_conforms() {
         };
         FileBackend::open(folder.path(), options).unwrap()
     });
+}
+
+#[test]
+fn who_lost_the_lock_acknowledges_nothing() {
+    use super::change::{Change, Record};
+    let folder = tempfile::tempdir().unwrap();
+    let (one, two) = (opened(&folder), open(&folder));
+    fill(&one, "k");
+    assert!(hits(&two, "k"));
+    let turn = one.journal.turn(&one.place).unwrap();
+    // As those do who remove what was not changed for long: the lock never is.
+    fs::remove_file(root(&folder).join("lock")).unwrap();
+    quarantine(&two);
+    // One goes on, with a frame that is as long.
+    let id = WriterId::fresh();
+    let writer = Record {
+        writer: id.to_bytes(),
+        process: ProcessId::of(1).number(),
+        space: Some(space().0),
+        session: None,
+    };
+    let tags = tags().iter().map(|tag| tag.to_bytes()).collect();
+    let told = turn.commit(&[Change::Quarantine { writer, tags }]);
+    drop(turn);
+    let three = open(&folder);
+    let seen = look(&three, "k");
+    assert!(matches!(seen, Judgement::Quarantined | Judgement::Closed));
+    if told.is_ok() {
+        one.lift(id, &[], Lift::Restore).unwrap();
+    }
+    assert!(
+        !hits(&three, "k") && !hits(&open(&folder), "k"),
+        "two is at work"
+    );
 }

@@ -33,6 +33,8 @@ pub(super) struct Gate {
     pub(super) open: BTreeMap<Id, Id>,
     /// What was declared of each database when its gate was last closed for it, as a digest.
     pub(super) declared: BTreeMap<Id, Id>,
+    /// What catalogues look like to somebody, as digests. They are forgotten with the entries.
+    pub(super) catalogues: BTreeMap<Id, Id>,
 }
 
 impl Gate {
@@ -43,6 +45,7 @@ impl Gate {
             nonce: Nonce::fresh().to_bytes(),
             open: BTreeMap::new(),
             declared: BTreeMap::new(),
+            catalogues: BTreeMap::new(),
         }
     }
 
@@ -62,6 +65,12 @@ impl Gate {
             Databases::None => true,
         };
         open.then(|| Nonce::from_bytes(self.nonce))
+    }
+
+    /// Begins a generation: what was stored before is dead.
+    pub(super) fn renew(&mut self) {
+        self.nonce = Nonce::fresh().to_bytes();
+        self.catalogues.clear();
     }
 
     /// Closes the gate of a database, of all without one, and begins a new epoch.

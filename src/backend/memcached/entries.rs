@@ -10,7 +10,7 @@ use crate::backend::wire::{Clock, Digest, removed_with};
 use crate::backend::{Ask, Databases, Lease, Put};
 use crate::entry::Entry;
 use crate::key::Key;
-use crate::protocol::{Fetched, Further, Judgement, Leased, TagState, TagStates, judge};
+use crate::protocol::{Fetched, Further, Leased, TagState, TagStates, may_be_made};
 use crate::tag::Tag;
 use crate::token::{ProcessId, Token};
 
@@ -301,14 +301,5 @@ impl MemcachedBackend {
                 Some(tags) if tags.contains(tag) => Next::Delete,
                 _ => Next::Keep,
             })
-    }
-}
-
-/// Whether the asker is to make the entry.
-fn may_be_made(fetched: &Fetched, asked: &[Tag]) -> bool {
-    match judge(fetched.clone(), asked) {
-        Judgement::Hit(entry) => entry.expires_at <= Instant::now(),
-        Judgement::Miss(_) => true,
-        Judgement::Quarantined | Judgement::Establish | Judgement::Closed => false,
     }
 }

@@ -2,9 +2,14 @@
 
 use std::time::Duration;
 
-use memcache::exp::{Delete, Error, Get, Meta, MetaClient, MutationStatus, Op, OpResult, Set, Ttl};
+use std::net::SocketAddr;
+
+use memcache::exp::{
+    Delete, Error, Get, Meta, MetaClient, MetaClientBuilder, MutationStatus, Op, OpResult, Set, Ttl,
+};
 
 use crate::backend::breaker::Breaker;
+use crate::backend::forked::PerProcess;
 use crate::error::BackendError;
 
 /// How often a change that others keep overtaking is tried.
@@ -49,7 +54,10 @@ impl From<Failure> for BackendError {
 
 /// The items of a server.
 pub(super) struct Items {
-    client: MetaClient,
+    builder: MetaClientBuilder,
+    address: SocketAddr,
+    /// `None`, if the address is none.
+    clients: PerProcess<Option<MetaClient>>,
     breaker: Breaker,
 }
 
@@ -89,8 +97,19 @@ fn counts(error: &Error) -> bool {
 }
 
 impl Items {
-    pub(super) fn new(client: MetaClient, breaker: Breaker) -> Self {
-        Self { client, breaker }
+    pub(super) fn new(builder: MetaClientBuilder, address: SocketAddr, breaker: Breaker) -> Self {
+        Self {
+            builder,
+            address,
+            clients: PerProcess::new(),
+            breaker,
+        }
+    }
+
+    /// Nothing is connected before it is needed.
+    fn client(&self) -> Option<&MetaClient> {
+        let connect = || self.builder.clone().connect(self.address).ok();
+        self.clients.get(connect).as_ref()
     }
 
     pub(super) fn breaker(&self) -> &Breaker {
@@ -107,7 +126,11 @@ impl Items {
             let left_alone = BackendError::new("memcached: the server is left alone for a while");
             return Err(Failure::Other(left_alone));
         }
-        ask(&self.client)
+        let Some(client) = self.client() else {
+            let nowhere = BackendError::new("memcached: its address is not understood");
+            return Err(Failure::Other(nowhere));
+        };
+        ask(client)
             .inspect(|_| self.breaker.succeeded())
             .map_err(|error| self.failed(&error))
     }

@@ -42,8 +42,8 @@ const PORT: u16 = 11211;
 ///
 /// # What it costs
 ///
-/// A hit is one round trip, and one more if the result depends on rows that it shows. A miss is one
-/// for what is missing, one for the right to make it, and two to store. An invalidation is two. None
+/// A hit is one round trip, and one more if the result depends on rows that it shows. A miss is two
+/// for what is missing, two for the right to make it, and some five to store. An invalidation is two. None
 /// is one step of the server: each item is changed only as it was seen (compare and swap), and
 /// whoever reads tokens one after the other reads no result as newer than it is.
 ///
@@ -92,16 +92,11 @@ impl MemcachedBackend {
             value: "\"memcached://…\"".to_owned(),
             allowed: "one host that is known, and a port: `memcached://localhost:11211`".to_owned(),
         })?;
-        let client = MetaClient::builder()
+        let builder = MetaClient::builder()
             .connect_timeout(Some(options.connect_timeout))
             .io_timeout(Some(options.io_timeout))
             .max_connections(Some(options.pool_size as usize))
-            .max_idle(options.pool_size as usize)
-            .connect(address)
-            .map_err(|_| Error::Store {
-                place: place.to_owned(),
-                reason: "its address is not understood".to_owned(),
-            })?;
+            .max_idle(options.pool_size as usize);
         let breaker = Breaker::new(
             options.breaker_failures,
             options.breaker_pause,
@@ -109,7 +104,7 @@ impl MemcachedBackend {
         );
         let key = options.encryption_key.as_ref().map(|key| &key.0);
         let store = Self {
-            items: Items::new(client, breaker),
+            items: Items::new(builder, address, breaker),
             names: Names::of(&options.namespace),
             wire: Wire::new(key, options.compress_above, options.max_entry_bytes),
             token_ttl: options.token_ttl,
@@ -139,3 +134,6 @@ fn resolve(address: &str) -> Option<SocketAddr> {
     }
     (host, port).to_socket_addrs().ok()?.next()
 }
+
+#[cfg(test)]
+mod tests;

@@ -39,11 +39,6 @@ impl Names {
         self.name('w', &[])
     }
 
-    /// What a catalogue looks like to somebody.
-    pub(super) fn catalogue(&self, who: &[u8; 16]) -> Vec<u8> {
-        self.name('f', who)
-    }
-
     pub(super) fn cell(&self, tag: &Tag) -> Vec<u8> {
         self.name('c', &tag.to_bytes())
     }

@@ -19,7 +19,7 @@ use crate::key::Key;
 use crate::protocol::cell::Cell;
 use crate::protocol::{Fetched, Further, Leased, Lift, TagStates};
 use crate::tag::Tag;
-use crate::token::{Epoch, Nonce, Opening, ProcessId, Token, WriterId};
+use crate::token::{Epoch, Opening, ProcessId, Token, WriterId};
 
 /// How long what has no end is kept: as long as memcached keeps anything.
 pub(super) const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -108,23 +108,25 @@ impl MemcachedBackend {
         seen: &[u8; 32],
         replace: bool,
     ) -> Result<bool, Failure> {
-        // What is remembered is forgotten with the generation.
-        let generation = self.change_gate(|_| {})?.nonce;
         let mut hasher = blake3::Hasher::new();
         hasher.update(&space.0).update(user.as_bytes());
         let mut who = [0; 16];
         hasher.finalize_xof().fill(&mut who);
+        let mut now = [0; 16];
+        blake3::Hasher::new()
+            .update(seen)
+            .finalize_xof()
+            .fill(&mut now);
         let mut same = true;
-        self.items
-            .update(&[self.names.catalogue(&who)], |_, bytes| {
-                let before = bytes.and_then(read::<(Id, [u8; 32])>);
-                let before = before.filter(|(of, _)| *of == generation);
-                same = before.is_none_or(|(_, before)| before == *seen);
-                match before {
-                    Some(_) if !replace => Next::Keep,
-                    _ => Next::Put(write(&(generation, *seen)), FOREVER),
-                }
-            })?;
+        // Not in an item of its own, which could be evicted while entries are not.
+        // rule: a-catalogue-is-remembered-as-long-as-entries-are
+        self.change_gate(|gate| {
+            let before = gate.catalogues.get(&who).copied();
+            same = before.is_none_or(|before| before == now);
+            if replace || before.is_none() {
+                gate.catalogues.insert(who, now);
+            }
+        })?;
         Ok(same)
     }
 }
@@ -221,6 +223,9 @@ impl CacheBackend for MemcachedBackend {
     }
 
     fn quarantine(&self, writer: &Writer<'_>, tags: &[Tag]) -> Result<Acknowledged, BackendError> {
+        // A server that loses it meanwhile is in a later one, in which it is not known.
+        // rule: the-epoch-of-a-quarantine-is-read-before-it
+        let epoch = self.change_gate(|_| {})?.epoch;
         let id = writer.id.to_bytes();
         self.change_records(|records| {
             let record = records.entry(id).or_insert_with(|| Record {
@@ -232,12 +237,13 @@ impl CacheBackend for MemcachedBackend {
             record.tags.extend(tags.iter().map(|tag| tag.to_bytes()));
         })?;
         self.change_cells(tags, |cell| cell.quarantine(writer.id))?;
-        // The epoch after all: what is lost before is lost in an older one.
-        // rule: the-epoch-of-a-quarantine-is-read-after-it
-        let gate = self.change_gate(|_| {})?;
+        let gate = self.gate()?.filter(|gate| gate.epoch == epoch);
         Ok(Acknowledged {
-            epoch: Epoch::from_bytes(gate.epoch),
-            opening: writer.space.and_then(|space| gate.opening(space)),
+            epoch: Epoch::from_bytes(epoch),
+            opening: writer
+                .space
+                .zip(gate)
+                .and_then(|(space, gate)| gate.opening(space)),
         })
     }
 
@@ -268,7 +274,7 @@ impl CacheBackend for MemcachedBackend {
     }
 
     fn clear(&self) -> Result<(), BackendError> {
-        self.change_gate(|gate| gate.nonce = Nonce::fresh().to_bytes())?;
+        self.change_gate(Gate::renew)?;
         Ok(())
     }
 
@@ -390,9 +396,11 @@ impl CacheBackend for MemcachedBackend {
         declarations: &Declarations,
     ) -> Result<Declarations, BackendError> {
         let mut all = Declarations::new();
+        let mut found = digest_of(&all);
         self.items
             .update(&[self.names.declared(&space.0)], |_, bytes| {
                 all = bytes.and_then(read).unwrap_or_default();
+                found = digest_of(&all);
                 let before = all.len();
                 let mut length: usize = all.iter().map(|one| one.len() + 4).sum();
                 for one in declarations {
@@ -412,6 +420,12 @@ impl CacheBackend for MemcachedBackend {
         let digest = digest_of(&all);
         self.change_gate(|gate| {
             let known = gate.declared.get(&space.0).copied();
+            // What was declared was evicted: there may be entries that depend on keys which
+            // nobody tells any more.
+            // rule: declarations-that-are-lost-take-the-entries-along
+            if known.is_some_and(|known| known != found && known != digest) {
+                gate.renew();
+            }
             if known.unwrap_or_else(|| digest_of(&Declarations::new())) != digest {
                 gate.declared.insert(space.0, digest);
                 gate.close(Some(space));

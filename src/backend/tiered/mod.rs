@@ -4,7 +4,10 @@
 //! that would have fetched the entry, or, on request, in one not longer ago than a given time.
 //! [`recent`] knows what this process has invalidated itself since.
 
+use std::collections::hash_map::RandomState;
 use std::fmt;
+use std::hash::BuildHasher;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -30,6 +33,9 @@ mod recent;
 
 use self::moment::Moment;
 use self::recent::Recent;
+
+/// Into so many parts keys are divided, for each of which it is counted how often one was changed.
+const PARTS: usize = 4096;
 
 /// How a [`TieredBackend`] works. [`Builder`](crate::Builder) fills it from `tier_capacity` and
 /// `staleness`.
@@ -92,6 +98,11 @@ pub struct TieredBackend<B> {
     copies: Cache<Key, Arc<Copy>, ByWeight>,
     staleness: Duration,
     recent: Recent,
+    /// How often this process has begun or ended to change an entry.
+    changes: Box<[AtomicU64]>,
+    hasher: RandomState,
+    /// The epoch that was learnt last.
+    epoch: Mutex<Option<Epoch>>,
 }
 
 /// A copy of an entry.
@@ -108,6 +119,8 @@ struct Copy {
 struct Said {
     /// Before the store was asked.
     at: Moment,
+    /// How often its part of the keys had been changed here then.
+    changes: u64,
     of: Asked,
     gate: Option<Nonce>,
     opening: Option<Opening>,
@@ -161,6 +174,9 @@ impl<B: CacheBackend> TieredBackend<B> {
             copies: Cache::with_weighter(items, options.capacity, ByWeight),
             staleness: options.staleness,
             recent: Recent::new(options.staleness),
+            changes: (0..PARTS).map(|_| AtomicU64::new(0)).collect(),
+            hasher: RandomState::new(),
+            epoch: Mutex::new(None),
         }
     }
 
@@ -174,12 +190,16 @@ impl<B: CacheBackend> TieredBackend<B> {
     }
 
     /// What was said of a copy not too long ago, if it answers this question.
-    fn remembered(&self, copy: &Copy, of: &Asked) -> Option<Fetched> {
+    fn remembered(&self, key: &Key, copy: &Copy, of: &Asked) -> Option<Fetched> {
         if self.staleness.is_zero() {
             return None;
         }
         let said = copy.said.lock().unwrap_or_else(PoisonError::into_inner);
         let said = said.as_ref().filter(|said| said.of == *of)?;
+        // rule: what-was-said-before-an-own-change-is-forgotten
+        if said.changes != self.changes_of(key).load(Ordering::SeqCst) {
+            return None;
+        }
         // rule: what-was-said-too-long-ago-is-forgotten
         let fresh = said.at.elapsed()? < self.staleness && said.expires_at > Instant::now();
         // rule: own-writes-are-read-through-the-tier
@@ -245,8 +265,24 @@ impl<B: CacheBackend> TieredBackend<B> {
         fetched
     }
 
-    fn asked_all(&self, key: &Key) -> (Option<Arc<Copy>>, Moment) {
-        (self.copies.get(key), Moment::now())
+    fn asked_all(&self, key: &Key) -> (Option<Arc<Copy>>, Moment, u64) {
+        let changes = self.changes_of(key).load(Ordering::SeqCst);
+        (self.copies.get(key), Moment::now(), changes)
+    }
+
+    fn changes_of(&self, key: &Key) -> &AtomicU64 {
+        let hash = self.hasher.hash_one(key);
+        &self.changes[usize::try_from(hash % PARTS as u64).unwrap_or_default()]
+    }
+
+    /// The store is in that epoch. What was said in another may be of a gate that is closed, or of an
+    /// opening that is over: who believed it would take an older schema for the newer one.
+    // rule: what-was-said-in-another-epoch-is-forgotten
+    fn learn(&self, epoch: Epoch) {
+        let mut last = self.epoch.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.replace(epoch) != Some(epoch) {
+            self.recent.note_all();
+        }
     }
 
     /// Does what invalidates these tags. Nothing is remembered of them that was said before it was
@@ -268,9 +304,12 @@ impl<B: CacheBackend> TieredBackend<B> {
 
     /// Does what changes an entry.
     fn changing<R>(&self, key: &Key, act: impl FnOnce(&B) -> R) -> R {
+        let changes = self.changes_of(key);
+        changes.fetch_add(1, Ordering::SeqCst);
         self.copies.remove(key);
         let done = act(&self.inner);
         self.copies.remove(key);
+        changes.fetch_add(1, Ordering::SeqCst);
         done
     }
 }
@@ -279,6 +318,7 @@ impl<B: CacheBackend> TieredBackend<B> {
 #[derive(Debug)]
 struct Question<'a> {
     at: Moment,
+    changes: u64,
     of: Asked,
     /// The tags that were asked for; those of the entry in a `recall`.
     tags: Option<&'a [Tag]>,
@@ -292,6 +332,7 @@ impl Question<'_> {
         let is_hit = matches!(judge(fetched.clone(), tags), Judgement::Hit(_));
         is_hit.then(|| Said {
             at: self.at,
+            changes: self.changes,
             of: self.of,
             gate: fetched.gate,
             opening: fetched.opening,
@@ -315,33 +356,43 @@ impl<B: CacheBackend> CacheBackend for TieredBackend<B> {
         let Some(key) = ask.key else {
             return self.inner.fetch(ask);
         };
-        let (copy, at) = self.asked_all(key);
+        let (copy, at, changes) = self.asked_all(key);
         let of = Asked::Fetch(ask.tags.len(), Which::of(ask.databases));
         if let Some(copy) = &copy
             && ask.also.is_empty()
             && copy.entry.tags.starts_with(ask.tags)
-            && let Some(fetched) = self.remembered(copy, &of)
+            && let Some(fetched) = self.remembered(key, copy, &of)
         {
             return Ok(fetched);
         }
         let mark = copy.as_ref().map(|copy| copy.mark);
         let unless = self.inner.fetch_unless(ask, mark)?;
-        let tags = Some(ask.tags);
-        Ok(self.follow(key, copy, unless, Question { at, of, tags }))
+        let question = Question {
+            at,
+            changes,
+            of,
+            tags: Some(ask.tags),
+        };
+        Ok(self.follow(key, copy, unless, question))
     }
 
     fn recall(&self, key: &Key, attached: &[TagSpace]) -> Result<Fetched, BackendError> {
-        let (copy, at) = self.asked_all(key);
+        let (copy, at, changes) = self.asked_all(key);
         let of = Asked::Recall(attached.to_vec());
         if let Some(copy) = &copy
-            && let Some(fetched) = self.remembered(copy, &of)
+            && let Some(fetched) = self.remembered(key, copy, &of)
         {
             return Ok(fetched);
         }
         let mark = copy.as_ref().map(|copy| copy.mark);
         let unless = self.inner.recall_unless(key, attached, mark)?;
-        let tags = None;
-        Ok(self.follow(key, copy, unless, Question { at, of, tags }))
+        let question = Question {
+            at,
+            changes,
+            of,
+            tags: None,
+        };
+        Ok(self.follow(key, copy, unless, question))
     }
 
     fn put(&self, key: Key, entry: Entry, holder: Option<ProcessId>) -> Result<Put, BackendError> {
@@ -363,7 +414,9 @@ impl<B: CacheBackend> CacheBackend for TieredBackend<B> {
     }
 
     fn quarantine(&self, writer: &Writer<'_>, tags: &[Tag]) -> Result<Acknowledged, BackendError> {
-        self.invalidating(tags, |inner| inner.quarantine(writer, tags))
+        let known = self.invalidating(tags, |inner| inner.quarantine(writer, tags))?;
+        self.learn(known.epoch);
+        Ok(known)
     }
 
     // What else the writer holds is noted since its quarantine, and was no hit in between.
@@ -400,7 +453,9 @@ impl<B: CacheBackend> CacheBackend for TieredBackend<B> {
     }
 
     fn beat(&self, process: ProcessId, spaces: &[TagSpace]) -> Result<Standing, BackendError> {
-        self.inner.beat(process, spaces)
+        let standing = self.inner.beat(process, spaces)?;
+        self.learn(standing.epoch);
+        Ok(standing)
     }
 
     fn testify(

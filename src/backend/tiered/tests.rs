@@ -339,3 +339,64 @@ fn another_question_is_asked() {
         assert_eq!(fetched.also.len(), ask.also.len());
     }
 }
+
+#[test]
+fn a_value_of_before_an_own_set_is_not_remembered() {
+    let store = opened();
+    let tier = tier(&store, 60_000);
+    let plain = |bytes: &[u8]| {
+        let fetched = tier.fetch(&Ask::tokens(&[], Databases::None)).unwrap();
+        let now = Instant::now();
+        Entry {
+            tags: Arc::from([]),
+            vector: Vector {
+                nonce: fetched.gate.unwrap(),
+                tokens: Box::new([]),
+            },
+            payload: Payload::Bytes(bytes.into()),
+            weight: 1,
+            expires_at: now + Duration::from_secs(60),
+            lifetime: Duration::from_secs(60),
+            stale_until: now,
+            not_after: None,
+            removed_with: Arc::from([]),
+        }
+    };
+    let get = || match tier.recall(&key("v"), &[]).unwrap().entry.unwrap().payload {
+        Payload::Bytes(bytes) => bytes.to_vec(),
+        Payload::Typed(_) => panic!("bytes"),
+    };
+    tier.put(key("v"), plain(b"old"), None).unwrap();
+    // One thread has asked, and its answer is on its way.
+    let (copy, at, changes) = tier.asked_all(&key("v"));
+    let unless = tier.inner.recall_unless(&key("v"), &[], None).unwrap();
+    // Another sets the value.
+    tier.put(key("v"), plain(b"new"), None).unwrap();
+    let of = Asked::Recall(Vec::new());
+    tier.follow(
+        &key("v"),
+        copy,
+        unless,
+        Question {
+            at,
+            of,
+            tags: None,
+            changes,
+        },
+    );
+    assert_eq!(get(), b"new");
+}
+
+#[test]
+fn another_epoch_forgets_what_was_said() {
+    let store = opened();
+    let tier = tier(&store, 60_000);
+    tier.beat(ProcessId::of(1), &[SPACE]).unwrap();
+    fill(&tier, "k");
+    assert!(read(&tier, "k").is_some() && read(&tier, "k").is_some());
+    // Another process closes the gate, and this one learns of it.
+    store.close(Some(SPACE)).unwrap();
+    let standing = tier.beat(ProcessId::of(1), &[SPACE]).unwrap();
+    assert_eq!(standing.opening(SPACE), None);
+    assert_eq!(read(&tier, "k"), None);
+}

@@ -31,7 +31,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "redis", feature = "file"))]
 use crate::backend::Mark;
 use crate::entry::{Entry, Payload, Vector};
 use crate::tag::Tag;
@@ -48,7 +48,7 @@ pub(crate) use self::header::{EXPIRY, HEADER};
 pub(crate) use self::seal::SealKey;
 pub use self::secret::EncryptionKey;
 
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "redis", feature = "file"))]
 use self::header::CHECK;
 use self::header::{COMPRESSED, Header, SEALED};
 use self::seal::Seal;
@@ -77,7 +77,7 @@ impl Digest {
 }
 
 /// What an entry is known by, whatever the end of its life: its checksum, or its seal.
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "redis", feature = "file"))]
 pub(crate) fn mark(bytes: &[u8]) -> Option<Mark> {
     let check = bytes.get(CHECK)?;
     Some(Mark(check.try_into().ok()?))
@@ -171,15 +171,7 @@ impl Wire {
 
     /// The entry that was written under that key; `None` for whatever else the bytes are.
     pub(crate) fn decode(&self, key: &Digest, bytes: &[u8], clock: Clock) -> Option<Entry> {
-        let (header, expires_at) = Header::read(bytes)?;
-        let sealed = header.flags & SEALED != 0;
-        // rule: an-entry-is-read-under-its-own-key-alone
-        if header.key != key.0 || sealed != self.seal.is_keyed() {
-            return None;
-        }
-        if self.expiry(key, expires_at) != *bytes.get(EXPIRY)? {
-            return None;
-        }
+        let (header, expires_at) = self.header(key, bytes)?;
         let plain = header.plain as usize;
         // rule: nothing-is-allocated-on-a-strangers-word
         if plain > self.largest {
@@ -193,32 +185,72 @@ impl Wire {
         } else {
             return None;
         };
-        let mut ids = bytes[HEADER..].chunks_exact(16).map(id);
-        let tags = header.tags as usize;
-        let entry_tags: Arc<[Tag]> = ids.by_ref().take(tags).map(Tag::from_bytes).collect();
-        let tokens: Box<[Token]> = ids.by_ref().take(tags).map(Token::from_bytes).collect();
-        let removed_with = ids
-            .take(header.removed_with as usize)
-            .map(Tag::from_bytes)
-            .collect();
-        // rule: a-touch-does-not-outlive-the-limit
-        let expires_at = header
-            .not_after
-            .map_or(expires_at, |limit| limit.min(expires_at));
-        Some(Entry {
-            tags: entry_tags,
-            vector: Vector {
-                nonce: Nonce::from_bytes(header.nonce),
-                tokens,
-            },
-            payload: Payload::Bytes(payload),
-            weight: usize::try_from(header.weight).unwrap_or(usize::MAX),
-            expires_at: clock.to_instant(expires_at),
-            lifetime: Duration::from_millis(header.lifetime),
-            stale_until: clock.to_instant(header.stale_until.max(expires_at)),
-            not_after: header.not_after.map(|at| clock.to_instant(at)),
-            removed_with,
-        })
+        Some(entry(&header, expires_at, bytes, clock, payload))
+    }
+
+    /// The entry without its payload, for whoever holds a copy of it: with that mark, and nobody
+    /// has looked at the rest.
+    #[cfg(feature = "file")]
+    pub(crate) fn decode_held(
+        &self,
+        key: &Digest,
+        bytes: &[u8],
+        held: Mark,
+        clock: Clock,
+    ) -> Option<Entry> {
+        let (header, expires_at) = self.header(key, bytes)?;
+        let same = mark(bytes)? == held;
+        same.then(|| entry(&header, expires_at, bytes, clock, Arc::from([])))
+    }
+
+    /// The header of the entry that was written under that key, and when it ends.
+    fn header(&self, key: &Digest, bytes: &[u8]) -> Option<(Header, u64)> {
+        let (header, expires_at) = Header::read(bytes)?;
+        let sealed = header.flags & SEALED != 0;
+        // rule: an-entry-is-read-under-its-own-key-alone
+        if header.key != key.0 || sealed != self.seal.is_keyed() {
+            return None;
+        }
+        if self.expiry(key, expires_at) != *bytes.get(EXPIRY)? {
+            return None;
+        }
+        Some((header, expires_at))
+    }
+}
+
+/// The entry that stands behind a header, whose tags are there.
+fn entry(
+    header: &Header,
+    expires_at: u64,
+    bytes: &[u8],
+    clock: Clock,
+    payload: Arc<[u8]>,
+) -> Entry {
+    let mut ids = bytes[HEADER..].chunks_exact(16).map(id);
+    let tags = header.tags as usize;
+    let entry_tags: Arc<[Tag]> = ids.by_ref().take(tags).map(Tag::from_bytes).collect();
+    let tokens: Box<[Token]> = ids.by_ref().take(tags).map(Token::from_bytes).collect();
+    let removed_with = ids
+        .take(header.removed_with as usize)
+        .map(Tag::from_bytes)
+        .collect();
+    // rule: a-touch-does-not-outlive-the-limit
+    let expires_at = header
+        .not_after
+        .map_or(expires_at, |limit| limit.min(expires_at));
+    Entry {
+        tags: entry_tags,
+        vector: Vector {
+            nonce: Nonce::from_bytes(header.nonce),
+            tokens,
+        },
+        payload: Payload::Bytes(payload),
+        weight: usize::try_from(header.weight).unwrap_or(usize::MAX),
+        expires_at: clock.to_instant(expires_at),
+        lifetime: Duration::from_millis(header.lifetime),
+        stale_until: clock.to_instant(header.stale_until.max(expires_at)),
+        not_after: header.not_after.map(|at| clock.to_instant(at)),
+        removed_with,
     }
 }
 

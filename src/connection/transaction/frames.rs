@@ -70,6 +70,15 @@ impl Transaction {
         self.certainty = Certainty::Known;
     }
 
+    /// The session has given back what marks it, which neither a commit nor a rollback undoes.
+    // rule: no-rollback-gives-a-mark-back
+    pub(crate) fn lose_mark(&mut self) {
+        self.scope.forget();
+        for frame in &mut self.frames {
+            frame.scope.forget();
+        }
+    }
+
     pub(super) fn push(&mut self, name: &str) {
         self.frames.push(Frame {
             name: name.into(),

@@ -556,3 +556,15 @@ fn a_second_begin_may_change_the_isolation() {
     driver.ok("BEGIN ISOLATION LEVEL REPEATABLE READ");
     assert_eq!(driver.admits("t"), Err(Bypass::Isolation));
 }
+
+#[test]
+fn no_rollback_gives_a_mark_back() {
+    for end in ["ROLLBACK", "ROLLBACK TO s"] {
+        let mut driver = Driver::new(Dialect::Postgres);
+        driver.ok("BEGIN");
+        driver.ok("SAVEPOINT s");
+        driver.machine.lose_mark();
+        driver.ok(end);
+        assert_eq!(driver.machine.scope.digest(), None, "{end}");
+    }
+}

@@ -222,8 +222,8 @@ pub(super) const RULES: &[Mutant] = &[
     served(
         "a-testimony-in-memcached-counts-in-its-epoch",
         MEMCACHED,
-        "self.gate()?.filter(|gate| gate.epoch == epoch)",
-        "self.gate()?",
+        "let Some(gate) = self.gate()?.filter(|gate| gate.epoch == epoch) else {",
+        "let Some(gate) = self.gate()? else {",
         CONFORMANCE,
     ),
     served(
