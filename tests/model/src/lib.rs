@@ -12,6 +12,7 @@
 //! - [`step`]: what can happen next
 //! - [`check`]: the properties, and how they are checked
 //! - [`table`]: the scopes and the mutants
+//! - [`tier`]: memory in front of a store, a model of its own
 
 pub mod check;
 pub mod look;
@@ -22,4 +23,5 @@ pub mod scope;
 pub mod step;
 pub mod store;
 pub mod table;
+pub mod tier;
 pub mod world;
