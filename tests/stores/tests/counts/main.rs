@@ -3,6 +3,7 @@
 #![allow(missing_docs, reason = "Diesel's macros make public items")]
 
 mod invalidations;
+mod tiers;
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
