@@ -35,39 +35,14 @@ const TIERS: &[&[&str]] = &[&[
     "tiers::",
 ]];
 
-/// A rule that the library's unit tests notice.
-const fn unit(
-    name: &'static str,
-    file: &'static str,
-    find: &'static str,
-    replace: &'static str,
-) -> Mutant {
-    Mutant {
-        name,
-        file,
-        find,
-        replace,
-        tests: UNIT,
-        servers: false,
-    }
+noticed! {
+    /// A rule that the library's unit tests notice.
+    unit = UNIT, servers: false
 }
 
-/// A rule that is noticed with a server.
-const fn served(
-    name: &'static str,
-    file: &'static str,
-    find: &'static str,
-    replace: &'static str,
-    tests: &'static [&'static [&'static str]],
-) -> Mutant {
-    Mutant {
-        name,
-        file,
-        find,
-        replace,
-        tests,
-        servers: true,
-    }
+noticed! {
+    /// A rule that is noticed with a server.
+    served, servers: true
 }
 
 pub(super) const RULES: &[Mutant] = &[

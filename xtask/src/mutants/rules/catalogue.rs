@@ -6,21 +6,9 @@ const READS: &str = "src/catalogue/mod.rs";
 const EFFECTS: &str = "src/catalogue/effects.rs";
 const CODE: &str = "src/catalogue/code.rs";
 
-/// A rule that the library's unit tests notice.
-const fn rule(
-    name: &'static str,
-    file: &'static str,
-    find: &'static str,
-    replace: &'static str,
-) -> Mutant {
-    Mutant {
-        name,
-        file,
-        find,
-        replace,
-        tests: LIB,
-        servers: false,
-    }
+noticed! {
+    /// A rule that the library's unit tests notice.
+    rule = LIB, servers: false
 }
 
 /// A rule that a test of the hazards notices; all but SQLite's need the servers.

@@ -42,40 +42,14 @@ macro_rules! contracts {
     };
 }
 
-/// A rule that tests without servers notice.
-const fn rule(
-    name: &'static str,
-    file: &'static str,
-    find: &'static str,
-    replace: &'static str,
-    tests: &'static [&'static [&'static str]],
-) -> Mutant {
-    Mutant {
-        name,
-        file,
-        find,
-        replace,
-        tests,
-        servers: false,
-    }
+noticed! {
+    /// A rule that tests without servers notice.
+    rule, servers: false
 }
 
-/// A rule that a contract with a server notices.
-const fn contract(
-    name: &'static str,
-    file: &'static str,
-    find: &'static str,
-    replace: &'static str,
-    tests: &'static [&'static [&'static str]],
-) -> Mutant {
-    Mutant {
-        name,
-        file,
-        find,
-        replace,
-        tests,
-        servers: true,
-    }
+noticed! {
+    /// A rule that a contract with a server notices.
+    contract, servers: true
 }
 
 pub(super) const RULES: &[Mutant] = &[

@@ -31,36 +31,12 @@ const UNITS: &[&[&str]] = &[&[
     "datum",
 ]];
 
-const fn precision(
-    name: &'static str,
-    file: &'static str,
-    find: &'static str,
-    replace: &'static str,
-) -> Mutant {
-    Mutant {
-        name,
-        file,
-        find,
-        replace,
-        tests: PRECISION,
-        servers: false,
-    }
+noticed! {
+    precision = PRECISION, servers: false
 }
 
-const fn unit(
-    name: &'static str,
-    file: &'static str,
-    find: &'static str,
-    replace: &'static str,
-) -> Mutant {
-    Mutant {
-        name,
-        file,
-        find,
-        replace,
-        tests: UNITS,
-        servers: false,
-    }
+noticed! {
+    unit = UNITS, servers: false
 }
 
 pub(super) const RULES: &[Mutant] = &[

@@ -3,6 +3,48 @@
 //! To add a rule, write a [`Mutant`] with the smallest change that breaks the
 //! rule and still compiles, then run `cargo xtask mutants <name>`.
 
+/// Makes a function that makes rules: of a name, a file, what to find there and what to put in its
+/// place. They are noticed by the same tests, or by those that are given last.
+macro_rules! noticed {
+    ($(#[$doc:meta])* $name:ident = $tests:expr, servers: $servers:expr) => {
+        $(#[$doc])*
+        const fn $name(
+            name: &'static str,
+            file: &'static str,
+            find: &'static str,
+            replace: &'static str,
+        ) -> Mutant {
+            Mutant {
+                name,
+                file,
+                find,
+                replace,
+                tests: $tests,
+                servers: $servers,
+            }
+        }
+    };
+    ($(#[$doc:meta])* $name:ident, servers: $servers:expr) => {
+        $(#[$doc])*
+        const fn $name(
+            name: &'static str,
+            file: &'static str,
+            find: &'static str,
+            replace: &'static str,
+            tests: &'static [&'static [&'static str]],
+        ) -> Mutant {
+            Mutant {
+                name,
+                file,
+                find,
+                replace,
+                tests,
+                servers: $servers,
+            }
+        }
+    };
+}
+
 mod backends;
 mod bytes;
 mod catalogue;

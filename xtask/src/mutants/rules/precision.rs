@@ -36,36 +36,12 @@ const SUITE: &[&[&str]] = &[&[
     "precision",
 ]];
 
-const fn rule(
-    name: &'static str,
-    file: &'static str,
-    find: &'static str,
-    replace: &'static str,
-) -> Mutant {
-    Mutant {
-        name,
-        file,
-        find,
-        replace,
-        tests: UNIT,
-        servers: false,
-    }
+noticed! {
+    rule = UNIT, servers: false
 }
 
-const fn on_sqlite(
-    name: &'static str,
-    file: &'static str,
-    find: &'static str,
-    replace: &'static str,
-) -> Mutant {
-    Mutant {
-        name,
-        file,
-        find,
-        replace,
-        tests: SUITE,
-        servers: false,
-    }
+noticed! {
+    on_sqlite = SUITE, servers: false
 }
 
 pub(super) const RULES: &[Mutant] = &[

@@ -178,18 +178,6 @@ const fn gate(name: &'static str, find: &'static str, replace: &'static str) -> 
     pure(name, "src/protocol/gate.rs", find, replace)
 }
 
-const fn pure(
-    name: &'static str,
-    file: &'static str,
-    find: &'static str,
-    replace: &'static str,
-) -> Mutant {
-    Mutant {
-        name,
-        file,
-        find,
-        replace,
-        tests: LIB,
-        servers: false,
-    }
+noticed! {
+    pure = LIB, servers: false
 }

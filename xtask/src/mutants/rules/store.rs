@@ -25,20 +25,8 @@ const WIRE: &[&[&str]] = &[&[
 /// Processes that declare other keys.
 const ROLLING: &[&[&str]] = &[&["--package", "diesel-cache-stores", "--test", "rolling"]];
 
-const fn store(
-    name: &'static str,
-    file: &'static str,
-    find: &'static str,
-    replace: &'static str,
-) -> Mutant {
-    Mutant {
-        name,
-        file,
-        find,
-        replace,
-        tests: STORE,
-        servers: false,
-    }
+noticed! {
+    store = STORE, servers: false
 }
 
 /// A rule of the script that a read asks.
@@ -46,20 +34,8 @@ const fn fetch(name: &'static str, find: &'static str, replace: &'static str) ->
     store(name, "src/backend/redis/scripts/fetch.lua", find, replace)
 }
 
-const fn wire(
-    name: &'static str,
-    file: &'static str,
-    find: &'static str,
-    replace: &'static str,
-) -> Mutant {
-    Mutant {
-        name,
-        file,
-        find,
-        replace,
-        tests: WIRE,
-        servers: false,
-    }
+noticed! {
+    wire = WIRE, servers: false
 }
 
 pub(super) const RULES: &[Mutant] = &[
