@@ -40,6 +40,14 @@ impl TagSpace {
     }
 }
 
+#[cfg(any(feature = "redis", feature = "memcached", feature = "file"))]
+impl TagSpace {
+    /// Who looks at its catalogue, as a store knows them.
+    pub(crate) fn seen_by(&self, user: &str) -> [u8; 16] {
+        digest(&[&self.0, user.as_bytes()].concat())
+    }
+}
+
 impl DatabaseId {
     /// A database that every connection can name alike.
     #[must_use]
@@ -80,3 +88,19 @@ impl fmt::Debug for TagSpace {
 
 /// What processes tell each other of a database, in whatever form: a backend only keeps it.
 pub type Declarations = BTreeSet<Vec<u8>>;
+
+/// How many bytes may be declared of a database, each declaration with its length before it.
+#[cfg(any(feature = "redis", feature = "memcached", feature = "file"))]
+pub(crate) const MOST_DECLARED: usize = 64 << 10;
+
+/// Adds declarations to those that are kept. What would be too much is left out.
+#[cfg(any(feature = "memcached", feature = "file"))]
+pub(crate) fn declare(all: &mut Declarations, more: &Declarations) {
+    let mut length: usize = all.iter().map(|one| one.len() + 4).sum();
+    for one in more {
+        if !all.contains(one) && length + one.len() + 4 <= MOST_DECLARED {
+            length += one.len() + 4;
+            all.insert(one.clone());
+        }
+    }
+}

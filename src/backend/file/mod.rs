@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::backend::wire::Wire;
+use crate::backend::wire::{self, Wire};
 use crate::error::{BackendError, Error};
 
 mod change;
@@ -120,10 +120,7 @@ impl FileBackend {
                 "its file system is of the network ({kind}); a store in files must lie on this machine"
             )));
         }
-        let largest = options
-            .max_entry_bytes
-            .saturating_add(options.max_entry_bytes / 8)
-            .saturating_add(1 << 20);
+        let largest = wire::longest(options.max_entry_bytes);
         let key = options.encryption_key.as_ref().map(|key| &key.0);
         let store = Self {
             journal: Journal::new(found.root(), boot, options.io_timeout),

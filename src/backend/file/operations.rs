@@ -15,16 +15,13 @@ use crate::backend::{
     Acknowledged, Ask, CacheBackend, Databases, Declarations, Holder, Mark, Put, Standing, Unless,
     Usage, Writer,
 };
-use crate::database::TagSpace;
+use crate::database::{TagSpace, declare};
 use crate::entry::Entry;
 use crate::error::BackendError;
 use crate::key::Key;
 use crate::protocol::{Fetched, Further, Leased, Lift, TagState, TagStates, may_be_made};
 use crate::tag::Tag;
 use crate::token::{Epoch, Nonce, Opening, ProcessId, WriterId};
-
-/// How many bytes may be declared of a database.
-const MOST_DECLARED: usize = 64 << 10;
 
 pub(super) fn millis(time: std::time::Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1)
@@ -93,15 +90,6 @@ impl FileBackend {
             }
         }
         Err(failure(first))
-    }
-
-    /// Who looked at which database.
-    fn who(space: TagSpace, user: &str) -> Id {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&space.0).update(user.as_bytes());
-        let mut who = [0; 16];
-        hasher.finalize_xof().fill(&mut who);
-        who
     }
 }
 
@@ -354,7 +342,7 @@ impl CacheBackend for FileBackend {
         user: &str,
         fingerprint: &[u8; 32],
     ) -> Result<bool, BackendError> {
-        let who = Self::who(space, user);
+        let who = space.seen_by(user);
         if let Some(before) = self.see(|state| state.catalogue(&who).copied())? {
             return Ok(before == *fingerprint);
         }
@@ -376,7 +364,7 @@ impl CacheBackend for FileBackend {
         user: &str,
         fingerprint: &[u8; 32],
     ) -> Result<(), BackendError> {
-        let who = Self::who(space, user);
+        let who = space.seen_by(user);
         let turn = self.turn()?;
         let (_, begin) = turn.see(ensure);
         let mut changes = Vec::from_iter(begin);
@@ -393,13 +381,7 @@ impl CacheBackend for FileBackend {
         let turn = self.turn()?;
         let before = turn.see(|state| state.declared(space));
         let mut all = before.clone();
-        let mut bytes: usize = all.iter().map(|one| one.len() + 4).sum();
-        for one in declarations {
-            if !all.contains(one) && bytes + one.len() + 4 <= MOST_DECLARED {
-                bytes += one.len() + 4;
-                all.insert(one.clone());
-            }
-        }
+        declare(&mut all, declarations);
         let (_, begin) = turn.see(ensure);
         let mut changes = Vec::from_iter(begin);
         if all != before {

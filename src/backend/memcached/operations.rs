@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use serde::de::DeserializeOwned;
+
 use super::MemcachedBackend;
 use super::documents::{
     Gate, Id, Record, Records, Testimonies, cell, digest_of, read, state, write, written,
@@ -12,7 +14,7 @@ use crate::backend::{
     Acknowledged, Ask, CacheBackend, Databases, Declarations, Holder, Put, Standing, Usage, Writer,
 };
 use crate::config::Level;
-use crate::database::TagSpace;
+use crate::database::{TagSpace, declare};
 use crate::entry::Entry;
 use crate::error::BackendError;
 use crate::key::Key;
@@ -23,15 +25,18 @@ use crate::token::{Epoch, Opening, ProcessId, Token, WriterId};
 
 /// How long what has no end is kept: as long as memcached keeps anything.
 pub(super) const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
-/// How many bytes may be declared of a database.
-const MOST_DECLARED: usize = 64 << 10;
 
 impl MemcachedBackend {
-    /// The gate, if there is one.
-    pub(super) fn gate(&self) -> Result<Option<Gate>, Failure> {
-        let found = self.items.get(&[self.names.gate()], None)?;
+    /// What an item says, if it is there and understood.
+    fn document<T: DeserializeOwned>(&self, name: Vec<u8>) -> Result<Option<T>, Failure> {
+        let found = self.items.get(&[name], None)?;
         let bytes = found.first().and_then(|item| Some(&*item.as_ref()?.value));
         Ok(bytes.and_then(read))
+    }
+
+    /// The gate, if there is one.
+    pub(super) fn gate(&self) -> Result<Option<Gate>, Failure> {
+        self.document(self.names.gate())
     }
 
     /// Changes the gate; one begins if there is none. Returns what it is then.
@@ -73,9 +78,7 @@ impl MemcachedBackend {
     }
 
     fn records(&self) -> Result<Records, Failure> {
-        let found = self.items.get(&[self.names.writers()], None)?;
-        let bytes = found.first().and_then(|item| Some(&*item.as_ref()?.value));
-        Ok(bytes.and_then(read).unwrap_or_default())
+        Ok(self.document(self.names.writers())?.unwrap_or_default())
     }
 
     fn change_records(&self, mut change: impl FnMut(&mut Records)) -> Result<(), Failure> {
@@ -91,9 +94,7 @@ impl MemcachedBackend {
     }
 
     fn testimonies(&self, epoch: Id) -> Result<Testimonies, Failure> {
-        let found = self.items.get(&[self.names.testimonies()], None)?;
-        let bytes = found.first().and_then(|item| Some(&*item.as_ref()?.value));
-        let found: Option<Testimonies> = bytes.and_then(read);
+        let found: Option<Testimonies> = self.document(self.names.testimonies())?;
         // rule: a-testimony-in-memcached-counts-in-its-epoch
         Ok(found
             .filter(|found| found.epoch == epoch)
@@ -108,10 +109,7 @@ impl MemcachedBackend {
         seen: &[u8; 32],
         replace: bool,
     ) -> Result<bool, Failure> {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&space.0).update(user.as_bytes());
-        let mut who = [0; 16];
-        hasher.finalize_xof().fill(&mut who);
+        let who = space.seen_by(user);
         let mut now = [0; 16];
         blake3::Hasher::new()
             .update(seen)
@@ -402,13 +400,7 @@ impl CacheBackend for MemcachedBackend {
                 all = bytes.and_then(read).unwrap_or_default();
                 found = digest_of(&all);
                 let before = all.len();
-                let mut length: usize = all.iter().map(|one| one.len() + 4).sum();
-                for one in declarations {
-                    if !all.contains(one) && length + one.len() + 4 <= MOST_DECLARED {
-                        length += one.len() + 4;
-                        all.insert(one.clone());
-                    }
-                }
+                declare(&mut all, declarations);
                 match all.len() == before {
                     true => Next::Keep,
                     false => Next::Put(write(&all), FOREVER),

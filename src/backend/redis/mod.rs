@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use redis::Value;
 
 use crate::backend::breaker::{Breaker, BreakerState};
-use crate::backend::wire::{Clock, Digest, Wire};
+use crate::backend::wire::{self, Clock, Digest, Wire};
 use crate::error::{BackendError, Error};
 
 mod address;
@@ -140,10 +140,7 @@ impl RedisBackend {
             let file = options.tls_ca.as_ref().map(|path| format!("{path:?}"));
             invalid("tls_ca", file.unwrap_or_default(), allowed)
         })?;
-        let largest = options
-            .max_entry_bytes
-            .saturating_add(options.max_entry_bytes / 8)
-            .saturating_add(1 << 20);
+        let largest = wire::longest(options.max_entry_bytes);
         let target = Arc::new(Target {
             address,
             cover,

@@ -7,15 +7,13 @@ use crate::backend::{
     Acknowledged, Ask, CacheBackend, Databases, Declarations, Holder, Mark, Put, Standing, Unless,
     Usage, Writer,
 };
-use crate::database::TagSpace;
+use crate::database::{MOST_DECLARED, TagSpace};
 use crate::entry::Entry;
 use crate::key::Key;
 use crate::protocol::{Fetched, Lift};
 use crate::tag::Tag;
 use crate::token::{Epoch, Nonce, Opening, ProcessId, WriterId};
 
-/// How many bytes may be declared of a database.
-const MOST_DECLARED: u64 = 64 << 10;
 /// How many entries are purged in one step.
 const PURGED_AT_ONCE: u64 = 500;
 
@@ -164,14 +162,12 @@ impl RedisBackend {
         seen: &[u8; 32],
         replace: bool,
     ) -> Result<bool, BackendError> {
-        let mut who = blake3::Hasher::new();
-        who.update(&space.0).update(user.as_bytes());
         let answer = self.ask(Op::Recognises, |names| {
             Request::default()
                 .key(names.gate())
                 .arg(Epoch::fresh().to_bytes())
                 .arg(Nonce::fresh().to_bytes())
-                .arg(&who.finalize().as_bytes()[..16])
+                .arg(space.seen_by(user))
                 .arg(seen)
                 .arg(if replace { "1" } else { "0" })
         })?;
@@ -440,7 +436,7 @@ impl CacheBackend for RedisBackend {
                 .arg(Nonce::fresh().to_bytes())
                 .arg(space.0)
                 .arg(list.clone())
-                .number(MOST_DECLARED)
+                .number(MOST_DECLARED as u64)
         })?;
         understood(reply::declarations(answer))
     }

@@ -53,6 +53,9 @@ impl Recent {
 
     /// Anything may be invalidated now.
     pub(super) fn note_all(&self) {
+        if self.matters_for.is_zero() {
+            return;
+        }
         let mut noted = self.noted.write().unwrap_or_else(PoisonError::into_inner);
         noted.tags.clear();
         noted.all = Some(Moment::now());

@@ -76,6 +76,13 @@ impl Digest {
     }
 }
 
+/// How long the bytes of an entry with a payload of that length may be, tags and all: more is not
+/// read.
+#[cfg(any(feature = "redis", feature = "file"))]
+pub(crate) fn longest(payload: u64) -> u64 {
+    payload.saturating_add(payload / 8).saturating_add(1 << 20)
+}
+
 /// What an entry is known by, whatever the end of its life: its checksum, or its seal.
 #[cfg(any(feature = "redis", feature = "file"))]
 pub(crate) fn mark(bytes: &[u8]) -> Option<Mark> {
