@@ -61,11 +61,13 @@ pub enum Bypass {
     PrivateDatabase,
     /// The process was forked after its cache was built on a shared store.
     Forked,
+    /// The relay has not looked yet at what was left in the outbox before the cache was built.
+    Behind,
 }
 
 impl Bypass {
     /// All reasons, in the order of their counters.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::Unattached,
         Self::Disabled,
         Self::NoCache,
@@ -92,6 +94,7 @@ impl Bypass {
         Self::Undelivered,
         Self::PrivateDatabase,
         Self::Forked,
+        Self::Behind,
     ];
 
     /// The reason in a few words.
@@ -124,6 +127,7 @@ impl Bypass {
             Self::Undelivered => "own write not delivered to the store yet",
             Self::PrivateDatabase => "private database, shared store",
             Self::Forked => "forked after the cache was built",
+            Self::Behind => "the relay has not looked yet",
         }
     }
 }

@@ -3,6 +3,7 @@
 mod compare;
 mod complaints;
 mod lookup;
+mod relayed;
 
 use self::compare::Causes;
 pub(crate) use self::compare::Dropped;
@@ -27,6 +28,7 @@ use crate::feed::Feed;
 use crate::flight::Flights;
 use crate::invalidate::Orphan;
 use crate::key::Key;
+use crate::outbox::sessions::Sessions;
 use crate::protocol::{Fetched, Judgement, Leased, Lift, judge};
 use crate::resolve::Settings;
 use crate::shared::{self, Delivery, Shared};
@@ -49,12 +51,16 @@ pub(crate) struct Core {
     pid: u32,
     pub(crate) counters: Counters,
     complaints: Complaints,
+    /// What is said of the outbox and its relay.
+    complaints_of_outbox: Complaints,
     pub(crate) config: Config,
     pub(crate) flights: Flights,
     pub(crate) orphans: Mutex<Vec<Orphan>>,
     pub(crate) feed: Feed,
     /// The databases that were ever seen.
     pub(crate) spaces: Mutex<HashSet<TagSpace>>,
+    /// Which rows of an outbox are those of this process.
+    pub(crate) sessions: Sessions,
     /// What is known of a store that others use too.
     pub(crate) shared: Arc<Shared>,
     /// The databases that connections are attached to.
@@ -100,10 +106,12 @@ impl Core {
             pid: std::process::id(),
             counters: Counters::default(),
             complaints: Complaints::default(),
+            complaints_of_outbox: Complaints::default(),
             flights: Flights::default(),
             orphans: Mutex::default(),
             feed: Feed::default(),
             spaces: Mutex::default(),
+            sessions: Sessions::default(),
             shared: Arc::default(),
             databases: Mutex::default(),
             settings: RwLock::new(Arc::new(config.settings())),
@@ -342,6 +350,11 @@ impl Core {
         count(&self.counters.backend_errors);
         self.complaints.add(error);
         Bypass::Backend
+    }
+
+    /// Says now and then what goes wrong besides the backend.
+    pub(crate) fn complain(&self, what: &impl std::fmt::Display) {
+        self.complaints_of_outbox.add(what);
     }
 
     /// Stores a result, and ends the lease. Returns whether it is stored.

@@ -90,6 +90,17 @@ pub enum Error {
         /// What the database said.
         source: Option<diesel::result::Error>,
     },
+    /// The database has no outbox that can be read, and the cache is to keep one.
+    #[error(
+        "the outbox {table} cannot be read: run the migration that `OutboxMigration` writes, and let \
+         this user select, insert, update and delete there"
+    )]
+    Outbox {
+        /// The table.
+        table: String,
+        /// What the database said.
+        source: diesel::result::Error,
+    },
     /// The connection could not be asked which database it talks to.
     #[error("the connection could not be asked which database it talks to")]
     Attach(#[source] diesel::result::Error),
@@ -101,6 +112,14 @@ pub enum Error {
 #[error("the write was given up: the cache's store cannot be reached (on_unreachable = \"abort\")")]
 #[non_exhaustive]
 pub struct StoreUnreachable;
+
+/// The error of a write that was not made because its row could not be put into the outbox, inside
+/// of Diesel's [`QueryBuilderError`](diesel::result::Error::QueryBuilderError). See
+/// [`Level::Durable`](crate::Level::Durable).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("the write was given up: the cache's outbox cannot be written")]
+#[non_exhaustive]
+pub struct OutboxUnwritable;
 
 /// What a backend reports when it cannot do its work.
 #[derive(Debug, Error)]

@@ -18,17 +18,20 @@ pub enum Source {
     Unknown,
     /// [`invalidate_table`](crate::Cache::invalidate_table) and its kin.
     Explicit,
+    /// A row of the outbox, told by the [relay](crate::Builder::relay).
+    Outbox,
     /// A change of the schema that no attached connection made, or its first look at the
     /// database.
     Catalogue,
 }
 
 impl Source {
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Statement,
         Self::Transaction,
         Self::Unknown,
         Self::Explicit,
+        Self::Outbox,
         Self::Catalogue,
     ];
 }

@@ -123,7 +123,7 @@ impl Core {
     // rule: strong-quarantines-before-commit
     fn announces(&self, guard: &Guard) -> bool {
         !self.is_shared()
-            || (self.config.level == Level::Strong && guard.session.is_some() && !self.is_forked())
+            || (self.config.level >= Level::Strong && guard.session.is_some() && !self.is_forked())
     }
 
     /// The database has ended a writer.
@@ -136,8 +136,14 @@ impl Core {
     /// Whether a write that cannot be announced is to be given up, where it can be.
     pub(crate) fn aborts(&self) -> bool {
         self.is_shared()
-            && self.config.level == Level::Strong
+            && self.config.level >= Level::Strong
             && self.config.on_unreachable == OnUnreachable::Abort
+    }
+
+    /// Whether something is to be done on the explicit path before a write is committed, so that
+    /// it needs a transaction.
+    pub(crate) fn announces_early(&self) -> bool {
+        self.aborts() || self.config.level == Level::Durable
     }
 
     /// Asks the store to put what a guard is of under quarantine, and notes its answer.
@@ -230,7 +236,13 @@ impl Core {
     }
 
     /// Follows up on what was invalidated: the strategies of its tables, and who listens.
-    fn invalidated(&self, writes: &Writes, space: Option<TagSpace>, source: Source, tags: &[Tag]) {
+    pub(crate) fn invalidated(
+        &self,
+        writes: &Writes,
+        space: Option<TagSpace>,
+        source: Source,
+        tags: &[Tag],
+    ) {
         self.counters.invalidation(source);
         let event = Arc::new(Invalidation::of(writes, source));
         self.note_renewal(tags, &event);
@@ -390,6 +402,11 @@ impl Guard {
             self.tags = write_tags(&self.writes, self.space);
         }
         widens
+    }
+
+    /// What is announced.
+    pub(crate) fn tags(&self) -> &[Tag] {
+        &self.tags
     }
 
     /// Whether it is one of those that are announced at all.

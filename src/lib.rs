@@ -89,10 +89,12 @@ pub mod footprint;
 mod invalidate;
 pub mod key;
 pub mod model;
+mod outbox;
 pub mod outcome;
 pub mod precision;
 pub mod protocol;
 mod query;
+mod relay;
 pub mod resolve;
 mod shared;
 pub mod signal;
@@ -113,13 +115,14 @@ pub use crate::connection::Customizer;
 pub use crate::connection::{AttachConnection, explain_write};
 pub use crate::core::OverInvalidation;
 pub use crate::dependencies::{Dependencies, Unstored};
-pub use crate::error::{Error, StoreUnreachable};
+pub use crate::error::{Error, OutboxUnwritable, StoreUnreachable};
 pub use crate::event::{Invalidation, Source};
 pub use crate::feed::Subscription;
 pub use crate::model::{
     CacheModel, CreateAllDsl, CreateDsl, CreateWithKeyDsl, Declare, DeleteAllDsl, DeleteDsl,
     InsertModel, InsertModels, InsertWithKey, Kept, KeptKeys, NoKeys, SaveAllDsl, SaveDsl,
 };
+pub use crate::outbox::{InvalidName as InvalidOutboxName, OutboxMigration};
 pub use crate::outcome::{Outcome, Report};
 pub use crate::query::{
     CacheableQuery, Cached, CachedDsl, CachedRows, DatabaseRows, LoadShared, LoadSharedDsl, Shared,

@@ -315,6 +315,15 @@ impl Resolver {
             })
     }
 
+    /// What is written when somebody writes a table in one of these ways, by whatever statement.
+    pub(crate) fn writes_to(
+        &self,
+        table: &str,
+        kinds: impl IntoIterator<Item = footprint::WriteKind>,
+    ) -> Writes {
+        self.catalogue.writes_to(table, kinds, &self.pure)
+    }
+
     fn resolve_anew(&self, sql: &str) -> Resolved {
         let analysis = footprint::analyze(sql, self.dialect);
         let calls_unseen = self.catalogue.calls_unseen(sql);

@@ -28,6 +28,9 @@ pub(crate) struct Counters {
     pub(crate) commits_unknown: AtomicU64,
     pub(crate) invalidations_compared: AtomicU64,
     pub(crate) over_invalidations: AtomicU64,
+    pub(crate) outbox_failures: AtomicU64,
+    pub(crate) relayed: AtomicU64,
+    pub(crate) relay_failures: AtomicU64,
     bypasses: [AtomicU64; Bypass::ALL.len()],
     invalidations: [AtomicU64; Source::ALL.len()],
 }
@@ -77,6 +80,9 @@ impl Counters {
             commits_unknown: read(&self.commits_unknown),
             invalidations_compared: read(&self.invalidations_compared),
             over_invalidations: read(&self.over_invalidations),
+            outbox_failures: read(&self.outbox_failures),
+            relayed: read(&self.relayed),
+            relay_failures: read(&self.relay_failures),
             usage,
         }
     }
@@ -133,6 +139,13 @@ pub struct Stats {
     pub invalidations_compared: u64,
     /// Those of them that were the same: they were invalidated for nothing.
     pub over_invalidations: u64,
+    /// Transactions that could not put a row into the outbox, and were committed without; see
+    /// [`Level::Durable`](crate::Level::Durable).
+    pub outbox_failures: u64,
+    /// Rows of the outbox that this process' relay has told the store of.
+    pub relayed: u64,
+    /// Times that the relay could not reach its database, or the store.
+    pub relay_failures: u64,
     /// What the backend holds.
     pub usage: Usage,
 }

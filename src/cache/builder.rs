@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::backend::CacheBackend;
-use crate::cache::Cache;
 use crate::cache::backends::make_backend;
+use crate::cache::{Cache, Relay};
 use crate::config::{self, Codec, Config, Layer, Level, OnUnreachable, Secret, Source, Url, Value};
 use crate::core::Core;
 use crate::error::Error;
@@ -57,7 +57,7 @@ use crate::error::Error;
 ///
 /// | key | value |
 /// |---|---|
-/// | `level` | `strong` or `eventual`, see [`Level`] |
+/// | `level` | `strong`, `eventual` or `durable`, see [`Level`] |
 /// | `on_unreachable` | `proceed` or `abort`, see [`OnUnreachable`] |
 /// | `codec` | `msgpack` or `postcard`, see [`Codec`] |
 /// | `compress_above` | bytes, see [`compress_above`](Self::compress_above) |
@@ -65,7 +65,9 @@ use crate::error::Error;
 /// | `connect_timeout` | a duration, see [`connect_timeout`](Self::connect_timeout) |
 /// | `io_timeout` | a duration, see [`io_timeout`](Self::io_timeout) |
 /// | `over_invalidation_sample` | a number from 0 to 0.5, see [`over_invalidation_sample`](Self::over_invalidation_sample) |
+/// | `outbox` | a name, see [`outbox`](Self::outbox) |
 /// | `pool_size` | a whole number, see [`pool_size`](Self::pool_size) |
+/// | `relay_interval` | a duration, see [`relay_interval`](Self::relay_interval) |
 /// | `staleness` | a duration, see [`staleness`](Self::staleness) |
 /// | `tier_capacity` | bytes, see [`tier_capacity`](Self::tier_capacity) |
 /// | `tls_ca` | a path, see [`tls_ca`](Self::tls_ca) |
@@ -105,6 +107,7 @@ pub struct Builder {
     sources: Vec<Source>,
     env: bool,
     backend: Option<Arc<dyn CacheBackend>>,
+    pub(crate) relays: Vec<Relay>,
 }
 
 impl Cache {
@@ -357,6 +360,19 @@ impl Builder {
         self.set("on_unreachable", Value::Text(choice.to_string()))
     }
 
+    /// The name of the outbox, with a schema before it or none: the one that the
+    /// [migration](crate::OutboxMigration) was written for. One outbox belongs to one cache: to all
+    /// processes with the same store and namespace, and to nobody else. Default: `diesel_cache_outbox`,
+    /// in PostgreSQL in the schema `public`.
+    pub fn outbox(self, name: impl Into<String>) -> Self {
+        self.set("outbox", Value::Text(name.into()))
+    }
+
+    /// How often the [relay](Self::relay) looks at the outbox. Default: 250 ms.
+    pub fn relay_interval(self, time: Duration) -> Self {
+        self.set("relay_interval", Value::Duration(time))
+    }
+
     /// How values are written to a shared store. Default: `Codec::Msgpack`.
     pub fn codec(self, codec: Codec) -> Self {
         self.set("codec", Value::Text(codec.to_string()))
@@ -433,7 +449,7 @@ impl Builder {
         };
         let (backend, owned) = backend;
         // rule: no-store-is-asked-for-more-than-it-keeps
-        if config.level == Level::Strong && backend.level() == Level::Eventual {
+        if config.level >= Level::Strong && backend.level() == Level::Eventual {
             return Err(Error::Store {
                 place: url_place.unwrap_or_else(|| "`Builder::backend`".to_owned()),
                 reason: "it cannot keep `strong`: it may forget what writers have announced; \
@@ -441,6 +457,16 @@ impl Builder {
                     .to_owned(),
             });
         }
-        Ok(Cache::new(Core::new(backend, owned, config)))
+        // rule: what-is-kept-is-relayed
+        if config.level == Level::Durable && self.relays.is_empty() {
+            return Err(Error::Config {
+                place: "the settings".to_owned(),
+                key: "level".to_owned(),
+                value: "\"durable\"".to_owned(),
+                allowed: "with `Builder::relay`, which tells the store of what the outbox keeps"
+                    .to_owned(),
+            });
+        }
+        Ok(Cache::new(Core::new(backend, owned, config), self.relays))
     }
 }

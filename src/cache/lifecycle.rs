@@ -11,13 +11,14 @@ impl Cache {
         self.core().shared.flush(patience)
     }
 
-    /// Like [`flush`](Self::flush), and ends the thread that delivers them. For the end of the
+    /// Like [`flush`](Self::flush), and ends the threads that deliver them, and the relays. For the end of the
     /// process, when no connection writes any more. What is not delivered by then is lost:
     /// other processes may then read what is older, for the time to live at most.
     pub fn shutdown(&self, patience: Duration) -> bool {
         let shared = &self.core().shared;
         let delivered = shared.flush(patience);
         shared.stop();
+        self.0.relays.stop();
         delivered
     }
 }

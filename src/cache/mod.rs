@@ -21,9 +21,11 @@ use crate::token::Opening;
 mod backends;
 mod builder;
 mod lifecycle;
+mod relays;
 mod switches;
 
 pub use self::builder::Builder;
+pub(crate) use self::relays::{Relay, Relays, WeakCache};
 use self::switches::Switches;
 
 /// A query cache. Clones are handles to the same one.
@@ -44,28 +46,32 @@ struct Inner {
     watches: Mutex<HashMap<TagSpace, Arc<Watches>>>,
     pure: Arc<BTreeSet<Name>>,
     signals: Signals,
+    relays: Arc<Relays>,
     /// Whether it was made for tests, and may hold what is not committed.
     #[cfg(feature = "test")]
     for_tests: std::sync::atomic::AtomicBool,
 }
 
 impl Cache {
-    pub(crate) fn new(core: Arc<Core>) -> Self {
+    pub(crate) fn new(core: Arc<Core>, relays: Vec<Relay>) -> Self {
         let pure = core
             .config
             .pure_functions
             .iter()
             .map(|name| name.to_lowercase().into())
             .collect();
-        Self(Arc::new(Inner {
+        let cache = Self(Arc::new(Inner {
             switches: Switches::new(&core.config),
             core,
             watches: Mutex::default(),
             pure: Arc::new(pure),
             signals: Signals::default(),
+            relays: Relays::new(relays.len()),
             #[cfg(feature = "test")]
             for_tests: std::sync::atomic::AtomicBool::new(false),
-        }))
+        }));
+        cache.start(relays);
+        cache
     }
 
     /// What the cache did since it was built.

@@ -147,6 +147,23 @@ impl Catalogue {
     }
 }
 
+impl Catalogue {
+    /// What is written, with all that follows from it, when a table is written in these ways by a
+    /// statement that is not known.
+    pub(crate) fn writes_to(
+        &self,
+        table: &str,
+        kinds: impl IntoIterator<Item = WriteKind>,
+        pure: &BTreeSet<Name>,
+    ) -> Writes {
+        let mut effects = Effects::new(self, pure);
+        for kind in kinds {
+            effects.write(&table.to_lowercase(), kind);
+        }
+        effects.settle()
+    }
+}
+
 /// Whether the text has PostgreSQL look at the expressions and conditions of indexes.
 fn is_maintenance(sql: &str) -> bool {
     let sql = sql.to_ascii_lowercase();

@@ -8,10 +8,11 @@ use std::fmt;
 /// |---|---|---|
 /// | `Eventual` | a read that begins after the invalidation is fresh; older rows only between COMMIT and it. Of a process that dies in between, for the time to live at most | the same |
 /// | `Strong` | linearizable with respect to commits on one primary; a process that dies changes nothing. With the store out of reach before COMMIT, see [`OnUnreachable`] | the same. Cannot be aborted |
+/// | `Durable` | `Strong`, and no invalidation is ever lost: by a model's helper or [`Cache::transaction`](crate::Cache::transaction), a row of the outbox is committed with the write; without either, see the next column | `Strong`; of tables with [triggers](crate::OutboxMigration), no invalidation is ever lost, whoever writes |
 ///
 /// All processes that share a namespace must agree: a read is only as fresh as the weakest
 /// writer's level.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[non_exhaustive]
 pub enum Level {
     /// Invalidates after COMMIT: one round trip per write.
@@ -20,6 +21,11 @@ pub enum Level {
     /// trips per write.
     #[default]
     Strong,
+    /// As `Strong`, and what is written on the explicit path leaves a row in the
+    /// [outbox](crate::OutboxMigration), which is committed with it: should the process and the store
+    /// fail together, the [relay](crate::Builder::relay) tells the store later. One statement more
+    /// per transaction. It needs the outbox, and a relay.
+    Durable,
 }
 
 /// What a write does whose invalidation cannot be announced, because the store is out of reach.
@@ -59,11 +65,12 @@ impl fmt::Debug for Secret {
 }
 
 impl Level {
-    pub(super) const NAMES: &[&str] = &["eventual", "strong"];
+    pub(super) const NAMES: &[&str] = &["eventual", "strong", "durable"];
 
     pub(super) fn by_name(name: &str) -> Self {
         match name {
             "eventual" => Self::Eventual,
+            "durable" => Self::Durable,
             _ => Self::Strong,
         }
     }
@@ -104,7 +111,7 @@ macro_rules! display {
 }
 
 display! {
-    Level { Eventual => "eventual", Strong => "strong" }
+    Level { Eventual => "eventual", Strong => "strong", Durable => "durable" }
     OnUnreachable { Abort => "abort", Proceed => "proceed" }
     Codec { Msgpack => "msgpack", Postcard => "postcard" }
 }

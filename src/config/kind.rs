@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::config::Secret;
+use crate::outbox::Outbox;
 
 /// A value as it was given.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +38,8 @@ pub(super) enum Kind<T> {
     Whole(fn(&mut T, u32)),
     /// A whole number from 1.
     Positive(fn(&mut T, u32)),
+    /// The name of an outbox.
+    Outbox(fn(&mut T, Outbox)),
     /// 32 bytes in hexadecimal digits, which no error repeats.
     Key(fn(&mut T, String)),
     /// One of these.
@@ -54,6 +57,7 @@ impl<T> std::fmt::Debug for Kind<T> {
             Self::Switch(_) => "switch",
             Self::Whole(_) => "whole",
             Self::Positive(_) => "positive",
+            Self::Outbox(_) => "outbox",
             Self::Key(_) => "key",
             Self::Choice(..) => "choice",
         })
@@ -117,6 +121,10 @@ impl<T> Kind<T> {
                 let allowed = || format!("a whole number from 1 to 10000, such as {example}");
                 let found = whole(value).filter(|found| (1..=10_000).contains(found));
                 set(to, found.ok_or_else(allowed)?);
+            }
+            Self::Outbox(set) => {
+                let found = text(value).and_then(Outbox::named);
+                set(to, found.ok_or(Outbox::ALLOWED)?);
             }
             Self::Key(set) => {
                 let found = text(value).filter(|text| {

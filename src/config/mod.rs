@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use crate::footprint::Name;
+use crate::outbox::Outbox;
 use crate::resolve::{Settings, TableSettings};
 use crate::strategy::{self, Chosen};
 
@@ -54,6 +55,8 @@ pub(crate) struct Config {
     pub(crate) stale_while_revalidate: Duration,
     pub(crate) eager_refresh: f64,
     pub(crate) over_invalidation_sample: f64,
+    pub(crate) outbox: Outbox,
+    pub(crate) relay_interval: Duration,
     /// The sections `[models.…]`, by the table's name.
     pub(crate) tables: BTreeMap<Name, TableConfig>,
 }
@@ -89,6 +92,8 @@ impl Default for Config {
             stale_while_revalidate: Duration::ZERO,
             eager_refresh: 0.0,
             over_invalidation_sample: 0.0,
+            outbox: Outbox::default(),
+            relay_interval: Duration::from_millis(250),
             tables: BTreeMap::new(),
         }
     }
@@ -178,10 +183,12 @@ pub(crate) const KEYS: &[Key<Config>] = &[
     key("namespace", "tenant", Kind::Text(|c, v| c.namespace = v)),
     key("negative_ttl", "30s", Kind::Duration(Duration::ZERO, YEAR, |c, v| c.negative_ttl = Some(v))),
     key("on_unreachable", "abort", Kind::Choice(OnUnreachable::NAMES, |c, name| c.on_unreachable = OnUnreachable::by_name(name))),
+    key("outbox", "app.outbox", Kind::Outbox(|c, v| c.outbox = v)),
     key("over_invalidation_sample", "0.01", Kind::Share(|c, v| c.over_invalidation_sample = v)),
     key("pool_size", "16", Kind::Positive(|c, v| c.pool_size = v)),
     key("pure_functions", "half,double", Kind::Names(|c, v| c.pure_functions = v)),
     key("read_committed_ok", "true", Kind::Switch(|c, v| c.read_committed_ok = v)),
+    key("relay_interval", "100ms", Kind::Duration(INSTANT, MINUTE, |c, v| c.relay_interval = v)),
     key("single_flight", "false", Kind::Switch(|c, v| c.single_flight = v)),
     key("single_flight_wait", "3s", Kind::Duration(Duration::ZERO, HOUR, |c, v| c.patience = v)),
     key("stale_while_revalidate", "30s", Kind::Duration(Duration::ZERO, YEAR, |c, v| c.stale_while_revalidate = v)),

@@ -99,8 +99,12 @@ where
     // rule: the-fingerprint-is-older-than-the-catalogue
     // What changes in between is found by the next look.
     let look = watch.look();
+    let outbox = &cache.core().config.outbox;
     let (view, catalogue) = ask_in(conn, place, |conn| {
-        Ok((introspect::view(conn)?, introspect::catalogue(conn)?))
+        Ok((
+            introspect::view(conn)?,
+            introspect::catalogue(conn, outbox)?,
+        ))
     })?;
     note_standby(conn, view.standby);
     if look.finds_change(&view.fingerprint) {

@@ -18,6 +18,7 @@ mod gate;
 mod hooks;
 mod install;
 pub(crate) mod introspect;
+mod outbox;
 #[cfg(feature = "r2d2")]
 mod pool;
 mod returned;
@@ -33,7 +34,7 @@ pub use self::explain::explain_write;
 pub(crate) use self::gate::{open as open_gate, resolve_orphans};
 #[cfg(feature = "r2d2")]
 pub use self::pool::Customizer;
-pub(crate) use self::tracker::{Place, Tracker};
+pub(crate) use self::tracker::{Announced, Place, Tracker};
 pub(crate) use self::transaction::Fill;
 
 /// The tracker of a connection, if a cache is attached to it.
@@ -100,6 +101,7 @@ where
     ) -> Result<(), Error> {
         self.set_instrumentation(Tracker::new(cache.clone(), next));
         ask_session(self).map_err(Error::Attach)?;
+        outbox::check(self)?;
         catalogue::ask(self, Place::Autocommit).map_err(Error::Attach)?;
         // The schema may have changed in between, and with it what is to be asked.
         if tracker(self).is_some_and(|tracker| tracker.looks_elsewhere()) {
@@ -185,10 +187,11 @@ impl Cache {
     }
 }
 
-/// Announces what is about to be committed, where a write that cannot be announced is given up.
+/// Announces what is about to be committed, where a write that cannot be announced is given up, or
+/// leaves a row in the outbox.
 ///
 /// # Errors
-/// If it is to be given up.
+/// If it is to be given up, or the database has given it up.
 pub(crate) fn announce<C: Connection>(conn: &mut C) -> QueryResult<()> {
     // A savepoint commits nothing. The database's own depth may be more: Diesel rolls back to a
     // savepoint without releasing it.
@@ -197,9 +200,10 @@ pub(crate) fn announce<C: Connection>(conn: &mut C) -> QueryResult<()> {
     if depth.is_some_and(|depth| depth.get() > 1) {
         return Ok(());
     }
-    match tracker(conn).is_none_or(Tracker::announce) {
-        true => Ok(()),
-        false => Err(diesel::result::Error::QueryBuilderError(
+    match tracker(conn).map_or(Announced::Ready, Tracker::announce) {
+        Announced::Ready => Ok(()),
+        Announced::Outbox(tags) => outbox::write(conn, &tags),
+        Announced::Refused => Err(diesel::result::Error::QueryBuilderError(
             StoreUnreachable.into(),
         )),
     }
@@ -323,19 +327,26 @@ where
     let Some(tracker) = tracker(conn) else {
         return Ok(());
     };
-    let name = tracker.cache().core().config.database.clone();
-    let info = quietly(conn, |conn| introspect::session(conn, name.as_deref()))?;
+    let cache = tracker.cache().clone();
+    let config = &cache.core().config;
+    let info = quietly(conn, |conn| {
+        introspect::session(conn, config.database.as_deref(), &config.outbox)
+    })?;
     if let Some(tracker) = self::tracker(conn) {
         tracker.identify(C::Backend::DIALECT, info);
     }
     gate::mark(conn);
+    outbox::name_session(conn);
     Ok(())
 }
 
 /// Runs questions of this crate's own, out of the tracker's and the user's sight.
-fn quietly<C, T>(conn: &mut C, ask: impl FnOnce(&mut C) -> QueryResult<T>) -> QueryResult<T>
+pub(crate) fn quietly<C, T>(
+    conn: &mut C,
+    ask: impl FnOnce(&mut C) -> QueryResult<T>,
+) -> QueryResult<T>
 where
-    C: LoadConnection,
+    C: Connection,
 {
     if let Some(tracker) = tracker(conn) {
         tracker.set_quiet(true);

@@ -22,6 +22,7 @@ use crate::dialect::Dialect;
 use crate::event::Source;
 use crate::footprint::{self, Name, Session, Step, Target, WriteKind};
 use crate::invalidate::{Guard, SessionName};
+use crate::outbox::sessions::Session as OutboxSession;
 use crate::resolve::Resolved;
 use crate::signal::Hook;
 
@@ -29,6 +30,8 @@ mod announce;
 mod observe;
 mod resolve;
 mod session;
+
+pub(crate) use self::announce::Announced;
 
 /// With more temporary relations than this, any name may be one.
 const MOST_TEMPORARIES: usize = 1000;
@@ -62,6 +65,8 @@ pub(crate) struct Tracker {
     doubts: Vec<Guard>,
     /// What the transaction is about to commit, if it was announced before its COMMIT.
     announced: Option<Guard>,
+    /// What the session is called in the outbox.
+    outbox_session: Option<Arc<OutboxSession>>,
     /// The schema's generation by which the transaction's first write was resolved.
     pending_generation: Option<u64>,
     /// Whether the statements are this crate's own questions.
@@ -110,6 +115,7 @@ impl Tracker {
             in_flight: Vec::new(),
             doubts: Vec::new(),
             announced: None,
+            outbox_session: None,
             pending_generation: None,
             quiet: false,
             hint: None,
@@ -287,7 +293,8 @@ impl Tracker {
         self.standby = standby;
     }
 
-    fn dialect(&self) -> Option<Dialect> {
+    /// The dialect, as far as it is known.
+    pub(crate) fn dialect(&self) -> Option<Dialect> {
         let known = self.database.as_ref().map(|database| database.dialect);
         known.or(self.hint)
     }
@@ -525,9 +532,11 @@ impl Instrumentation for Tracker {
         match &event {
             InstrumentationEvent::StartQuery { query, .. } if !self.quiet => {
                 self.start(&query.to_string());
+                self.note_turn();
             }
             InstrumentationEvent::FinishQuery { error, .. } if !self.quiet => {
                 due = self.finish(*error);
+                self.note_turn();
             }
             InstrumentationEvent::StartEstablishConnection { url, .. } => {
                 self.hint = dialect_of_url(url);
@@ -547,6 +556,8 @@ impl Instrumentation for Tracker {
 impl Drop for Tracker {
     // rule: a-dropped-connection-counts-as-committed
     fn drop(&mut self) {
+        // rule: nobody-answers-for-what-is-not-followed
+        self.outbox_session = None;
         let mut pending = self.transaction.pending();
         for unfinished in std::mem::take(&mut self.in_flight) {
             pending.merge(&unfinished.resolved.writes);

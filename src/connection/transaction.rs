@@ -218,6 +218,11 @@ impl Transaction {
         self.pending().is_empty() && self.admits(&nothing, false) == Ok(Fill::Allowed)
     }
 
+    /// Whether the database refuses all but a rollback.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed
+    }
+
     /// Everything the open transaction has written.
     pub(crate) fn pending(&self) -> Writes {
         let mut pending = Writes::default();

@@ -1,9 +1,8 @@
 //! What is said of a store that fails.
 
+use std::fmt::Display;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
-
-use crate::error::BackendError;
 
 /// How long nothing more is said of failures after a line in the log.
 const SILENCE: Duration = Duration::from_secs(10);
@@ -21,7 +20,7 @@ struct Said {
 
 impl Complaints {
     /// The store failed: each failure is counted elsewhere.
-    pub(crate) fn add(&self, error: &BackendError) {
+    pub(crate) fn add(&self, error: &impl Display) {
         match self.due(Instant::now()) {
             None => {}
             Some(0) => log::warn!("{error}"),

@@ -8,7 +8,7 @@ use diesel::connection::{Connection, TransactionManager};
 use diesel::result::{Error, QueryResult};
 
 use crate::cache::Cache;
-use crate::connection::{self, tracker};
+use crate::connection::{self, Tracker, tracker};
 use crate::model::CacheModel;
 use crate::signal::{
     AnyEvent, Change, Commits, Event, Hook, Inside, Lifecycle, PostDelete, PostSave, PreDelete,
@@ -56,7 +56,8 @@ impl<M: CacheModel, Pre: Event, Post: Event> Heard<M, Pre, Post> {
             || self.any_pre.is_some()
             || self.post.is_some()
             || self.any_post.is_some();
-        if undoes || tracker(conn).is_some_and(|tracker| tracker.cache().core().aborts()) {
+        let announces = |tracker: &mut Tracker| tracker.cache().core().announces_early();
+        if undoes || tracker(conn).is_some_and(announces) {
             transaction(conn, write)
         } else {
             write(conn)

@@ -69,8 +69,8 @@ where
         .ok_or(Bypass::Unattached)?
         .cache()
         .clone();
-    if !cache.is_enabled() {
-        return Err(Bypass::Disabled);
+    if let Some(reason) = cache.refuses() {
+        return Err(reason);
     }
     if options.no_cache {
         return Err(Bypass::NoCache);

@@ -76,7 +76,7 @@ impl Delivery {
 
 /// Deliveries, in order, and the tags that they touch.
 #[derive(Debug, Default)]
-pub(super) struct Outbox {
+pub(super) struct Backlog {
     queue: VecDeque<Delivery>,
     /// Whether the first of the queue is on its way.
     sending: bool,
@@ -86,7 +86,7 @@ pub(super) struct Outbox {
     withheld: HashMap<WriterId, Vec<Tag>>,
 }
 
-impl Outbox {
+impl Backlog {
     pub(super) fn touches(&self, tags: &[Tag]) -> bool {
         self.everything > 0
             || (!self.bypassed.is_empty() && tags.iter().any(|tag| self.bypassed.contains_key(tag)))
@@ -197,45 +197,45 @@ mod tests {
 
     #[test]
     fn tags_are_bypassed_until_all_that_touches_them_is_delivered() {
-        let mut outbox = Outbox::default();
+        let mut backlog = Backlog::default();
         let writer = WriterId::fresh();
-        outbox.withhold(writer, &[tag("a")]);
-        assert!(outbox.touches(&[tag("b"), tag("a")]) && !outbox.touches(&[tag("b")]));
-        assert!(outbox.is_empty());
-        outbox.add(Delivery::Lift(writer, vec![tag("a")], Lift::Renew));
-        outbox.add(Delivery::Renew(vec![tag("a"), tag("b")]));
-        assert!(outbox.touches(&[tag("a")]) && outbox.touches(&[tag("b")]));
-        assert!(matches!(outbox.next(), Some(Delivery::Lift(..))));
-        outbox.delivered(false);
-        assert!(matches!(outbox.next(), Some(Delivery::Lift(..))));
-        outbox.delivered(true);
-        assert!(outbox.touches(&[tag("a")]), "the second touches it too");
-        outbox.next();
-        outbox.delivered(true);
-        assert!(!outbox.touches(&[tag("a"), tag("b")]) && outbox.is_empty());
+        backlog.withhold(writer, &[tag("a")]);
+        assert!(backlog.touches(&[tag("b"), tag("a")]) && !backlog.touches(&[tag("b")]));
+        assert!(backlog.is_empty());
+        backlog.add(Delivery::Lift(writer, vec![tag("a")], Lift::Renew));
+        backlog.add(Delivery::Renew(vec![tag("a"), tag("b")]));
+        assert!(backlog.touches(&[tag("a")]) && backlog.touches(&[tag("b")]));
+        assert!(matches!(backlog.next(), Some(Delivery::Lift(..))));
+        backlog.delivered(false);
+        assert!(matches!(backlog.next(), Some(Delivery::Lift(..))));
+        backlog.delivered(true);
+        assert!(backlog.touches(&[tag("a")]), "the second touches it too");
+        backlog.next();
+        backlog.delivered(true);
+        assert!(!backlog.touches(&[tag("a"), tag("b")]) && backlog.is_empty());
     }
 
     #[test]
     fn too_much_becomes_everything() {
-        let mut outbox = Outbox::default();
-        outbox.add(Delivery::Renew(vec![tag("first")]));
-        outbox.next();
+        let mut backlog = Backlog::default();
+        backlog.add(Delivery::Renew(vec![tag("first")]));
+        backlog.next();
         for n in 0..=MOST {
-            outbox.add(Delivery::Renew(vec![tag(&n.to_string())]));
+            backlog.add(Delivery::Renew(vec![tag(&n.to_string())]));
         }
-        assert!(outbox.len() < 10, "{}", outbox.len());
-        assert!(outbox.touches(&[tag("anything")]));
-        assert!(matches!(outbox.next(), Some(Delivery::Renew(_))));
-        outbox.delivered(true);
-        assert!(matches!(outbox.next(), Some(Delivery::Clear)));
-        outbox.delivered(true);
-        assert!(!outbox.touches(&[tag("anything")]), "{outbox:?}");
-        while outbox.next().is_some() {
-            outbox.delivered(true);
+        assert!(backlog.len() < 10, "{}", backlog.len());
+        assert!(backlog.touches(&[tag("anything")]));
+        assert!(matches!(backlog.next(), Some(Delivery::Renew(_))));
+        backlog.delivered(true);
+        assert!(matches!(backlog.next(), Some(Delivery::Clear)));
+        backlog.delivered(true);
+        assert!(!backlog.touches(&[tag("anything")]), "{backlog:?}");
+        while backlog.next().is_some() {
+            backlog.delivered(true);
         }
         assert!(
-            outbox.bypassed.is_empty() && outbox.everything == 0,
-            "{outbox:?}"
+            backlog.bypassed.is_empty() && backlog.everything == 0,
+            "{backlog:?}"
         );
     }
 }

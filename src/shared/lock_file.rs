@@ -35,13 +35,22 @@ impl Default for LockFiles {
 impl LockFiles {
     /// Holds that file from now on. Returns whether it is held.
     pub(crate) fn hold(&self, path: &Path) -> bool {
+        self.hold_after(path, TRIES)
+    }
+
+    /// As [`hold`](Self::hold), unless somebody else holds it, or looks at it, just now.
+    pub(crate) fn try_hold(&self, path: &Path) -> bool {
+        self.hold_after(path, 1)
+    }
+
+    fn hold_after(&self, path: &Path, tries: u32) -> bool {
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         // rule: a-lock-file-that-was-deleted-is-made-anew
         if files.get(path).is_some_and(|file| is_at(file, path)) {
             return true;
         }
         files.remove(path);
-        for _ in 0..TRIES {
+        for left in (0..tries).rev() {
             let opened = OpenOptions::new()
                 .create(true)
                 .truncate(false)
@@ -57,7 +66,9 @@ impl LockFiles {
                 return true;
             }
             drop(file);
-            std::thread::sleep(Duration::from_millis(5));
+            if left > 0 {
+                std::thread::sleep(Duration::from_millis(5));
+            }
         }
         false
     }

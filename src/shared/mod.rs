@@ -20,8 +20,8 @@ mod delivery;
 pub(crate) mod lock_file;
 mod worker;
 
+use self::delivery::Backlog;
 pub(crate) use self::delivery::Delivery;
-use self::delivery::Outbox;
 pub(crate) use self::worker::start;
 
 /// What the process knows of a shared store.
@@ -43,7 +43,7 @@ struct State {
     /// Since when the gate of each database is open, as far as is known.
     openings: HashMap<TagSpace, Option<Opening>>,
     tickets: HashMap<WriterId, Ticket>,
-    outbox: Outbox,
+    backlog: Backlog,
     /// When each gate was last tried.
     tried: HashMap<TagSpace, Instant>,
     /// When the holders of quarantines were last asked for.
@@ -71,10 +71,10 @@ impl Shared {
     }
 
     /// Changes what was not delivered.
-    fn change(&self, change: impl FnOnce(&mut Outbox)) {
+    fn change(&self, change: impl FnOnce(&mut Backlog)) {
         let mut state = self.state();
-        change(&mut state.outbox);
-        let bypasses = state.outbox.bypasses();
+        change(&mut state.backlog);
+        let bypasses = state.backlog.bypasses();
         self.bypasses.store(bypasses, Ordering::SeqCst);
     }
 
@@ -165,31 +165,31 @@ impl Shared {
     /// Whether something that touches these tags has not been delivered.
     // rule: what-is-not-delivered-is-bypassed
     pub(crate) fn is_undelivered(&self, tags: &[Tag]) -> bool {
-        self.bypasses() && self.state().outbox.touches(tags)
+        self.bypasses() && self.state().backlog.touches(tags)
     }
 
     /// What is written to these tags cannot be announced: they are bypassed until
     /// [`deliver`](Self::deliver) has succeeded for the same writer.
     pub(crate) fn withhold(&self, writer: WriterId, tags: &[Tag]) {
-        self.change(|outbox| outbox.withhold(writer, tags));
+        self.change(|backlog| backlog.withhold(writer, tags));
     }
 
     /// What a writer was withheld for is delivered.
     pub(crate) fn settle(&self, writer: WriterId) {
         if self.bypasses() {
-            self.change(|outbox| outbox.settle(writer));
+            self.change(|backlog| backlog.settle(writer));
         }
     }
 
     /// Something could not be delivered: the worker tries until it is.
     pub(crate) fn deliver(&self, delivery: Delivery) {
-        self.change(|outbox| outbox.add(delivery));
+        self.change(|backlog| backlog.add(delivery));
         self.changed.notify_all();
     }
 
     /// Whether nothing waits to be delivered.
     pub(crate) fn is_idle(&self) -> bool {
-        self.state().outbox.is_empty()
+        self.state().backlog.is_empty()
     }
 
     /// Waits until everything is delivered, for that long at most. Returns whether it is.
@@ -198,7 +198,7 @@ impl Shared {
         let mut state = self.state();
         state.hurry = true;
         self.changed.notify_all();
-        while !state.outbox.is_empty() {
+        while !state.backlog.is_empty() {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return false;

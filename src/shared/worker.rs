@@ -74,7 +74,7 @@ fn pause_for(shared: &Shared, pause: Duration, eager: bool) -> bool {
             return false;
         }
         let left = deadline.saturating_duration_since(Instant::now());
-        let wanted = state.hurry || (eager && !state.outbox.is_empty());
+        let wanted = state.hurry || (eager && !state.backlog.is_empty());
         if left.is_zero() || wanted {
             state.hurry = false;
             return true;
@@ -97,7 +97,7 @@ fn survive<T>(ask: impl FnOnce() -> T) -> Option<T> {
 /// Delivers what waits, in order. Returns whether nothing is left.
 fn deliver(core: &Core) -> bool {
     loop {
-        let Some(next) = core.shared.state().outbox.next() else {
+        let Some(next) = core.shared.state().backlog.next() else {
             core.shared.changed.notify_all();
             return true;
         };
@@ -114,7 +114,7 @@ fn deliver(core: &Core) -> bool {
             }
             None => false,
         };
-        core.shared.change(|outbox| outbox.delivered(done));
+        core.shared.change(|backlog| backlog.delivered(done));
         if !done {
             return false;
         }

@@ -5,6 +5,7 @@ use diesel::result::QueryResult;
 
 use crate::catalogue::Catalogue;
 use crate::connection;
+use crate::outbox::Outbox;
 use crate::statement::CacheDatabase;
 
 /// The catalogue.
@@ -16,7 +17,7 @@ where
     C: LoadConnection,
     C::Backend: CacheDatabase,
 {
-    connection::introspect::catalogue(conn)
+    connection::introspect::catalogue(conn, &Outbox::default())
 }
 
 /// What is another one after every change of the catalogue.

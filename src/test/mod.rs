@@ -111,7 +111,7 @@ pub fn cache() -> TestCache {
     };
     let backend = RecordingBackend::new(MemoryBackend::new(config.capacity));
     let core = Core::new(Arc::new(backend.clone()), true, config);
-    let cache = Cache::new(core);
+    let cache = Cache::new(core, Vec::new());
     cache.make_for_tests();
     TestCache { cache, backend }
 }

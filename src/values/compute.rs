@@ -397,8 +397,8 @@ impl Value {
     /// Looks for the value, and for leave to store one.
     fn find<T: CacheValue>(&self, asker: &mut Asker<'_>) -> Found<'_, T> {
         let core = self.cache.core();
-        if !self.cache.is_enabled() {
-            return Found::Bypass(Bypass::Disabled);
+        if let Some(reason) = self.cache.refuses() {
+            return Found::Bypass(reason);
         }
         if self.no_cache {
             return Found::Bypass(Bypass::NoCache);

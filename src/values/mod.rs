@@ -9,7 +9,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::backend::{Ask, Databases};
-use crate::bypass::Bypass;
 use crate::cache::Cache;
 use crate::core::LONGEST;
 use crate::dependencies::watch;
@@ -122,8 +121,8 @@ impl Values {
         // A value that is being computed does not see what this depends on.
         watch::cached(None);
         let core = self.cache.core();
-        if !self.cache.is_enabled() {
-            core.counters.bypass(Bypass::Disabled);
+        if let Some(reason) = self.cache.refuses() {
+            core.counters.bypass(reason);
             return None;
         }
         let found = look::valid::<T>(core, &self.key(name)).map(|(_, held)| held.value.clone());
@@ -219,7 +218,7 @@ impl Values {
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {
         watch::cached(None);
-        self.cache.is_enabled() && look::entry(self.cache.core(), &self.key(name)).is_some()
+        self.cache.refuses().is_none() && look::entry(self.cache.core(), &self.key(name)).is_some()
     }
 
     /// Forgets a value. Returns whether there was one.

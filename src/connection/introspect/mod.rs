@@ -11,6 +11,7 @@ use crate::database::{DatabaseId, TagSpace};
 use crate::database_state::Fingerprint;
 use crate::dialect::Dialect;
 use crate::footprint::{Isolation, Name};
+use crate::outbox::Outbox;
 use crate::shared::Shared;
 use crate::statement::{CacheDatabase, Question};
 use crate::token::ProcessId;
@@ -24,7 +25,7 @@ mod sqlite;
 mod sqlite_marks;
 
 /// A row of texts.
-type Texts = Vec<Option<String>>;
+pub(crate) type Texts = Vec<Option<String>>;
 
 /// What a session says of itself.
 #[derive(Debug)]
@@ -84,31 +85,35 @@ where
 ///
 /// # Errors
 /// If the database refuses.
-pub(crate) fn session<C>(conn: &mut C, name: Option<&str>) -> QueryResult<SessionInfo>
+pub(crate) fn session<C>(
+    conn: &mut C,
+    name: Option<&str>,
+    outbox: &Outbox,
+) -> QueryResult<SessionInfo>
 where
     C: LoadConnection,
     C::Backend: CacheDatabase,
 {
     match C::Backend::DIALECT {
-        Dialect::Postgres => postgres::session(conn, name),
+        Dialect::Postgres => postgres::session(conn, name, outbox),
         Dialect::Mysql => mysql::session(conn, name),
         Dialect::Sqlite => sqlite::session(conn, name),
     }
 }
 
-/// Reads the catalogue.
+/// Reads the catalogue, but for what the triggers of that outbox do.
 ///
 /// # Errors
 /// If the database refuses.
-pub(crate) fn catalogue<C>(conn: &mut C) -> QueryResult<Catalogue>
+pub(crate) fn catalogue<C>(conn: &mut C, outbox: &Outbox) -> QueryResult<Catalogue>
 where
     C: LoadConnection,
     C::Backend: CacheDatabase,
 {
     match C::Backend::DIALECT {
-        Dialect::Postgres => postgres::catalogue(conn),
-        Dialect::Mysql => mysql::catalogue(conn),
-        Dialect::Sqlite => sqlite::catalogue(conn),
+        Dialect::Postgres => postgres::catalogue(conn, outbox),
+        Dialect::Mysql => mysql::catalogue(conn, outbox),
+        Dialect::Sqlite => sqlite::catalogue(conn, outbox),
     }
 }
 
@@ -154,6 +159,25 @@ where
     };
     let _ = shared;
     Ok(if marked { Marked::Yes } else { Marked::No })
+}
+
+/// Whether this process leads, as one that locks the file of that name beside SQLite's database.
+/// A database in memory is its own.
+///
+/// # Errors
+/// If the database refuses.
+pub(crate) fn lead_by_file<C>(conn: &mut C, name: &str, shared: &Shared) -> QueryResult<bool>
+where
+    C: LoadConnection,
+    C::Backend: CacheDatabase,
+{
+    #[cfg(feature = "sqlite")]
+    return sqlite_marks::lead(conn, name, &shared.lock_files);
+    #[cfg(not(feature = "sqlite"))]
+    {
+        let _ = (conn, name, shared);
+        Ok(false)
+    }
 }
 
 /// Whether a session is marked.
@@ -214,7 +238,7 @@ where
 }
 
 /// Runs a query and reads every value as text.
-fn texts<C>(conn: &mut C, sql: &str) -> QueryResult<Vec<Texts>>
+pub(crate) fn texts<C>(conn: &mut C, sql: &str) -> QueryResult<Vec<Texts>>
 where
     C: LoadConnection,
     C::Backend: CacheDatabase,
@@ -238,7 +262,7 @@ where
     Ok(texts)
 }
 
-fn cell(row: &Texts, index: usize) -> &str {
+pub(crate) fn cell(row: &Texts, index: usize) -> &str {
     row.get(index)
         .and_then(Option::as_deref)
         .unwrap_or_default()

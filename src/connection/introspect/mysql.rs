@@ -11,6 +11,7 @@ use crate::connection::gate::Mark;
 use crate::database::DatabaseId;
 use crate::dialect::Dialect;
 use crate::footprint::{self, Isolation, Name};
+use crate::outbox::{Outbox, is_own_trigger};
 use crate::statement::CacheDatabase;
 use crate::token::ProcessId;
 
@@ -106,7 +107,7 @@ fn odd_quotes(sql_mode: &str) -> bool {
         .any(|mode| matches!(mode, "ANSI_QUOTES" | "NO_BACKSLASH_ESCAPES"))
 }
 
-pub(super) fn catalogue<C>(conn: &mut C) -> QueryResult<Catalogue>
+pub(super) fn catalogue<C>(conn: &mut C, outbox: &Outbox) -> QueryResult<Catalogue>
 where
     C: LoadConnection,
     C::Backend: CacheDatabase,
@@ -186,7 +187,7 @@ where
     }
     catalogue.hidden_references = !sees_references(conn)?;
     routines(conn, &rights, &mut catalogue)?;
-    triggers(conn, &rights, &mut catalogue)?;
+    triggers(conn, &rights, outbox, &mut catalogue)?;
     Ok(catalogue)
 }
 
@@ -303,7 +304,12 @@ where
     Ok(())
 }
 
-fn triggers<C>(conn: &mut C, rights: &Rights, catalogue: &mut Catalogue) -> QueryResult<()>
+fn triggers<C>(
+    conn: &mut C,
+    rights: &Rights,
+    outbox: &Outbox,
+    catalogue: &mut Catalogue,
+) -> QueryResult<()>
 where
     C: LoadConnection,
     C::Backend: CacheDatabase,
@@ -325,13 +331,18 @@ where
                 events = events | fires;
             }
         }
+        // It writes to the outbox alone.
+        let is_after = cell(&row, 5).eq_ignore_ascii_case("after");
+        if is_after && is_own_trigger(outbox, Dialect::Mysql, cell(&row, 0), cell(&row, 2)) {
+            continue;
+        }
         let relation = catalogue.relation(cell(&row, 0));
         // rule: a-trigger-may-change-the-row
         relation.changes_more |=
             event.contains("update") && cell(&row, 5).eq_ignore_ascii_case("before");
         relation.triggers.push(Trigger {
             events,
-            before: !cell(&row, 5).eq_ignore_ascii_case("after"),
+            before: !is_after,
             code: rights.code(cell(&row, 1), cell(&row, 2), cell(&row, 3)),
         });
     }

@@ -10,6 +10,7 @@ use crate::connection::gate::Mark;
 use crate::database::DatabaseId;
 use crate::dialect::Dialect;
 use crate::footprint::{self, Isolation};
+use crate::outbox::Outbox;
 use crate::statement::CacheDatabase;
 use crate::token::ProcessId;
 
@@ -44,7 +45,11 @@ const SETTINGS: &str = "\
 pub(super) const OURS: &str = "n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') \
                     AND n.nspname NOT LIKE 'pg\\_temp%' AND n.nspname NOT LIKE 'pg\\_toast%'";
 
-pub(super) fn session<C>(conn: &mut C, name: Option<&str>) -> QueryResult<SessionInfo>
+pub(super) fn session<C>(
+    conn: &mut C,
+    name: Option<&str>,
+    outbox: &Outbox,
+) -> QueryResult<SessionInfo>
 where
     C: LoadConnection,
     C::Backend: CacheDatabase,
@@ -53,7 +58,7 @@ where
     let row = rows.first().ok_or(diesel::result::Error::NotFound)?;
     let mut settings = texts(conn, SETTINGS)?;
     settings.push(row[6..9].to_vec());
-    let looked_at = settings::looked_at(conn)?;
+    let looked_at = settings::looked_at(conn, outbox)?;
     settings.push(settings::values(conn, looked_at.as_ref())?);
     let identity = match name {
         Some(name) => name.to_owned(),
@@ -78,13 +83,13 @@ where
     })
 }
 
-pub(super) fn catalogue<C>(conn: &mut C) -> QueryResult<Catalogue>
+pub(super) fn catalogue<C>(conn: &mut C, outbox: &Outbox) -> QueryResult<Catalogue>
 where
     C: LoadConnection,
     C::Backend: CacheDatabase,
 {
     let mut catalogue = Catalogue::default();
-    catalogue.looked_at = settings::looked_at(conn)?;
+    catalogue.looked_at = settings::looked_at(conn, outbox)?;
     let relations = format!(
         "SELECT c.relname::text, c.relkind::text, c.relrowsecurity::int::text, \
                 CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) END, c.oid::text \
@@ -124,7 +129,7 @@ where
         catalogue.join_families(cell(&row, 0), cell(&row, 1));
     }
     policies(conn, &mut catalogue)?;
-    code::load(conn, &mut catalogue)?;
+    code::load(conn, outbox, &mut catalogue)?;
     Ok(catalogue)
 }
 

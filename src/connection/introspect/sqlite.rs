@@ -10,6 +10,7 @@ use crate::catalogue::{Catalogue, Child, Trigger};
 use crate::database::DatabaseId;
 use crate::dialect::Dialect;
 use crate::footprint::{self, Isolation};
+use crate::outbox::{Outbox, is_own_trigger};
 use crate::statement::CacheDatabase;
 
 pub(super) fn session<C>(conn: &mut C, name: Option<&str>) -> QueryResult<SessionInfo>
@@ -85,7 +86,7 @@ fn file_id(file: &str) -> Option<String> {
         .map(|path| path.to_string_lossy().into_owned())
 }
 
-pub(super) fn catalogue<C>(conn: &mut C) -> QueryResult<Catalogue>
+pub(super) fn catalogue<C>(conn: &mut C, outbox: &Outbox) -> QueryResult<Catalogue>
 where
     C: LoadConnection,
     C::Backend: CacheDatabase,
@@ -110,6 +111,8 @@ where
                 let definition = footprint::view_definition(cell(row, 3), Dialect::Sqlite);
                 catalogue.relation(cell(row, 1)).views.push(definition);
             }
+            // It writes to the outbox alone.
+            "trigger" if is_own_trigger(outbox, Dialect::Sqlite, cell(row, 2), cell(row, 3)) => {}
             "trigger" => {
                 let trigger = Trigger::of_sqlite(cell(row, 3));
                 let triggers = &mut catalogue.relation(cell(row, 2)).triggers;

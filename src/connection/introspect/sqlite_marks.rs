@@ -46,6 +46,19 @@ where
     Ok(files.hold(&folder.join(&name)).then_some(name))
 }
 
+/// Whether this process holds the file of that name beside the database; always, if the database
+/// is none of files.
+pub(super) fn lead<C>(conn: &mut C, name: &str, files: &LockFiles) -> QueryResult<bool>
+where
+    C: LoadConnection,
+    C::Backend: CacheDatabase,
+{
+    let Some((folder, database)) = place(conn)? else {
+        return Ok(true);
+    };
+    Ok(files.try_hold(&folder.join(format!("{database}-{name}"))))
+}
+
 /// Whether the process that the session is of has ended: nobody holds its file.
 pub(super) fn has_ended<C>(conn: &mut C, space: TagSpace, session: &str) -> QueryResult<bool>
 where

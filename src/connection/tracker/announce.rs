@@ -1,18 +1,38 @@
-//! What is announced to the store before it is committed.
+//! What is announced to the store before it is committed, and what the outbox is told.
+
+use std::sync::Arc;
 
 use super::Tracker;
 use crate::catalogue::Writes;
+use crate::config::Level;
 use crate::database_state::Governed;
 use crate::invalidate::Guard;
+use crate::outbox::sessions::Session;
+use crate::tag::Tag;
 use crate::token::Opening;
 
+/// What is to be done before a transaction of the explicit path is committed.
+#[derive(Debug)]
+pub(crate) enum Announced {
+    /// Nothing.
+    Ready,
+    /// It must not be committed.
+    Refused,
+    /// A row with these tags is to be put into the outbox.
+    Outbox(Vec<Tag>),
+}
+
 impl Tracker {
-    /// Announces what the open transaction is about to commit. Returns whether it may.
+    /// Announces what the open transaction is about to commit.
     // rule: a-write-that-cannot-be-announced-is-aborted
-    pub(crate) fn announce(&mut self) -> bool {
+    pub(crate) fn announce(&mut self) -> Announced {
         let core = self.cache.core();
-        if !core.aborts() {
-            return true;
+        // What is played is never committed.
+        let durable = core.config.level == Level::Durable && self.simulation.is_none();
+        let aborts = core.aborts();
+        // What has failed is rolled back, however it ends.
+        if self.transaction.has_failed() || !aborts && !durable {
+            return Announced::Ready;
         }
         let mut writes = self.transaction.pending();
         // rule: what-cannot-be-followed-is-announced-as-everything
@@ -20,7 +40,7 @@ impl Tracker {
             writes.merge(&Writes::everything());
         }
         if writes.is_empty() {
-            return true;
+            return Announced::Ready;
         }
         let database = self.database.as_ref();
         let seen = database.and_then(|database| database.opening());
@@ -29,12 +49,17 @@ impl Tracker {
             None => self.quarantine(writes, None, seen),
         };
         // What can never be announced goes on, as documented.
-        if !guard.is_acknowledged() && guard.is_announced() {
+        if aborts && !guard.is_acknowledged() && guard.is_announced() {
             guard.restore();
-            return false;
+            return Announced::Refused;
         }
+        // rule: the-outbox-is-told-what-the-store-is-told
+        let tags = guard.tags().to_vec();
         self.announced = Some(guard);
-        true
+        match durable {
+            true => Announced::Outbox(tags),
+            false => Announced::Ready,
+        }
     }
 
     /// Puts what is about to be written under quarantine.
@@ -47,5 +72,24 @@ impl Tracker {
         let session = self.session.clone();
         let core = self.cache.core();
         core.quarantine(writes, self.space(), session, governed, seen)
+    }
+
+    /// What the session is called in the outbox.
+    pub(crate) fn outbox_session(&self) -> Option<&Arc<Session>> {
+        self.outbox_session.as_ref()
+    }
+
+    /// The session is called so in the outbox from now on.
+    pub(crate) fn set_outbox_session(&mut self, session: Option<Arc<Session>>) {
+        self.outbox_session = session;
+        self.note_turn();
+    }
+
+    /// Whether something is at work that may commit, or may have.
+    // rule: a-session-is-busy-until-the-store-is-told
+    pub(super) fn note_turn(&self) {
+        if let Some(session) = &self.outbox_session {
+            session.set_busy(!self.in_flight.is_empty() || !self.doubts.is_empty());
+        }
     }
 }

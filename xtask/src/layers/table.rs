@@ -14,7 +14,7 @@ pub(super) struct Table {
 pub(super) const TABLE: Table = Table {
     layers: &[
         (5, &["lib", "prelude", "test"]),
-        (4, &["query", "values", "model", "connection"]),
+        (4, &["query", "values", "model", "connection", "relay"]),
         (3, &["cache"]),
         (2, &["core", "flight", "invalidate", "shared"]),
         (
@@ -38,6 +38,7 @@ pub(super) const TABLE: Table = Table {
                 "clock",
                 "error",
                 "bypass",
+                "outbox",
                 "outcome",
                 "dialect",
                 "protocol",
@@ -59,6 +60,7 @@ pub(super) const TABLE: Table = Table {
         "values",
         "model",
         "connection",
+        "relay",
         "signal",
         "statement",
         "error",

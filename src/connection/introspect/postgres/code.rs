@@ -8,6 +8,7 @@ use super::OURS;
 use crate::catalogue::{Catalogue, Child, Code, Events, Language, Trigger, runs_a_text};
 use crate::dialect::Dialect;
 use crate::footprint;
+use crate::outbox::{Outbox, is_own_function};
 use crate::statement::CacheDatabase;
 
 /// A function that is not PostgreSQL's own, nor an extension's.
@@ -24,19 +25,19 @@ THENNEW.updated_at:=current_timestamp;ENDIF;RETURNNEW;END;'";
 const EACH_UPDATED: u16 = 1 | 2 | 16;
 
 /// Adds all of it. The references between tables are known by then.
-pub(super) fn load<C>(conn: &mut C, catalogue: &mut Catalogue) -> QueryResult<()>
+pub(super) fn load<C>(conn: &mut C, outbox: &Outbox, catalogue: &mut Catalogue) -> QueryResult<()>
 where
     C: LoadConnection,
     C::Backend: CacheDatabase,
 {
-    routines(conn, catalogue)?;
+    routines(conn, outbox, catalogue)?;
     called_unseen(conn, catalogue)?;
     triggers(conn, catalogue)?;
     rules(conn, catalogue)?;
     expressions(conn, catalogue)
 }
 
-fn routines<C>(conn: &mut C, catalogue: &mut Catalogue) -> QueryResult<()>
+fn routines<C>(conn: &mut C, outbox: &Outbox, catalogue: &mut Catalogue) -> QueryResult<()>
 where
     C: LoadConnection,
     C::Backend: CacheDatabase,
@@ -68,7 +69,13 @@ where
     );
     for row in texts(conn, &routines)? {
         let name = cell(&row, 0);
-        if let Some(code) = routine(&row) {
+        // It writes to the outbox alone.
+        let is_own = cell(&row, 1) == "plpgsql" && is_own_function(outbox, name, cell(&row, 5));
+        let code = match is_own {
+            true => Some(Code::default()),
+            false => routine(&row),
+        };
+        if let Some(code) = code {
             catalogue.add_routine(name, code, Dialect::Postgres);
         }
         if !cell(&row, 6).is_empty() {

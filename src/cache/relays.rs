@@ -1,0 +1,122 @@
+//! The relays of a cache: what is known of them here. What they do stands in `relay`.
+
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use super::{Cache, Inner};
+use crate::bypass::Bypass;
+
+/// Runs one relay until it is stopped.
+pub(crate) type Run = Box<dyn FnOnce(&WeakCache, &Arc<Relays>) + Send>;
+
+/// A relay that is to be started with the cache.
+pub(crate) struct Relay(pub(crate) Run);
+
+impl fmt::Debug for Relay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Relay")
+    }
+}
+
+/// A cache that may be gone.
+#[derive(Debug)]
+pub(crate) struct WeakCache(Weak<Inner>);
+
+impl WeakCache {
+    /// The cache, if it is still in use.
+    pub(crate) fn upgrade(&self) -> Option<Cache> {
+        self.0.upgrade().map(Cache)
+    }
+}
+
+/// How the relays of a cache stand.
+#[derive(Debug)]
+pub(crate) struct Relays {
+    /// How many there are.
+    all: usize,
+    /// How many have not yet looked at what was left before the cache was built.
+    behind: AtomicUsize,
+    stopped: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Relays {
+    pub(super) fn new(all: usize) -> Arc<Self> {
+        Arc::new(Self {
+            all,
+            behind: AtomicUsize::new(all),
+            stopped: Mutex::new(false),
+            changed: Condvar::new(),
+        })
+    }
+
+    /// One of them has seen to what was left.
+    pub(crate) fn caught_up(&self) {
+        self.behind.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// Waits for that long, or until they are to stop. Returns whether they are.
+    pub(crate) fn wait(&self, time: Duration) -> bool {
+        let deadline = Instant::now() + time;
+        let mut stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if *stopped || left.is_zero() {
+                return *stopped;
+            }
+            let waited = self.changed.wait_timeout(stopped, left);
+            stopped = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// They are to stop.
+    pub(super) fn stop(&self) {
+        *self.stopped.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.changed.notify_all();
+    }
+}
+
+impl Cache {
+    /// Starts the relays, each in a thread of its own.
+    pub(super) fn start(&self, relays: Vec<Relay>) {
+        for relay in relays {
+            let (cache, standing) = (
+                WeakCache(Arc::downgrade(&self.0)),
+                Arc::clone(&self.0.relays),
+            );
+            let started = std::thread::Builder::new()
+                .name("diesel-cache-relay".to_owned())
+                .spawn(move || (relay.0)(&cache, &standing));
+            if let Err(error) = started {
+                log::error!("the cache's relay cannot be started: {error}");
+            }
+        }
+    }
+
+    /// Whether an outbox is looked after.
+    pub(crate) fn has_relay(&self) -> bool {
+        self.0.relays.all > 0
+    }
+
+    /// Why reads do not use the cache now, whatever they read.
+    ///
+    /// What was left in an outbox while nobody ran is told to the store before anything is served.
+    // rule: nothing-is-served-before-the-outbox-was-looked-at
+    pub(crate) fn refuses(&self) -> Option<Bypass> {
+        if !self.is_enabled() {
+            Some(Bypass::Disabled)
+        } else if self.0.relays.behind.load(Ordering::SeqCst) > 0 {
+            Some(Bypass::Behind)
+        } else {
+            None
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.relays.stop();
+    }
+}
