@@ -1,0 +1,13 @@
+//! The cases, on mysql.
+
+use diesel_cache_databases::mysql as engine;
+
+#[path = "cases/kit.rs"]
+mod kit;
+
+#[path = "cases/explicit.rs"]
+mod explicit;
+#[path = "cases/relay.rs"]
+mod relay;
+#[path = "cases/triggers.rs"]
+mod triggers;
