@@ -35,9 +35,9 @@ impl Builder {
     /// until it is dropped or [shut down](Cache::shutdown): a thread with a connection of its own,
     /// which `connect` makes, again after each failure. Once for each database that has one.
     ///
-    /// It tells the store of each row within [`relay_interval`](Self::relay_interval) and a round
-    /// trip; of one that a process left behind which was killed, or hangs, within two seconds
-    /// more; after a failure of the database or of the store, within a second more. Cached reads
+    /// It tells the store of each row within [`relay_interval`](Self::relay_interval) and a few
+    /// round trips; of one that a process has left behind which was killed, or hangs, within four
+    /// seconds more; after a failure of the database or of the store, within a second more. Cached reads
     /// are bypassed with [`Bypass::Behind`](crate::Bypass::Behind) until it has looked for the first
     /// time.
     ///

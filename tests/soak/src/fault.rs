@@ -85,6 +85,15 @@ impl Kind {
         | Self::ProxyDelay.bit()
         | Self::ProxyCut.bit();
 
+    /// Those in which the store, the database or a relay is out of reach, or is stopped.
+    pub(crate) const OUTAGES: u32 = Self::CUTS_OFF
+        | Self::StoreKill.bit()
+        | Self::StoreRestore.bit()
+        | Self::Failover.bit()
+        | Self::StopWriter.bit()
+        | Self::DbKill.bit()
+        | Self::DbCut.bit();
+
     /// How long after its end a fault counts as lately.
     pub(crate) const AFTERMATH: Duration = Duration::from_secs(2);
 

@@ -16,11 +16,12 @@
 use std::collections::VecDeque;
 
 use crate::event::{Event, Fate, Found, Keys, Origin, Time, Value, Verdict};
+use crate::fault::Kind;
 use crate::layout::{KEYS, Key};
 use crate::tally::{Tally, Violation};
 
-/// How long floors of the past are kept: longer than any read takes.
-const MEMORY: Time = 60_000_000_000;
+/// How long floors of the past are kept: longer than any read takes, and any outage.
+const MEMORY: Time = 300_000_000_000;
 
 /// What is known of all rows.
 #[derive(Debug)]
@@ -28,6 +29,8 @@ pub(crate) struct History {
     rows: Vec<Row>,
     /// Which faults were at work, and which lately: since when.
     faults: VecDeque<(Time, u32, u32)>,
+    /// The tables that somebody writes besides the application.
+    outside: fn(usize) -> bool,
     tally: Tally,
 }
 
@@ -108,7 +111,16 @@ impl History {
         Self {
             rows: vec![Row::default(); KEYS],
             faults: VecDeque::new(),
+            outside: |_| false,
             tally,
+        }
+    }
+
+    /// As [`new`](Self::new); somebody writes to those tables besides the application.
+    pub(crate) fn with_outside(tally: Tally, outside: fn(usize) -> bool) -> Self {
+        Self {
+            outside,
+            ..Self::new(tally)
         }
     }
 
@@ -234,6 +246,10 @@ impl History {
             } else {
                 let (active, lately) = self.faults_at(start);
                 self.tally.count_stale(late, active | lately);
+                let outage = self.outage(start.saturating_sub(late), start);
+                let lag = late.saturating_sub(outage);
+                let outside = (self.outside)(key.table());
+                self.tally.count_late(lag, outage, outside, active | lately);
                 self.report(Violation::Stale { late }, key, start, end, what(floor));
             }
         } else if !admitted {
@@ -249,6 +265,22 @@ impl History {
         known
             .find(|(since, _, _)| *since <= time)
             .map_or((0, 0), |(_, active, lately)| (*active, *lately))
+    }
+
+    /// For how much of that time something was out of reach.
+    fn outage(&self, from: Time, until: Time) -> Time {
+        let mut later = until;
+        let mut outage = 0;
+        for (since, active, _) in self.faults.iter().rev() {
+            if active & Kind::OUTAGES != 0 {
+                outage += later.saturating_sub((*since).max(from));
+            }
+            later = later.min(*since);
+            if *since <= from {
+                break;
+            }
+        }
+        outage
     }
 
     fn report(&mut self, what: Violation, key: Key, start: Time, end: Time, text: String) {

@@ -14,6 +14,8 @@
 //! - `event.rs`, `merge.rs`, `history.rs`, `tally.rs`: from streams of events to a verdict.
 //!   They are pure.
 //! - `layout.rs`: the tables; `chance.rs`: reproducible chance; `clock.rs`: the clock.
+// The result is one object of many fields.
+#![recursion_limit = "256"]
 #![allow(
     clippy::duplicate_mod,
     reason = "a worker's threads are compiled once per database"

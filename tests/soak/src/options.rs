@@ -6,11 +6,14 @@ use crate::fault::Kind;
 
 /// The help text.
 pub(crate) const USAGE: &str = "\
-soak --seconds N [--faults all|none|NAME,NAME...] [--level strong|eventual]
+soak --seconds N [--faults all|none|NAME,NAME...] [--level strong|eventual|durable]
      [--backend redis|memory|file|tiered] [--database postgres|mariadb|sqlite]
      [--path seen|explicit] [--on-unreachable proceed|abort]
-     [--staleness-ms D] [--processes P] [--threads T] [--seed S] [--max-staleness-ms M]
+     [--staleness-ms D] [--processes P] [--threads T] [--seed S] [--max-staleness-ms M] [--lag-ms L]
      [--sabotage NAME]";
+
+/// What `Builder::relay` states: an interval, four seconds where who leads is gone, one after a failure.
+const LAG_MS: u64 = 5250;
 
 macro_rules! choice {
     ($(#[$doc:meta])* $name:ident { $($variant:ident = $text:literal),+ $(,)? }) => {
@@ -42,7 +45,7 @@ macro_rules! choice {
 
 choice! {
     /// What the cache promises.
-    Level { Strong = "strong", Eventual = "eventual" }
+    Level { Strong = "strong", Eventual = "eventual", Durable = "durable" }
 }
 choice! {
     /// Where entries live.
@@ -85,12 +88,19 @@ pub(crate) struct Options {
     pub(crate) threads: usize,
     pub(crate) seed: u64,
     pub(crate) max_staleness_ms: Option<u64>,
+    /// How late the relay may be, besides for as long as something is out of reach.
+    pub(crate) lag_ms: u64,
     /// For how long the memory in front of a store may answer without asking.
     pub(crate) staleness_ms: u64,
     pub(crate) sabotage: Option<Sabotage>,
 }
 
 impl Options {
+    /// Whether somebody writes to that table besides the application.
+    pub(crate) fn is_outside(&self, table: usize) -> bool {
+        self.level == Level::Durable && table % 2 == 1
+    }
+
     /// Reads the command line, without the program's name.
     ///
     /// # Errors
@@ -108,6 +118,7 @@ impl Options {
             threads: 2,
             seed: 1,
             max_staleness_ms: None,
+            lag_ms: LAG_MS,
             staleness_ms: 0,
             sabotage: None,
         };
@@ -147,6 +158,7 @@ impl Options {
                 "--threads" => options.threads = few()?,
                 "--seed" => options.seed = number()?,
                 "--max-staleness-ms" => options.max_staleness_ms = Some(number()?),
+                "--lag-ms" => options.lag_ms = number()?,
                 "--staleness-ms" => options.staleness_ms = number()?,
                 "--sabotage" => options.sabotage = Some(Sabotage::named(&name, &value)?),
                 _ => return Err(format!("unknown option `{name}`")),
@@ -211,6 +223,9 @@ impl Options {
         if self.staleness_ms > 0 {
             command.push_str(&format!(" --staleness-ms {}", self.staleness_ms));
         }
+        if self.lag_ms != LAG_MS {
+            command.push_str(&format!(" --lag-ms {}", self.lag_ms));
+        }
         if let Some(limit) = self.max_staleness_ms {
             command.push_str(&format!(" --max-staleness-ms {limit}"));
         }
@@ -233,7 +248,7 @@ mod tests {
     fn a_run_can_be_repeated_by_its_command() {
         let line = "--seconds 5 --faults flushall,db-kill --level eventual --database mariadb \
                     --path explicit --on-unreachable=abort --threads 4 --seed 9 \
-                    --max-staleness-ms 100 --sabotage gate-off";
+                    --max-staleness-ms 100 --lag-ms 9 --sabotage gate-off";
         let options = parse(line).unwrap();
         let command = options.command();
         let again = command.strip_prefix("cargo xtask soak ").unwrap();

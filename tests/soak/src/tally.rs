@@ -56,6 +56,11 @@ pub(crate) struct Tally {
     /// While the store could not be reached, or shortly after.
     pub(crate) stale_while_cut_off: u64,
     pub(crate) stale_at_end: u64,
+    /// Of tables that nobody writes but the application, while the store could be reached.
+    pub(crate) stale_inside: u64,
+    /// The longest staleness without that of outages, in nanoseconds; and in quiet times.
+    pub(crate) longest_lag: Time,
+    pub(crate) longest_quiet: Time,
     pub(crate) reads_at_end: u64,
     pub(crate) quiet: (u64, u64),
     pub(crate) calm: (u64, u64),
@@ -115,6 +120,16 @@ impl Tally {
         self.stale_at_end += u64::from(faults & Kind::AT_END != 0);
         self.stale_while_cut_off += u64::from(faults & Kind::CUTS_OFF != 0);
         self.longest_staleness = self.longest_staleness.max(late);
+    }
+
+    /// A read was stale by so much, besides for as long as something was out of reach.
+    pub(crate) fn count_late(&mut self, lag: Time, outage: Time, outside: bool, faults: u32) {
+        let inside = !outside && faults & Kind::CUTS_OFF == 0;
+        self.stale_inside += u64::from(inside);
+        self.longest_lag = self.longest_lag.max(lag);
+        if outage == 0 {
+            self.longest_quiet = self.longest_quiet.max(lag);
+        }
     }
 
     pub(crate) fn violated(

@@ -17,6 +17,7 @@ use crate::event::{Event, Fate, Keys, Time, Value, Verdict};
 use crate::history::History;
 use crate::layout::Key;
 use crate::merge::{Merge, Stream};
+use crate::options::Options;
 use crate::tally::Tally;
 use crate::worker::HELLO;
 
@@ -70,7 +71,11 @@ impl Drop for Feed {
 }
 
 impl Collector {
-    pub(super) fn start() -> Result<Self, String> {
+    pub(super) fn start(options: &Options) -> Result<Self, String> {
+        let outside: fn(usize) -> bool = match options.is_outside(1) {
+            true => |table| table % 2 == 1,
+            false => |_| false,
+        };
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
         let socket = folder.path().join("events");
         let listener = UnixListener::bind(&socket).map_err(|error| error.to_string())?;
@@ -79,7 +84,7 @@ impl Collector {
         let stuck = Arc::new(AtomicU64::new(0));
         let judge = {
             let (progress, stuck) = (Arc::clone(&progress), Arc::clone(&stuck));
-            thread::spawn(move || judge(&receiver, &progress, &stuck))
+            thread::spawn(move || judge(&receiver, outside, &progress, &stuck))
         };
         let next = Arc::new(AtomicU64::new(1));
         let unknown = Unknown::default();
@@ -147,9 +152,14 @@ impl Collector {
     }
 }
 
-fn judge(messages: &Receiver<Message>, progress: &Mutex<String>, stuck: &AtomicU64) -> Tally {
+fn judge(
+    messages: &Receiver<Message>,
+    outside: fn(usize) -> bool,
+    progress: &Mutex<String>,
+    stuck: &AtomicU64,
+) -> Tally {
     let mut merge = Merge::default();
-    let mut history = History::new(Tally::new(true));
+    let mut history = History::with_outside(Tally::new(true), outside);
     let mut open = 0usize;
     let mut finishing = false;
     let mut told = Instant::now();

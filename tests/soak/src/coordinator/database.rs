@@ -12,13 +12,15 @@ use diesel::sql_query;
 use diesel::sql_types::BigInt;
 use diesel::sqlite::SqliteConnection;
 use diesel::{QueryableByName, RunQueryDsl};
+use diesel_cache::OutboxMigration;
+use diesel_cache::dialect::Dialect;
 use diesel_cache_faults::{Mode, Proxy};
 use tempfile::TempDir;
 
 use crate::event::Value;
 use crate::fault::Kind;
-use crate::layout::{self, name};
-use crate::options::{Database, Options};
+use crate::layout::{self, TABLES, name};
+use crate::options::{Database, Level, Options};
 
 /// How the coordinator's own sessions are named, so that no fault meets them.
 const OWN: &str = "soak";
@@ -46,6 +48,9 @@ impl Db {
         for statement in layout::create() {
             direct.run(&statement)?;
         }
+        if options.level == Level::Durable {
+            direct.run(&outbox(options)?)?;
+        }
         let proxy = match options.faults.contains(&Kind::DbCut) {
             true => Some(Proxy::start(address(&url)?).map_err(|error| error.to_string())?),
             false => None,
@@ -69,6 +74,11 @@ impl Db {
 
     pub(super) fn url_for_workers(&self) -> &str {
         &self.workers
+    }
+
+    /// Where the coordinator finds it.
+    pub(super) fn url(&self) -> &str {
+        &self.url
     }
 
     /// A connection of the coordinator's.
@@ -154,6 +164,21 @@ impl Drop for Locked {
     fn drop(&mut self) {
         let _ = self.0.run("ROLLBACK");
     }
+}
+
+/// The migration of the outbox, with triggers on the tables that others write.
+fn outbox(options: &Options) -> Result<String, String> {
+    let dialect = match options.database {
+        Database::Postgres => Dialect::Postgres,
+        Database::Mariadb => Dialect::Mysql,
+        Database::Sqlite => Dialect::Sqlite,
+    };
+    let mut migration = OutboxMigration::new(dialect);
+    for table in (0..TABLES).filter(|table| options.is_outside(*table)) {
+        let with = migration.table(&name(table));
+        migration = with.map_err(|error| error.to_string())?;
+    }
+    Ok(migration.up())
 }
 
 fn database_name() -> String {

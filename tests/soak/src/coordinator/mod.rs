@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::chance::Chance;
 use crate::fault::Kind;
-use crate::options::Options;
+use crate::options::{Level, Options};
 
 mod collector;
 mod database;
@@ -14,6 +14,7 @@ mod disguise;
 mod files;
 mod lanes;
 mod oracle;
+mod outsider;
 mod store;
 mod summary;
 mod timeline;
@@ -23,6 +24,7 @@ use self::collector::Collector;
 use self::database::Db;
 use self::lanes::{Lane, World};
 use self::oracle::Oracle;
+use self::outsider::Outsider;
 use self::store::Store;
 use self::summary::Found;
 use self::timeline::Timeline;
@@ -50,11 +52,12 @@ pub(crate) struct Outcome {
 pub(crate) fn run(options: &Options) -> Result<Outcome, String> {
     let db = Db::start(options)?;
     let store = Store::start(options)?;
-    let collector = Collector::start()?;
+    let collector = Collector::start(options)?;
     let timeline = Timeline::start(&collector);
     let inputs = Inputs::default();
     let oracle = Oracle::start(&db, &collector, inputs.clone());
     let workers = Workers::start(options, &db, &store, &collector, inputs)?;
+    let outsider = Outsider::start(options, &db, &collector)?;
     eprintln!("soak: {}", options.command());
     workers.tell_all("work");
     let began = Instant::now();
@@ -110,6 +113,7 @@ pub(crate) fn run(options: &Options) -> Result<Outcome, String> {
     thread::sleep(RECOVERY);
     timeline.enter(Kind::CALM);
     thread::sleep(CALM);
+    let outside = outsider.map_or(Ok(0), Outsider::end)?;
     finish(&world)?;
     let met = world
         .met
@@ -124,6 +128,7 @@ pub(crate) fn run(options: &Options) -> Result<Outcome, String> {
         tally: &tally,
         stats: &stats,
         met: &met,
+        outside,
         stuck: collector.stuck(),
         duration: began.elapsed(),
     };
@@ -138,8 +143,12 @@ fn finish(world: &World<'_>) -> Result<(), String> {
     world.workers.tell_all("rest");
     world.workers.await_all("resting")?;
     world.oracle.ask_all()?;
-    // What may be answered without asking was said before.
-    thread::sleep(Duration::from_millis(world.options.staleness_ms));
+    // What may be answered without asking was said before; and what others wrote is relayed.
+    let lag = match world.options.level {
+        Level::Durable => world.options.lag_ms,
+        _ => 0,
+    };
+    thread::sleep(Duration::from_millis(world.options.staleness_ms + lag));
     world.timeline.enter(Kind::AT_END);
     world.workers.tell_all("sweep");
     world.workers.await_all("swept")

@@ -12,7 +12,7 @@ use crate::chance::Chance;
 use crate::coordinator::disguise::Disguise;
 use crate::coordinator::files::Files;
 use crate::fault::Kind;
-use crate::options::{Backend, Options, Sabotage};
+use crate::options::{Backend, Level, Options, Sabotage};
 
 /// Where the entries of a run are.
 #[derive(Debug)]
@@ -32,6 +32,8 @@ pub(super) struct Shared {
     proxy: Proxy,
     /// Whether the proxy leads to a [`Disguise`].
     disguised: bool,
+    /// Whether it is out of reach for long at times: up to a minute, or a tenth of the run.
+    longest: Option<u64>,
 }
 
 impl Store {
@@ -47,6 +49,8 @@ impl Store {
                     server: Mutex::new(server),
                     proxy: proxy.map_err(told)?,
                     disguised,
+                    longest: (options.level == Level::Durable)
+                        .then(|| (options.seconds * 100).min(60_000)),
                 }))
             }
         }
@@ -113,7 +117,7 @@ impl Shared {
         match kind {
             Kind::StoreKill => {
                 server.kill();
-                pause(chance, 100, 1500);
+                self.pause(chance, 100, 1500);
                 server.restart_empty()?;
             }
             Kind::StoreRestore => {
@@ -123,7 +127,7 @@ impl Shared {
             }
             Kind::StoreStop => {
                 server.pause()?;
-                pause(chance, 300, 2000);
+                self.pause(chance, 300, 2000);
                 server.resume();
             }
             Kind::StorePause => {
@@ -174,9 +178,16 @@ impl Shared {
         Ok(())
     }
 
+    fn pause(&self, chance: &mut Chance, low: u64, high: u64) {
+        match self.longest {
+            Some(longest) if longest > high && chance.percent(20) => pause(chance, high, longest),
+            _ => pause(chance, low, high),
+        }
+    }
+
     fn for_a_while(&self, mode: Mode, chance: &mut Chance) {
         self.proxy.set(mode);
-        pause(chance, 200, 1500);
+        self.pause(chance, 200, 1500);
         self.proxy.set(Mode::Pass);
     }
 

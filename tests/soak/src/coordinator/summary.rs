@@ -17,6 +17,8 @@ pub(super) struct Found<'a> {
     pub(super) stats: &'a [Value],
     /// How often workers ended or stopped at each point.
     pub(super) met: &'a BTreeMap<String, u64>,
+    /// How many writes others have committed.
+    pub(super) outside: u64,
     /// How many threads were stuck.
     pub(super) stuck: u64,
     pub(super) duration: Duration,
@@ -54,6 +56,10 @@ pub(super) fn of(options: &Options, found: &Found<'_>) -> Outcome {
         "phantom_reads": tally.phantom_reads,
         "foreign_reads": tally.foreign_reads,
         "longest_staleness_ms": rounded(millis(tally.longest_staleness)),
+        "stale_inside": tally.stale_inside,
+        "longest_lag_ms": rounded(millis(tally.longest_lag)),
+        "longest_lag_without_outage_ms": rounded(millis(tally.longest_quiet)),
+        "outside_writes": found.outside,
         "reads_at_end": tally.reads_at_end,
         "stale_at_end": tally.stale_at_end,
         "checker_errors": tally.checker_errors,
@@ -75,19 +81,20 @@ pub(super) fn of(options: &Options, found: &Found<'_>) -> Outcome {
     });
     Outcome {
         line: line.to_string(),
-        broken: broken(options, tally, &line["stats"], stuck),
+        broken: broken(options, found, &line["stats"]),
     }
 }
 
 /// What was promised and not kept.
-fn broken(options: &Options, tally: &Tally, stats: &Value, stuck: u64) -> Vec<String> {
+fn broken(options: &Options, found: &Found<'_>, stats: &Value) -> Vec<String> {
+    let Found { tally, stuck, .. } = *found;
     let mut broken = Vec::new();
     if tally.committed_writes == 0 {
         broken.push("nothing was committed".to_owned());
     }
     // Without sessions that can be asked about, `strong` would quietly be `eventual`.
     let announced = stats["quarantines"].as_u64().unwrap_or(0);
-    if options.level == Level::Strong && options.sabotage.is_none() && announced == 0 {
+    if options.level != Level::Eventual && options.sabotage.is_none() && announced == 0 {
         broken.push("no write was announced before it was committed".to_owned());
     }
     let mut never = |count: u64, what: &str| {
@@ -105,7 +112,7 @@ fn broken(options: &Options, tally: &Tally, stats: &Value, stuck: u64) -> Vec<St
         u64::from(tally.reads_at_end == 0),
         "sweep: nothing was read at the end",
     );
-    let strong = options.level == Level::Strong;
+    let strong = options.level != Level::Eventual;
     // Where the store cannot be reached before a commit, staleness is what `proceed` means. On the
     // seen path every write proceeds.
     let refuses = options.on_unreachable == OnUnreachable::Abort && options.path == Path::Explicit;
@@ -122,6 +129,24 @@ fn broken(options: &Options, tally: &Tally, stats: &Value, stuck: u64) -> Vec<St
             tally.stale_reads,
             &format!("stale reads, one for longer than {limit} ms"),
         ),
+        _ if options.level == Level::Durable => {
+            never(
+                u64::from(found.outside == 0),
+                "outside: nobody wrote besides the application",
+            );
+            let relayed = stats["relayed"].as_u64().unwrap_or(0);
+            never(u64::from(relayed == 0), "relay: it told of nothing");
+            if millis(tally.longest_lag) > options.lag_ms as f64 {
+                never(
+                    tally.stale_reads,
+                    "stale reads, one for longer than outage and lag",
+                );
+            }
+            never(
+                tally.stale_inside,
+                "stale reads of what the application alone writes",
+            );
+        }
         _ if strong && bounded.is_none() => never(tally.stale_reads - excused, "stale reads"),
         _ => {}
     }

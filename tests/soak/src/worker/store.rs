@@ -3,16 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use diesel::connection::Connection;
+use diesel::mysql::MysqlConnection;
+use diesel::pg::PgConnection;
 use diesel::result::Error;
+use diesel::sqlite::SqliteConnection;
 use diesel_cache::backend::{
     CacheBackend, FileBackend, FileOptions, MemoryBackend, RedisBackend, RedisOptions,
     TieredBackend, TieredOptions,
 };
-use diesel_cache::{Cache, Level, OnUnreachable, Stats, StoreUnreachable};
+use diesel_cache::{Builder, Cache, Level, OnUnreachable, Stats, StoreUnreachable};
 use serde_json::{Map, Value, json};
 
 use super::Setup;
-use crate::options::{self, Backend};
+use crate::options::{self, Backend, Database};
 use crate::points::Armed;
 use crate::sabotage::Broken;
 use crate::wrap::Wrapped;
@@ -30,6 +34,7 @@ pub(super) fn cache(setup: &Setup, armed: &Arc<Armed>) -> Result<Cache, String> 
     let level = match setup.options.level {
         options::Level::Strong => Level::Strong,
         options::Level::Eventual => Level::Eventual,
+        options::Level::Durable => Level::Durable,
     };
     let backend: Arc<dyn CacheBackend> = match setup.options.backend {
         Backend::Memory => Arc::new(MemoryBackend::new(CAPACITY)),
@@ -56,12 +61,25 @@ pub(super) fn cache(setup: &Setup, armed: &Arc<Armed>) -> Result<Cache, String> 
         options::OnUnreachable::Proceed => OnUnreachable::Proceed,
         options::OnUnreachable::Abort => OnUnreachable::Abort,
     };
-    Cache::builder()
+    let builder = Cache::builder()
         .backend(wrapped)
         .level(level)
-        .on_unreachable(on_unreachable)
-        .build()
-        .map_err(|error| error.to_string())
+        .on_unreachable(on_unreachable);
+    let builder = match level {
+        Level::Durable => relayed(builder, setup),
+        _ => builder,
+    };
+    builder.build().map_err(|error| error.to_string())
+}
+
+/// With a relay of the run's database.
+fn relayed(builder: Builder, setup: &Setup) -> Builder {
+    let url = setup.database.clone();
+    match setup.options.database {
+        Database::Postgres => builder.relay(move || PgConnection::establish(&url)),
+        Database::Mariadb => builder.relay(move || MysqlConnection::establish(&url)),
+        Database::Sqlite => builder.relay(move || SqliteConnection::establish(&url)),
+    }
 }
 
 fn redis(setup: &Setup, level: Level) -> Result<RedisBackend, String> {
@@ -98,6 +116,9 @@ pub(super) fn stats(cache: &Cache) -> Value {
         resolves,
         joined,
         backend_errors,
+        outbox_failures,
+        relayed,
+        relay_failures,
         ..
     } = cache.stats();
     let bypasses: Map<String, Value> = bypasses
@@ -114,5 +135,8 @@ pub(super) fn stats(cache: &Cache) -> Value {
         "resolves": resolves,
         "joined": joined,
         "backend_errors": backend_errors,
+        "outbox_failures": outbox_failures,
+        "relayed": relayed,
+        "relay_failures": relay_failures,
     })
 }
