@@ -29,6 +29,12 @@ impl WeakCache {
     pub(crate) fn upgrade(&self) -> Option<Cache> {
         self.0.upgrade().map(Cache)
     }
+
+    /// Whether nobody uses it but its own relays, whose connections are attached to it.
+    // rule: a-relay-does-not-keep-its-cache
+    pub(crate) fn is_abandoned(&self, relays: &Relays) -> bool {
+        self.0.strong_count() <= relays.attached.load(Ordering::SeqCst)
+    }
 }
 
 /// How the relays of a cache stand.
@@ -38,6 +44,8 @@ pub(crate) struct Relays {
     all: usize,
     /// How many have not yet looked at what was left before the cache was built.
     behind: AtomicUsize,
+    /// How many have a connection that is attached to the cache.
+    attached: AtomicUsize,
     stopped: Mutex<bool>,
     changed: Condvar,
 }
@@ -47,6 +55,7 @@ impl Relays {
         Arc::new(Self {
             all,
             behind: AtomicUsize::new(all),
+            attached: AtomicUsize::new(0),
             stopped: Mutex::new(false),
             changed: Condvar::new(),
         })
@@ -55,6 +64,15 @@ impl Relays {
     /// One of them has seen to what was left.
     pub(crate) fn caught_up(&self) {
         self.behind.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// One of them has a connection now, or none. `was` is what it said last.
+    pub(crate) fn note_attached(&self, was: &mut bool, is: bool) {
+        match (std::mem::replace(was, is), is) {
+            (false, true) => self.attached.fetch_add(1, Ordering::SeqCst),
+            (true, false) => self.attached.fetch_sub(1, Ordering::SeqCst),
+            _ => 0,
+        };
     }
 
     /// Waits for that long, or until they are to stop. Returns whether they are.

@@ -72,7 +72,7 @@ impl Builder {
     }
 }
 
-fn run<C>(connect: &impl Fn() -> ConnectionResult<C>, cache: &WeakCache, relays: &Relays)
+fn run<C>(connect: &impl Fn() -> ConnectionResult<C>, weak: &WeakCache, relays: &Relays)
 where
     C: LoadConnection + AttachConnection + 'static,
     C::Backend: CacheDatabase,
@@ -81,8 +81,9 @@ where
     let mut conn = None;
     let mut failures = 0_u32;
     let mut behind = true;
+    let mut attached = false;
     loop {
-        let Some(cache) = cache.upgrade() else {
+        let Some(cache) = weak.upgrade() else {
             return;
         };
         // What `connect` does is not ours.
@@ -92,9 +93,9 @@ where
         let interval = cache.core().config.relay_interval;
         let pause = match ended {
             Ok(Ended::Full) => Duration::ZERO,
-            Ok(Ended::Done) => {
+            Ok(ended) => {
                 failures = 0;
-                if std::mem::take(&mut behind) {
+                if ended == Ended::Done && std::mem::take(&mut behind) {
                     relays.caught_up();
                 }
                 interval
@@ -109,9 +110,10 @@ where
                 (interval * (1 << failures.min(6))).min(SLOWEST.max(interval))
             }
         };
-        // It is not what keeps the cache.
+        relays.note_attached(&mut attached, conn.is_some());
         drop(cache);
-        if relays.wait(pause) {
+        if relays.wait(pause) || weak.is_abandoned(relays) {
+            relays.note_attached(&mut attached, false);
             return;
         }
     }

@@ -28,7 +28,9 @@ const LOOK_AT_OTHERS: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     pub(super) leads: bool,
-    /// Whether it has looked at all rows, and told of those that nobody answered for.
+    /// What was there when it first looked, as far as it may still be there.
+    found: Option<BTreeSet<i64>>,
+    /// Whether somebody has told of all that was there when it first looked.
     caught_up: bool,
     looked_at_all: Option<Instant>,
     seen: HashMap<i64, Seen>,
@@ -46,8 +48,10 @@ struct Seen {
 /// How a look ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ended {
-    /// Nothing is left to be done now.
+    /// Nothing is left to be done now, and all that was there at first is told.
     Done,
+    /// Something may be there still that was there at first.
+    Behind,
     /// There was more than is looked at at once.
     Full,
 }
@@ -113,6 +117,7 @@ where
     }
     let now = Instant::now();
     let all = memory.leads
+        || !memory.caught_up
         || memory
             .looked_at_all
             .is_none_or(|last| now.duration_since(last) >= LOOK_AT_OTHERS);
@@ -123,6 +128,7 @@ where
     if all {
         memory.looked_at_all = Some(now);
         memory.forget_besides(&listed);
+        memory.note(&listed);
     }
     tell(conn, cache, &sorted.untold, known)?;
     let mut done = sorted.untold;
@@ -132,14 +138,14 @@ where
         done.extend(sorted.told);
     }
     rows::remove(conn, outbox, &done)?;
-    for row in &done {
-        memory.seen.remove(&row.id);
-    }
+    memory.forget(&done);
     if listed.len() >= MOST && !done.is_empty() {
         return Ok(Ended::Full);
     }
-    memory.caught_up |= all;
-    Ok(Ended::Done)
+    Ok(match memory.caught_up {
+        true => Ended::Done,
+        false => Ended::Behind,
+    })
 }
 
 /// The rows that are to be removed.
@@ -187,6 +193,33 @@ impl Memory {
             }
         }
         sorted
+    }
+
+    /// These rows are there now; as many as that may be all, or not.
+    // rule: who-does-not-lead-waits-for-what-was-there
+    // Another may lead, or seem to: it may have been killed just now, or hang.
+    fn note(&mut self, listed: &[Row]) {
+        if self.caught_up {
+            return;
+        }
+        let there: BTreeSet<i64> = listed.iter().map(|row| row.id).collect();
+        match &mut self.found {
+            Some(found) => found.retain(|id| there.contains(id)),
+            None if listed.len() < MOST => self.found = Some(there),
+            None => {}
+        }
+        self.caught_up = self.found.as_ref().is_some_and(BTreeSet::is_empty);
+    }
+
+    /// These rows are told, and removed.
+    fn forget(&mut self, done: &[&Row]) {
+        for row in done {
+            self.seen.remove(&row.id);
+            if let Some(found) = &mut self.found {
+                found.remove(&row.id);
+            }
+        }
+        self.caught_up |= self.found.as_ref().is_some_and(BTreeSet::is_empty);
     }
 
     fn forget_besides(&mut self, listed: &[Row]) {

@@ -11,6 +11,28 @@ fn row(id: i64, session: Option<&str>) -> Row {
     }
 }
 
+#[test]
+fn what_was_there_at_first_must_go_before_anything_is_served() {
+    let rows = [row(1, None), row(2, Some("another"))];
+    let mut memory = Memory::default();
+    memory.note(&rows);
+    assert!(!memory.caught_up);
+    // What came later does not count.
+    memory.note(&[row(2, Some("another")), row(3, None)]);
+    assert!(!memory.caught_up);
+    memory.forget(&[&row(2, None)]);
+    assert!(memory.caught_up);
+    let mut memory = Memory::default();
+    memory.note(&[]);
+    assert!(memory.caught_up);
+    // There may be more than was listed.
+    let mut memory = Memory::default();
+    let many: Vec<Row> = (0..1000).map(|id| row(id, None)).collect();
+    memory.note(&many);
+    memory.note(&many[..999]);
+    assert!(!memory.caught_up);
+}
+
 /// The numbers of the rows that are untold, and of those that are told.
 fn sorted(
     memory: &mut Memory,

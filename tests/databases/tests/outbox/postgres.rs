@@ -5,6 +5,8 @@ use diesel_cache_databases::postgres as engine;
 #[path = "cases/kit.rs"]
 mod kit;
 
+#[path = "cases/crashes.rs"]
+mod crashes;
 #[path = "cases/explicit.rs"]
 mod explicit;
 #[path = "cases/relay.rs"]

@@ -164,6 +164,39 @@ fn a_relay_goes_on() {
     until_empty(&mut other);
 }
 
+/// A relay ends with its cache, though its connection is attached to that.
+#[test]
+fn a_relay_does_not_keep_its_cache() {
+    let arena = with_triggers();
+    let threads = || {
+        let all = std::fs::read_dir("/proc/self/task").unwrap();
+        let name = |task: std::io::Result<std::fs::DirEntry>| {
+            std::fs::read_to_string(task.ok()?.path().join("comm")).ok()
+        };
+        // Of those that other tests have, none is of this name.
+        all.filter_map(name)
+            .filter(|name| name.trim() == "relay-that-ends")
+            .count()
+    };
+    let (url, ends) = (
+        arena.url(),
+        Cache::builder().relay_interval(Duration::from_millis(5)),
+    );
+    let named = ends.relay(move || {
+        std::fs::write("/proc/thread-self/comm", "relay-that-ends").unwrap();
+        Conn::establish(&url)
+    });
+    let named = named.build().unwrap();
+    let mut other = attached(&named, &arena);
+    until_hit(&mut other, 1);
+    assert_eq!(threads(), 1);
+    drop(named);
+    std::thread::sleep(Duration::from_millis(50));
+    assert_eq!(threads(), 1, "a connection is attached still");
+    drop(other);
+    until("the relay ends", || threads() == 0);
+}
+
 /// Every process has a relay, and one of them leads.
 #[test]
 fn one_relay_leads() {

@@ -1,0 +1,6 @@
+//! What is done, on mysql.
+
+type Conn = diesel::MysqlConnection;
+
+#[path = "play.rs"]
+pub(super) mod play;

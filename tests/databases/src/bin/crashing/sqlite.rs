@@ -1,0 +1,6 @@
+//! What is done, on sqlite.
+
+type Conn = diesel::SqliteConnection;
+
+#[path = "play.rs"]
+pub(super) mod play;
