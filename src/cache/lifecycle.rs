@@ -19,6 +19,7 @@ impl Cache {
         let delivered = shared.flush(patience);
         shared.stop();
         self.0.relays.stop();
+        self.0.relays.await_end(patience);
         delivered
     }
 }

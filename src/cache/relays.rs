@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use super::{Cache, Inner};
@@ -46,8 +46,15 @@ pub(crate) struct Relays {
     behind: AtomicUsize,
     /// How many have a connection that is attached to the cache.
     attached: AtomicUsize,
-    stopped: Mutex<bool>,
+    state: Mutex<State>,
     changed: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    stopped: bool,
+    /// How many threads there are.
+    running: usize,
 }
 
 impl Relays {
@@ -56,7 +63,10 @@ impl Relays {
             all,
             behind: AtomicUsize::new(all),
             attached: AtomicUsize::new(0),
-            stopped: Mutex::new(false),
+            state: Mutex::new(State {
+                stopped: false,
+                running: 0,
+            }),
             changed: Condvar::new(),
         })
     }
@@ -64,6 +74,15 @@ impl Relays {
     /// One of them has seen to what was left.
     pub(crate) fn caught_up(&self) {
         self.behind.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// One of them may have missed something.
+    pub(crate) fn fell_behind(&self) {
+        self.behind.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// One of them has a connection now, or none. `was` is what it said last.
@@ -78,20 +97,43 @@ impl Relays {
     /// Waits for that long, or until they are to stop. Returns whether they are.
     pub(crate) fn wait(&self, time: Duration) -> bool {
         let deadline = Instant::now() + time;
-        let mut stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            if *stopped || left.is_zero() {
-                return *stopped;
+            if state.stopped || left.is_zero() {
+                return state.stopped;
             }
-            let waited = self.changed.wait_timeout(stopped, left);
-            stopped = waited.unwrap_or_else(PoisonError::into_inner).0;
+            let waited = self.changed.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
     /// They are to stop.
     pub(super) fn stop(&self) {
-        *self.stopped.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.state().stopped = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits until they have stopped, for that long at most.
+    pub(super) fn await_end(&self, patience: Duration) {
+        let deadline = Instant::now() + patience.min(Duration::from_secs(24 * 3600));
+        let mut state = self.state();
+        while state.running > 0 {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            let waited = self.changed.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn begins(&self) {
+        self.state().running += 1;
+    }
+
+    fn ends(&self) {
+        self.state().running -= 1;
         self.changed.notify_all();
     }
 }
@@ -104,10 +146,16 @@ impl Cache {
                 WeakCache(Arc::downgrade(&self.0)),
                 Arc::clone(&self.0.relays),
             );
+            standing.begins();
+            let runs = Arc::clone(&standing);
             let started = std::thread::Builder::new()
                 .name("diesel-cache-relay".to_owned())
-                .spawn(move || (relay.0)(&cache, &standing));
+                .spawn(move || {
+                    (relay.0)(&cache, &runs);
+                    runs.ends();
+                });
             if let Err(error) = started {
+                standing.ends();
                 log::error!("the cache's relay cannot be started: {error}");
             }
         }

@@ -41,6 +41,9 @@ pub struct Catalogue {
     pub event_triggers: BTreeSet<Name>,
     /// The functions that the defaults of domains call, wherever a value is made.
     pub domain_defaults: BTreeSet<Name>,
+    /// Whether rows of the outbox may tell the name of a table that was not written: a trigger that
+    /// is not known writes there, as one does whose table was renamed.
+    pub doubts_outbox: bool,
     /// Whether foreign keys or triggers may exist that the user may not see.
     pub hidden_references: bool,
 }
@@ -216,6 +219,14 @@ impl Catalogue {
         self.relations
             .entry(name.to_lowercase().into_boxed_str())
             .or_default()
+    }
+
+    /// The table of that name is an outbox, if there is one: who reads it reads what the cache does.
+    pub fn keep_outbox(&mut self, table: &str) {
+        if let Some(relation) = self.relations.get_mut(table) {
+            relation.uncacheable = true;
+            relation.confined = true;
+        }
     }
 
     /// Adds a routine. Of several with one name, each may be the one that is called.

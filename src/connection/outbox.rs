@@ -29,7 +29,8 @@ where
         return Ok(());
     }
     let table = config.outbox.sql(C::Backend::DIALECT);
-    let sql = format!("SELECT '1' FROM {table} WHERE id < 0");
+    let sql =
+        format!("SELECT id, session, relation, event, tags, generation FROM {table} WHERE 1 = 0");
     match quietly(conn, |conn| introspect::texts(conn, &sql)) {
         Ok(_) => Ok(()),
         Err(source) => Err(Error::Outbox { table, source }),
@@ -94,21 +95,10 @@ pub(super) fn write<C: Connection>(conn: &mut C, tags: &[Tag]) -> QueryResult<()
         return Ok(());
     };
     let insert = core.config.outbox.insert(dialect, session.as_deref(), tags);
-    // MySQL undoes a statement that failed, or all of them; to the others a savepoint tells how
-    // far to go back.
-    let (sql, undo) = if dialect == Dialect::Mysql {
-        (
-            insert,
-            "SAVEPOINT diesel_cache_outbox; RELEASE SAVEPOINT diesel_cache_outbox",
-        )
-    } else {
-        (
-            format!(
-                "SAVEPOINT diesel_cache_outbox; {insert}; RELEASE SAVEPOINT diesel_cache_outbox"
-            ),
-            "ROLLBACK TO SAVEPOINT diesel_cache_outbox; RELEASE SAVEPOINT diesel_cache_outbox",
-        )
-    };
+    let sql =
+        format!("SAVEPOINT diesel_cache_outbox; {insert}; RELEASE SAVEPOINT diesel_cache_outbox");
+    // Fails if the savepoint is gone, and with it the transaction.
+    let undo = "ROLLBACK TO SAVEPOINT diesel_cache_outbox; RELEASE SAVEPOINT diesel_cache_outbox";
     let Err(error) = quietly(conn, |conn| conn.batch_execute(&sql)) else {
         return Ok(());
     };

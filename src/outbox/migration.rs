@@ -33,19 +33,21 @@ pub struct InvalidName {
 /// The migration's own text says it, too.
 ///
 /// - PostgreSQL: one row inserted per statement, and removed later.
-/// - MySQL and MariaDB: for each row written, a row of the outbox is updated; one is inserted per
-///   session, table and transaction.
-/// - SQLite: the same, and one is inserted per table. A trigger cannot tell who writes here: what
-///   the application itself writes to the table is invalidated a second time, as a whole, by the
-///   relay. Choose the tables that others write.
+/// - MySQL and MariaDB: one row inserted per row written, and removed later.
+/// - SQLite: for each row written, a row of the outbox is updated; one is inserted per table. A
+///   trigger cannot tell who writes here: what the application itself writes to the table is
+///   invalidated a second time, as a whole, by the relay. Choose the tables that others write.
 ///
 /// # What it does not see
 ///
 /// - MySQL and MariaDB fire no triggers for `TRUNCATE`, nor for the rows that a foreign key's
 ///   action writes. The relay adds the tables that a foreign key's action may have written.
+/// - What is written to a table without transactions (`MyISAM`) and rolled back stays, and the
+///   outbox' row does not.
 /// - PostgreSQL fires none for what is written to a partition by its own name: choose the partition,
-///   too.
-/// - No trigger fires for a change of the schema.
+///   too. It fires none for what logical replication applies, and a restore may switch them off.
+/// - No trigger fires for a change of the schema. After a table with triggers was renamed on MySQL
+///   or SQLite, each row of the outbox invalidates everything, until its triggers are made anew.
 ///
 /// ```
 /// use diesel_cache::OutboxMigration;
@@ -157,7 +159,7 @@ impl OutboxMigration {
                 sql.push_str(&format!(
                     "CREATE TRIGGER {name} AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON {on}\n    \
                      FOR EACH STATEMENT EXECUTE PROCEDURE {function}();\n\
-                     -- Also for what replication and restores write.\n\
+                     -- Also where session_replication_role is replica.\n\
                      ALTER TABLE {on} ENABLE ALWAYS TRIGGER {name};\n"
                 ));
                 continue;
@@ -225,14 +227,16 @@ impl OutboxMigration {
                  -- and the relay removes it later.\n"
             }
             Dialect::Mysql => {
-                "-- For each row that is written in one of these tables, a row of the outbox is updated;\n\
-                 -- one is inserted per session, table and transaction, and the relay removes it later.\n\
-                 -- TRUNCATE fires no trigger.\n"
+                "-- For each row that is written in one of these tables, a row is inserted into the outbox,\n\
+                 -- and the relay removes it later. TRUNCATE fires no trigger. The triggers run as the\n\
+                 -- account that makes them: if that is dropped, the tables cannot be written.\n"
             }
             Dialect::Sqlite => {
                 "-- For each row that is written in one of these tables, a row of the outbox is updated;\n\
                  -- one is inserted per table, and the relay removes it later. Each write of the\n\
-                 -- application itself is followed by an invalidation of the whole table.\n"
+                 -- application itself is followed by an invalidation of the whole table. The relay is a\n\
+                 -- writer of its own: whoever writes needs a busy_timeout, and BEGIN IMMEDIATE where it\n\
+                 -- reads before it writes.\n"
             }
         };
         format!(
@@ -243,13 +247,15 @@ impl OutboxMigration {
 
     fn make_outbox(&self) -> String {
         let outbox = self.outbox.sql(self.dialect);
+        // No number that the server counts: an application may ask for the last one.
+        // rule: the-outbox-changes-no-last-number
         match self.dialect {
             Dialect::Postgres => {
                 let (function, tag) = self.postgres_function();
                 let body = postgres_body(&self.outbox);
                 format!(
                     "CREATE TABLE {outbox} (\n    \
-                         id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,\n    \
+                         id uuid PRIMARY KEY DEFAULT gen_random_uuid(),\n    \
                          session text,\n    relation text,\n    event text,\n    tags text,\n    \
                          generation bigint NOT NULL DEFAULT 0\n);\n\
                      -- Whoever writes the tables needs no right to the outbox.\n\
@@ -259,7 +265,7 @@ impl OutboxMigration {
             }
             Dialect::Mysql => format!(
                 "CREATE TABLE {outbox} (\n    \
-                     id bigint unsigned NOT NULL AUTO_INCREMENT PRIMARY KEY,\n    \
+                     id bigint unsigned NOT NULL PRIMARY KEY,\n    \
                      session varchar(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin,\n    \
                      relation varchar(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin,\n    \
                      event varchar(8) CHARACTER SET ascii COLLATE ascii_bin,\n    \
@@ -267,14 +273,12 @@ impl OutboxMigration {
                      generation bigint unsigned NOT NULL DEFAULT 0\n) ENGINE = InnoDB;\n"
             ),
             Dialect::Sqlite => {
-                let index = quoted(&format!("{}_relation", self.outbox.table()), self.dialect);
                 let table = quoted(self.outbox.table(), self.dialect);
                 format!(
                     "CREATE TABLE {table} (\n    \
-                         id integer PRIMARY KEY AUTOINCREMENT,\n    \
+                         id text NOT NULL PRIMARY KEY,\n    \
                          session text,\n    relation text,\n    event text,\n    tags text,\n    \
-                         generation integer NOT NULL DEFAULT 0\n);\n\
-                     CREATE INDEX {index} ON {table} (relation);\n"
+                         generation integer NOT NULL DEFAULT 0\n) WITHOUT ROWID;\n"
                 )
             }
         }

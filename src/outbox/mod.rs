@@ -90,8 +90,15 @@ impl Outbox {
     /// The statement that puts a row with these tags into it.
     pub(crate) fn insert(&self, dialect: Dialect, session: Option<&str>, tags: &[Tag]) -> String {
         let session = session.map_or_else(|| "NULL".to_owned(), |session| format!("'{session}'"));
+        // Nobody has it: it is drawn.
+        let id = rand::random::<u128>();
+        let id = match dialect {
+            Dialect::Postgres => format!("'{id:032x}'::uuid"),
+            Dialect::Mysql => (id >> 64).to_string(),
+            Dialect::Sqlite => format!("'{id:032x}'"),
+        };
         format!(
-            "INSERT INTO {} (session, tags) VALUES ({session}, '{}')",
+            "INSERT INTO {} (id, session, tags) VALUES ({id}, {session}, '{}')",
             self.sql(dialect),
             to_hex(tags)
         )
@@ -163,9 +170,12 @@ mod tests {
     fn a_row_names_no_table_of_another() {
         let outbox = Outbox::default();
         let sql = outbox.insert(Dialect::Postgres, Some("ab-1"), &[]);
-        let expected = "INSERT INTO \"public\".\"diesel_cache_outbox\" (session, tags) \
-                        VALUES ('ab-1', '')";
-        assert_eq!(sql, expected);
+        let expected =
+            "INSERT INTO \"public\".\"diesel_cache_outbox\" (id, session, tags) VALUES ('";
+        assert!(
+            sql.starts_with(expected) && sql.ends_with("'::uuid, 'ab-1', '')"),
+            "{sql}"
+        );
         let outbox = Outbox::named("app.box").unwrap();
         assert_eq!(outbox.sql(Dialect::Mysql), "`app`.`box`");
         assert_eq!(outbox.sql(Dialect::Sqlite), "\"main\".\"box\"");

@@ -36,12 +36,6 @@ pub(crate) fn postgres_body(outbox: &Outbox) -> String {
     )
 }
 
-/// MySQL's variable that holds the number of the row that the session wrote last for an event.
-fn last_row(table: &str, event: &str) -> String {
-    let digest = blake3::hash(table.as_bytes()).to_hex();
-    format!("@diesel_cache_{event}_{}", &digest[..16])
-}
-
 /// The name of a trigger for one table, where each must have a name of its own.
 fn trigger(outbox: &Outbox, table: &str, event: &str) -> String {
     let name = format!("{}_{table}_{event}", outbox.table());
@@ -55,21 +49,15 @@ fn trigger(outbox: &Outbox, table: &str, event: &str) -> String {
 
 /// The body of one of MySQL's triggers.
 ///
-/// One row per session and transaction, not one per row that is written: a row that this session
-/// made, and that is still there, is counted up. It is found by its number alone, so that no gap
-/// of an index is locked, and only this session looks for it.
+/// A row for each row that is written, and nothing that was there before is touched: to look for a
+/// row that the relay has removed would lock the gap that it left, and to change one that it may
+/// have changed would fail under some isolation. The number is none that `LAST_INSERT_ID` tells.
+// rule: a-trigger-touches-no-row-of-the-outbox
 fn mysql_body(outbox: &Outbox, table: &str, event: &str) -> String {
-    let name = outbox.sql(Dialect::Mysql);
-    let (last, table) = (last_row(table, event), literal(table));
+    let (name, table) = (outbox.sql(Dialect::Mysql), literal(table));
     format!(
-        "BEGIN\n    UPDATE {name} SET generation = generation + 1\n     \
-         WHERE id = {last} AND session <=> @diesel_cache_session AND relation = {table}\n       \
-         AND event = '{event}';\n    \
-         IF ROW_COUNT() = 0 THEN\n        \
-         INSERT INTO {name} (session, relation, event)\n        \
-         VALUES (@diesel_cache_session, {table}, '{event}');\n        \
-         SET {last} = LAST_INSERT_ID();\n    \
-         END IF;\nEND"
+        "INSERT INTO {name} (id, session, relation, event)\n\
+         VALUES (UUID_SHORT(), @diesel_cache_session, {table}, '{event}')"
     )
 }
 
@@ -84,13 +72,16 @@ pub(super) fn create(outbox: &Outbox, dialect: Dialect, table: &str, event: &str
         let body = mysql_body(outbox, table, event);
         return format!("CREATE TRIGGER {name} AFTER {event_sql} ON {on} FOR EACH ROW\n{body}");
     }
+    let key = literal(&format!("{table} {event}"));
     let (outbox, table) = (quoted(outbox.table(), dialect), literal(table));
+    // One row for each table and event: SQLite has one writer at a time. A row that was removed comes
+    // back with a number that it never had.
     format!(
         "CREATE TRIGGER {name} AFTER {event_sql} ON {on} FOR EACH ROW\nBEGIN\n    \
-         UPDATE {outbox} SET generation = generation + 1\n     \
-         WHERE relation = {table} AND event = '{event}';\n    \
-         INSERT INTO {outbox} (relation, event) SELECT {table}, '{event}' WHERE NOT EXISTS (\n        \
-         SELECT 1 FROM {outbox} WHERE relation = {table} AND event = '{event}');\nEND"
+         UPDATE {outbox} SET generation = generation + 1 WHERE id = {key};\n    \
+         INSERT INTO {outbox} (id, relation, event, generation)\n    \
+         SELECT {key}, {table}, '{event}', abs(random() / 2)\n     \
+         WHERE NOT EXISTS (SELECT 1 FROM {outbox} WHERE id = {key});\nEND"
     )
 }
 
@@ -135,7 +126,7 @@ mod tests {
             assert!(is_own_trigger(&outbox, dialect, "posts", &text));
             assert!(!is_own_trigger(&outbox, dialect, "authors", &text));
             assert!(!is_own_trigger(&other, dialect, "posts", &text));
-            let more = text.replace("BEGIN\n", "BEGIN\n DELETE FROM posts;");
+            let more = text.replace("INSERT", "DELETE FROM posts; INSERT");
             assert!(!is_own_trigger(&outbox, dialect, "posts", &more));
         }
         let body = postgres_body(&outbox);
@@ -152,6 +143,6 @@ mod tests {
         assert!(name.len() <= 64, "{name}");
         assert_ne!(name, trigger(&outbox, &"t".repeat(63), "insert"));
         let text = create(&outbox, Dialect::Mysql, "o'`r", "insert");
-        assert!(text.contains("ON `o'``r` FOR") && text.contains("relation = 'o''`r'"));
+        assert!(text.contains("ON `o'``r` FOR") && text.contains(", 'o''`r', 'insert')"));
     }
 }

@@ -105,6 +105,12 @@ where
                 cache.core().complain(&trouble);
                 if trouble.loses_connection() {
                     conn = None;
+                    // rule: what-is-not-shared-has-one-relay
+                    // Another process may lead from here on, and tell nobody but itself.
+                    if !cache.core().is_shared() && !std::mem::replace(&mut behind, true) {
+                        relays.fell_behind();
+                        memory = Memory::default();
+                    }
                 }
                 failures = failures.saturating_add(1);
                 (interval * (1 << failures.min(6))).min(SLOWEST.max(interval))

@@ -29,20 +29,22 @@ const LOOK_AT_OTHERS: Duration = Duration::from_secs(1);
 pub(super) struct Memory {
     pub(super) leads: bool,
     /// What was there when it first looked, as far as it may still be there.
-    found: Option<BTreeSet<i64>>,
+    found: Option<BTreeSet<String>>,
     /// Whether somebody has told of all that was there when it first looked.
     caught_up: bool,
     looked_at_all: Option<Instant>,
-    seen: HashMap<i64, Seen>,
+    seen: HashMap<String, Seen>,
 }
 
 /// A row that was there before.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Seen {
-    generation: i64,
+    generation: String,
     since: Instant,
     /// What its session was about when it was first seen; none if nobody answered for it.
     turn: Option<Turn>,
+    /// Whether this relay has told the store of it.
+    told: bool,
 }
 
 /// How a look ended.
@@ -115,6 +117,14 @@ where
     if !memory.leads {
         memory.leads = quietly(conn, |conn| lead(conn, cache))?;
     }
+    // Who leads tells its own memory, and no other.
+    if !core.is_shared() && !memory.leads {
+        core.complain(&
+            "the cache's relay: another process looks after the outbox of this database; a cache in \
+             memory needs it for itself, and is bypassed",
+        );
+        return Ok(Ended::Behind);
+    }
     let now = Instant::now();
     let all = memory.leads
         || !memory.caught_up
@@ -131,7 +141,10 @@ where
         memory.note(&listed);
     }
     tell(conn, cache, &sorted.untold, known)?;
+    memory.note_told(&sorted.untold);
+    let news = !(sorted.untold.is_empty() && sorted.told.is_empty());
     let mut done = sorted.untold;
+    done.extend(sorted.removable);
     // rule: what-waits-to-be-told-is-not-told
     // What a session handed over waits in this process as long as the store is out of reach.
     if core.shared.is_idle() {
@@ -139,7 +152,7 @@ where
     }
     rows::remove(conn, outbox, &done)?;
     memory.forget(&done);
-    if listed.len() >= MOST && !done.is_empty() {
+    if listed.len() >= MOST && news {
         return Ok(Ended::Full);
     }
     Ok(match memory.caught_up {
@@ -154,6 +167,8 @@ struct Sorted<'a> {
     untold: Vec<&'a Row>,
     /// Those that the sessions have told of that made them, or handed over to be told.
     told: Vec<&'a Row>,
+    /// At once: this relay told of them, and could not remove them.
+    removable: Vec<&'a Row>,
 }
 
 impl Memory {
@@ -166,17 +181,24 @@ impl Memory {
         let mut sorted = Sorted {
             untold: Vec::new(),
             told: Vec::new(),
+            removable: Vec::new(),
         };
         for row in listed {
             let name = row.session.as_deref();
-            let seen = self.seen.get(&row.id).copied();
-            let seen = seen.filter(|seen| seen.generation == row.generation);
-            let seen = seen.unwrap_or_else(|| Seen {
-                generation: row.generation,
-                since: now,
-                turn: name.and_then(&turn),
-            });
-            self.seen.insert(row.id, seen);
+            let known = self.seen.get(&row.id);
+            let seen = match known.filter(|seen| seen.generation == row.generation) {
+                Some(seen) => seen.clone(),
+                None => {
+                    let seen = Seen {
+                        generation: row.generation.clone(),
+                        since: now,
+                        turn: name.and_then(&turn),
+                        told: false,
+                    };
+                    self.seen.insert(row.id.clone(), seen.clone());
+                    seen
+                }
+            };
             // rule: a-row-is-told-when-its-session-was-idle
             // Somebody must answer for the session still: one that is over told nothing more.
             let told = seen.turn.is_some_and(|then| {
@@ -186,7 +208,9 @@ impl Memory {
             // rule: what-nobody-answers-for-is-told-by-who-leads
             let waited = now.saturating_duration_since(seen.since) >= GRACE;
             let left_behind = self.leads && (name.is_none() || !self.caught_up);
-            if told {
+            if seen.told {
+                sorted.removable.push(row);
+            } else if told {
                 sorted.told.push(row);
             } else if waited || left_behind {
                 sorted.untold.push(row);
@@ -202,19 +226,30 @@ impl Memory {
         if self.caught_up {
             return;
         }
-        let there: BTreeSet<i64> = listed.iter().map(|row| row.id).collect();
+        let there: BTreeSet<&str> = listed.iter().map(|row| &*row.id).collect();
         match &mut self.found {
-            Some(found) => found.retain(|id| there.contains(id)),
-            None if listed.len() < MOST => self.found = Some(there),
+            Some(found) => found.retain(|id| there.contains(id.as_str())),
+            None if listed.len() < MOST => {
+                self.found = Some(there.into_iter().map(str::to_owned).collect());
+            }
             None => {}
         }
         self.caught_up = self.found.as_ref().is_some_and(BTreeSet::is_empty);
     }
 
-    /// These rows are told, and removed.
+    /// The store has been told of these rows.
+    // rule: a-row-is-told-once
+    fn note_told(&mut self, rows: &[&Row]) {
+        for row in rows {
+            if let Some(seen) = self.seen.get_mut(&row.id) {
+                seen.told = true;
+            }
+        }
+    }
+
+    /// These rows are told, and removed unless somebody else is at them.
     fn forget(&mut self, done: &[&Row]) {
         for row in done {
-            self.seen.remove(&row.id);
             if let Some(found) = &mut self.found {
                 found.remove(&row.id);
             }
@@ -223,8 +258,8 @@ impl Memory {
     }
 
     fn forget_besides(&mut self, listed: &[Row]) {
-        let there: BTreeSet<i64> = listed.iter().map(|row| row.id).collect();
-        self.seen.retain(|id, _| there.contains(id));
+        let there: BTreeSet<&str> = listed.iter().map(|row| &*row.id).collect();
+        self.seen.retain(|id, _| there.contains(id.as_str()));
     }
 }
 
@@ -240,7 +275,9 @@ where
     let core = cache.core();
     let tracker = tracker(conn).ok_or(Trouble::Unattached)?;
     let database = tracker.database().cloned().ok_or(Trouble::Unattached)?;
+    // Where the rows may not tell which tables they are of, they tell of all.
     let resolver = database.resolver().filter(|_| known);
+    let resolver = resolver.filter(|resolver| !resolver.catalogue().doubts_outbox);
     let mut writes = Writes::default();
     let mut tags = BTreeSet::new();
     let mut tables: BTreeMap<&str, BTreeSet<Option<&str>>> = BTreeMap::new();

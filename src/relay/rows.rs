@@ -17,9 +17,10 @@ const AT_ONCE: usize = 250;
 /// A row of the outbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Row {
-    pub(super) id: i64,
-    /// Grows with each write that found the row there.
-    pub(super) generation: i64,
+    /// As the database writes it.
+    pub(super) id: String,
+    /// Another one after each write that found the row there.
+    pub(super) generation: String,
     pub(super) session: Option<String>,
     /// The table that was written; without one, the row has tags.
     pub(super) relation: Option<String>,
@@ -45,13 +46,17 @@ where
     C::Backend: CacheDatabase,
 {
     match C::Backend::DIALECT {
-        Dialect::Postgres => Ok(()),
+        // It takes no part in what others must serialize.
+        Dialect::Postgres => conn.batch_execute(
+            "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED",
+        ),
         // Otherwise a look at rows that are locked locks the gaps between them, too: no trigger
         // could add any.
         // rule: the-relay-locks-no-gaps
-        Dialect::Mysql => {
-            conn.batch_execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
-        }
+        Dialect::Mysql => conn.batch_execute(
+            "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
+             SET SESSION innodb_lock_wait_timeout = 1",
+        ),
         Dialect::Sqlite => conn.batch_execute("PRAGMA busy_timeout = 2000"),
     }
 }
@@ -79,12 +84,11 @@ where
         "CASE WHEN session IS NULL THEN 0 ELSE 1 END, id",
     );
     let rows = quietly(conn, |conn| texts(conn, &sql))?;
-    let number = |row: &Vec<Option<String>>, at| cell(row, at).parse().unwrap_or(-1);
     Ok(rows
         .into_iter()
         .map(|mut row| Row {
-            id: number(&row, 0),
-            generation: number(&row, 1),
+            id: cell(&row, 0).to_owned(),
+            generation: cell(&row, 1).to_owned(),
             session: row.get_mut(2).and_then(Option::take),
             relation: row.get_mut(3).and_then(Option::take),
             event: row.get_mut(4).and_then(Option::take),
@@ -101,21 +105,35 @@ where
     C: LoadConnection,
     C::Backend: CacheDatabase,
 {
-    let ids: Vec<String> = rows.iter().map(|row| row.id.to_string()).collect();
-    if ids.is_empty() {
-        return Ok(Vec::new());
+    let mut tags = Vec::new();
+    for some in rows.chunks(AT_ONCE) {
+        let sql = format!(
+            "SELECT tags FROM {} WHERE id IN ({})",
+            outbox.sql(C::Backend::DIALECT),
+            ids(some, C::Backend::DIALECT)
+        );
+        let rows = quietly(conn, |conn| texts(conn, &sql))?;
+        tags.extend(rows.iter().map(|row| cell(row, 0).to_owned()));
     }
-    let sql = format!(
-        "SELECT tags FROM {} WHERE id IN ({})",
-        outbox.sql(C::Backend::DIALECT),
-        ids.join(", ")
-    );
-    let rows = quietly(conn, |conn| texts(conn, &sql))?;
-    Ok(rows.iter().map(|row| cell(row, 0).to_owned()).collect())
+    Ok(tags)
+}
+
+/// The rows' numbers, as they stand in a list.
+fn ids(rows: &[&Row], dialect: Dialect) -> String {
+    let literal = |row: &&Row| match dialect {
+        // A number in quotes would be taken for one with less digits.
+        Dialect::Mysql => row.id.clone(),
+        Dialect::Postgres | Dialect::Sqlite => literal(&row.id),
+    };
+    rows.iter().map(literal).collect::<Vec<_>>().join(", ")
+}
+
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
 }
 
 /// Removes rows that the store has been told of, unless they are others by now. What is locked
-/// stays: somebody adds to it.
+/// stays: another relay is at it.
 ///
 /// # Errors
 /// What the database returns. Some of them may be gone.
@@ -127,39 +145,38 @@ where
 {
     let name = outbox.sql(C::Backend::DIALECT);
     for some in rows.chunks(AT_ONCE) {
-        let pairs = |rows: &[&Row]| {
-            let pair = |row: &&Row| format!("({}, {})", row.id, row.generation);
-            rows.iter().map(pair).collect::<Vec<_>>().join(", ")
-        };
-        let ids: Vec<String> = some.iter().map(|row| row.id.to_string()).collect();
-        let ids = ids.join(", ");
+        let ids = ids(some, C::Backend::DIALECT);
         quietly(conn, |conn| match C::Backend::DIALECT {
             Dialect::Postgres => conn.batch_execute(&format!(
                 "DELETE FROM {name} WHERE id IN (SELECT id FROM {name} \
-                  WHERE (id, generation) IN (VALUES {}) FOR UPDATE SKIP LOCKED)",
-                pairs(some)
+                  WHERE id IN ({ids}) FOR UPDATE SKIP LOCKED)"
             )),
-            Dialect::Sqlite => conn.batch_execute(&format!(
-                "DELETE FROM {name} WHERE (id, generation) IN (VALUES {})",
-                pairs(some)
-            )),
-            Dialect::Mysql => conn.transaction(|conn| {
-                let id = text("id", Dialect::Mysql);
-                let free = texts(
-                    conn,
-                    &format!("SELECT {id} FROM {name} WHERE id IN ({ids}) FOR UPDATE SKIP LOCKED"),
-                )?;
-                let is_free = |row: &&&Row| {
-                    let id = row.id.to_string();
-                    free.iter().any(|free| cell(free, 0) == id)
+            Dialect::Sqlite => {
+                let pair = |row: &&Row| {
+                    let (id, generation) = (literal(&row.id), literal(&row.generation));
+                    format!("({id}, CAST({generation} AS integer))")
                 };
-                let free: Vec<&Row> = some.iter().filter(is_free).copied().collect();
+                let pairs: Vec<String> = some.iter().map(pair).collect();
+                conn.batch_execute(&format!(
+                    "DELETE FROM {name} WHERE (id, generation) IN (VALUES {})",
+                    pairs.join(", ")
+                ))
+            }
+            // Without the index, it would wait for rows that are not told yet.
+            Dialect::Mysql => conn.transaction(|conn| {
+                let lock = format!(
+                    "SELECT {} FROM {name} FORCE INDEX (PRIMARY) WHERE id IN ({ids}) \
+                        FOR UPDATE SKIP LOCKED",
+                    text("id", Dialect::Mysql)
+                );
+                let free = texts(conn, &lock)?;
                 if free.is_empty() {
                     return Ok(());
                 }
+                let free: Vec<&str> = free.iter().map(|row| cell(row, 0)).collect();
                 conn.batch_execute(&format!(
-                    "DELETE FROM {name} WHERE (id, generation) IN ({})",
-                    pairs(&free)
+                    "DELETE o FROM {name} AS o FORCE INDEX (PRIMARY) WHERE o.id IN ({})",
+                    free.join(", ")
                 ))
             }),
         })?;

@@ -110,11 +110,13 @@ where
     C: LoadConnection,
     C::Backend: CacheDatabase,
 {
-    match C::Backend::DIALECT {
-        Dialect::Postgres => postgres::catalogue(conn, outbox),
-        Dialect::Mysql => mysql::catalogue(conn, outbox),
-        Dialect::Sqlite => sqlite::catalogue(conn, outbox),
-    }
+    let mut catalogue = match C::Backend::DIALECT {
+        Dialect::Postgres => postgres::catalogue(conn, outbox)?,
+        Dialect::Mysql => mysql::catalogue(conn, outbox)?,
+        Dialect::Sqlite => sqlite::catalogue(conn, outbox)?,
+    };
+    catalogue.keep_outbox(outbox.table());
+    Ok(catalogue)
 }
 
 /// Whether the database says that the session has ended, and so whatever it was doing.

@@ -319,7 +319,10 @@ where
                 event_manipulation, action_timing \
            FROM information_schema.triggers WHERE event_object_schema {OURS}"
     );
-    for row in texts(conn, &triggers)? {
+    let rows = texts(conn, &triggers)?;
+    // rule: an-outbox-with-triggers-is-any-table
+    let is_plain = !rows.iter().any(|row| cell(row, 0) == outbox.table());
+    for row in rows {
         let event = cell(&row, 4).to_lowercase();
         let mut events = Events::NONE;
         for (word, fires) in [
@@ -333,9 +336,11 @@ where
         }
         // It writes to the outbox alone.
         let is_after = cell(&row, 5).eq_ignore_ascii_case("after");
-        if is_after && is_own_trigger(outbox, Dialect::Mysql, cell(&row, 0), cell(&row, 2)) {
+        let is_own = is_own_trigger(outbox, Dialect::Mysql, cell(&row, 0), cell(&row, 2));
+        if is_plain && is_after && is_own {
             continue;
         }
+        catalogue.doubts_outbox |= !is_own && cell(&row, 2).contains(outbox.table());
         let relation = catalogue.relation(cell(&row, 0));
         // rule: a-trigger-may-change-the-row
         relation.changes_more |=

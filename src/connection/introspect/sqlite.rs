@@ -94,6 +94,10 @@ where
     let mut catalogue = Catalogue::default();
     let mut shapes = shapes(conn)?;
     let rows = texts(conn, "SELECT type, name, tbl_name, sql FROM sqlite_master")?;
+    // rule: an-outbox-with-triggers-is-any-table
+    let touched = |row: &Vec<_>| cell(row, 0) == "trigger" && cell(row, 2) == outbox.table();
+    let is_plain = !rows.iter().any(touched);
+    let is_own = |row: &Vec<_>| is_own_trigger(outbox, Dialect::Sqlite, cell(row, 2), cell(row, 3));
     for row in &rows {
         match cell(row, 0) {
             "table" => {
@@ -112,8 +116,9 @@ where
                 catalogue.relation(cell(row, 1)).views.push(definition);
             }
             // It writes to the outbox alone.
-            "trigger" if is_own_trigger(outbox, Dialect::Sqlite, cell(row, 2), cell(row, 3)) => {}
+            "trigger" if is_plain && is_own(row) => {}
             "trigger" => {
+                catalogue.doubts_outbox |= !is_own(row) && cell(row, 3).contains(outbox.table());
                 let trigger = Trigger::of_sqlite(cell(row, 3));
                 let triggers = &mut catalogue.relation(cell(row, 2)).triggers;
                 triggers.push(trigger);

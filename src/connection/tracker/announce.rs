@@ -87,7 +87,12 @@ impl Tracker {
 
     /// Whether something is at work that may commit, or may have.
     // rule: a-session-is-busy-until-the-store-is-told
-    pub(super) fn note_turn(&self) {
+    pub(super) fn note_turn(&mut self) {
+        // rule: nobody-answers-for-what-cannot-be-followed
+        // A transaction that is prepared here may be committed by anybody, at any time.
+        if self.transaction.is_lost() {
+            self.outbox_session = None;
+        }
         if let Some(session) = &self.outbox_session {
             session.set_busy(!self.in_flight.is_empty() || !self.doubts.is_empty());
         }

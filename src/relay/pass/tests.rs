@@ -1,10 +1,10 @@
 use super::*;
 use crate::outbox::sessions::Sessions;
 
-fn row(id: i64, session: Option<&str>) -> Row {
+fn row(id: u32, session: Option<&str>) -> Row {
     Row {
-        id,
-        generation: 0,
+        id: id.to_string(),
+        generation: "0".to_owned(),
         session: session.map(str::to_owned),
         relation: Some("posts".to_owned()),
         event: None,
@@ -39,9 +39,9 @@ fn sorted(
     rows: &[Row],
     now: Instant,
     sessions: &Sessions,
-) -> (Vec<i64>, Vec<i64>) {
+) -> (Vec<u32>, Vec<u32>) {
     let sorted = memory.sort(rows, now, |name| sessions.turn(name));
-    let ids = |rows: &[&Row]| rows.iter().map(|row| row.id).collect();
+    let ids = |rows: &[&Row]| rows.iter().map(|row| row.id.parse().unwrap()).collect();
     (ids(&sorted.untold), ids(&sorted.told))
 }
 
@@ -84,7 +84,7 @@ fn what_is_left_is_told_after_a_while_by_anyone() {
     );
     // Another write found the row: it waits anew.
     let mut again = row(2, Some("another"));
-    again.generation = 1;
+    again.generation = "1".to_owned();
     assert_eq!(
         sorted(&mut memory, &[again], later, &sessions),
         (vec![], vec![])

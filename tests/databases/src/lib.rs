@@ -97,8 +97,8 @@ pub mod sqlite {
         pub fn connect(&self) -> Conn {
             let mut conn = Conn::establish(&self.url()).unwrap();
             conn.batch_execute(
-                "PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; \
-                 PRAGMA busy_timeout = 2000; PRAGMA foreign_keys = ON;",
+                "PRAGMA busy_timeout = 2000; PRAGMA journal_mode = WAL; \
+                 PRAGMA synchronous = OFF; PRAGMA foreign_keys = ON;",
             )
             .unwrap();
             conn

@@ -67,11 +67,17 @@ where
            JOIN pg_language l ON l.oid = p.prolang \
           WHERE n.nspname NOT IN ('pg_catalog', 'information_schema')"
     );
+    // rule: an-outbox-with-triggers-is-any-table
+    let touched = format!(
+        "SELECT '1' FROM pg_class WHERE relname = '{}' AND (relhastriggers OR relhasrules)",
+        outbox.table()
+    );
+    let is_plain = texts(conn, &touched)?.is_empty();
     for row in texts(conn, &routines)? {
         let name = cell(&row, 0);
         // It writes to the outbox alone.
         let is_own = cell(&row, 1) == "plpgsql" && is_own_function(outbox, name, cell(&row, 5));
-        let code = match is_own {
+        let code = match is_own && is_plain {
             true => Some(Code::default()),
             false => routine(&row),
         };

@@ -164,6 +164,35 @@ fn a_relay_goes_on() {
     until_empty(&mut other);
 }
 
+/// A cache in memory is told of nothing by another's relay: without the lead, it serves nothing.
+#[test]
+fn a_cache_in_memory_needs_the_outbox_for_itself() {
+    let arena = with_triggers();
+    let memory = || relayed(Cache::builder(), &arena).build().unwrap();
+    let first = memory();
+    let mut conn = attached(&first, &arena);
+    until_hit(&mut conn, 1);
+    let second = memory();
+    let mut other = attached(&second, &arena);
+    for round in 0..20 {
+        retitle(&mut arena.connect(), &round.to_string()).unwrap();
+        let found = title(&mut other, 1);
+        let expected = (Some(round.to_string()), Outcome::Bypass(Bypass::Behind));
+        assert_eq!(found, expected);
+    }
+    until("it is told", || {
+        title(&mut conn, 1).0.as_deref() == Some("19")
+    });
+    drop(conn);
+    assert!(first.shutdown(Duration::from_secs(30)));
+    drop(first);
+    until_hit(&mut other, 1);
+    retitle(&mut arena.connect(), "last").unwrap();
+    until("it is told", || {
+        title(&mut other, 1).0.as_deref() == Some("last")
+    });
+}
+
 /// A relay ends with its cache, though its connection is attached to that.
 #[test]
 fn a_relay_does_not_keep_its_cache() {
