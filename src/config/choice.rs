@@ -8,7 +8,7 @@ use std::fmt;
 /// |---|---|---|
 /// | `Eventual` | a read that begins after the invalidation is fresh; older rows only between COMMIT and it. Of a process that dies in between, for the time to live at most | the same |
 /// | `Strong` | linearizable with respect to commits on one primary; a process that dies changes nothing. With the store out of reach before COMMIT, see [`OnUnreachable`] | the same. Cannot be aborted |
-/// | `Durable` | `Strong`, and no invalidation is ever lost: by a model's helper or [`Cache::transaction`](crate::Cache::transaction), a row of the outbox is committed with the write; without either, see the next column | `Strong`; of tables with [triggers](crate::OutboxMigration), no invalidation is ever lost, whoever writes |
+/// | `Durable` | `Strong`, and no invalidation is ever lost of an outermost [`Cache::transaction`](crate::Cache::transaction), or of a model's helper outside of any transaction: a row of the outbox is committed with the write. For any other, see the next column | `Strong`; of tables with [triggers](crate::OutboxMigration), no invalidation is ever lost, whoever writes |
 ///
 /// All processes that share a namespace must agree: a read is only as fresh as the weakest
 /// writer's level.

@@ -42,7 +42,12 @@ impl Builder {
     /// time.
     ///
     /// [`Level::Durable`](crate::Level::Durable) needs it; at other levels it serves the triggers.
-    /// It needs MySQL 8.0 or MariaDB 10.6, for `SKIP LOCKED`.
+    /// It needs PostgreSQL 13, MySQL 8.0 or MariaDB 10.6. Behind a proxy that pools transactions, the names of
+    /// sessions pass to strangers: connect past it. On SQLite it is one more writer: other connections need a
+    /// `busy_timeout`, and `BEGIN IMMEDIATE` where they read before they write.
+    ///
+    /// A cache in memory needs the outbox for itself: while another process leads, its reads are bypassed.
+    /// [Shut it down](Cache::shutdown) before you build another.
     ///
     /// ```
     /// use diesel::prelude::*;

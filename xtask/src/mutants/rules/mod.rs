@@ -50,6 +50,7 @@ mod bytes;
 mod catalogue;
 mod columns;
 mod late;
+mod outbox;
 mod precision;
 mod protocol;
 mod settings;
@@ -70,6 +71,7 @@ pub(super) const ALL: &[&[Mutant]] = &[
     catalogue::RULES,
     columns::RULES,
     late::RULES,
+    outbox::RULES,
     precision::RULES,
     protocol::RULES,
     settings::RULES,
