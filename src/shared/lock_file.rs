@@ -43,6 +43,13 @@ impl LockFiles {
         self.hold_after(path, 1)
     }
 
+    /// Lets go of all files, and leaves them where they are: evidence that this process has ended,
+    /// for those who must know.
+    pub(crate) fn abandon(&self) {
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        files.clear();
+    }
+
     fn hold_after(&self, path: &Path, tries: u32) -> bool {
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         // rule: a-lock-file-that-was-deleted-is-made-anew
@@ -111,6 +118,10 @@ pub(crate) fn is_abandoned(path: &Path) -> bool {
 }
 
 /// Removes a file whose process has ended, and of which the store knows nothing any more.
+///
+/// It is held meanwhile: a process that has just made it, and does not hold it yet, must find
+/// that it is gone.
+// rule: a-file-is-removed-by-who-holds-it
 pub(crate) fn remove(path: &Path) {
     if is_abandoned(path) {
         let _ = std::fs::remove_file(path);
@@ -135,6 +146,43 @@ mod tests {
         assert!(is_abandoned(&path) && path.exists());
         remove(&path);
         assert!(!path.exists());
+    }
+
+    /// One makes files and holds them, while another removes what nobody holds.
+    #[test]
+    fn a_file_that_is_held_is_never_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let ended = std::sync::atomic::AtomicBool::new(false);
+        let path = |n: u32| folder.path().join(format!("{}", n % 8));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let limit = std::time::Instant::now() + Duration::from_secs(5);
+                while !ended.load(std::sync::atomic::Ordering::SeqCst)
+                    && std::time::Instant::now() < limit
+                {
+                    (0..8).for_each(|n| remove(&path(n)));
+                }
+            });
+            for n in 0..4000 {
+                let files = LockFiles::default();
+                if files.hold(&path(n)) {
+                    std::thread::yield_now();
+                    assert!(path(n).exists(), "removed while it is held");
+                }
+            }
+            ended.store(true, std::sync::atomic::Ordering::SeqCst);
+        });
+    }
+
+    #[test]
+    fn a_file_that_is_abandoned_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let files = LockFiles::default();
+        assert!(files.hold(&path));
+        files.abandon();
+        drop(files);
+        assert!(path.exists() && is_abandoned(&path));
     }
 
     #[test]

@@ -209,6 +209,13 @@ impl Shared {
         true
     }
 
+    /// Whether the store knows of no write of this process that is not over.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn owes_nothing(&self) -> bool {
+        let state = self.state();
+        state.backlog.is_empty() && state.tickets.is_empty()
+    }
+
     /// The worker ends.
     pub(crate) fn stop(&self) {
         self.state().stopped = true;
