@@ -163,13 +163,15 @@ impl World {
 
 fn crash_everywhere(arena: Arena, steps: &[&str]) {
     let all = std::env::var("CACHE_TEST_CRASHES").is_ok_and(|which| which == "all");
+    // A process takes longer to connect to a server.
+    let part = if engine::NAME == "sqlite" { 13 } else { 40 };
     let mut world = World::new(arena);
     world.judge("nothing");
     let began = Instant::now();
     for (number, script) in scripts(steps).iter().enumerate() {
         if all {
             world.enumerate(script, 1, 1, number % 8 == 0);
-        } else if number % 13 == 3 {
+        } else if number % part == 3 {
             world.enumerate(script, 1 + number % 5, 5, number % 2 == 0);
         }
         if all && number % 50 == 0 {
@@ -190,7 +192,7 @@ fn crash_everywhere(arena: Arena, steps: &[&str]) {
         began.elapsed()
     );
     assert!(
-        world.crashes >= 20 && world.left >= 5,
+        world.crashes >= 8 && world.left >= 2,
         "{} {}",
         world.crashes,
         world.left
