@@ -24,6 +24,10 @@ const GRACE: Duration = Duration::from_secs(2);
 /// How often one that does not lead looks at the rows of others.
 const LOOK_AT_OTHERS: Duration = Duration::from_secs(1);
 
+/// How often it tries to learn the catalogue, which others may look at just now.
+const TRIES: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(10);
+
 /// What a relay knows from look to look.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
@@ -109,8 +113,6 @@ where
 {
     let core = cache.core();
     let outbox = &core.config.outbox;
-    // The catalogue tells what follows from a write to a table; without it, anything may.
-    let known = connection::make_known(conn).is_ok();
     if tracker(conn).is_some_and(|tracker| tracker.meets_closed_gate()) {
         connection::open_gate(conn);
     }
@@ -140,7 +142,7 @@ where
         memory.forget_besides(&listed);
         memory.note(&listed);
     }
-    tell(conn, cache, &sorted.untold, known)?;
+    tell(conn, cache, &sorted.untold)?;
     memory.note_told(&sorted.untold);
     let news = !(sorted.untold.is_empty() && sorted.told.is_empty());
     let mut done = sorted.untold;
@@ -264,7 +266,7 @@ impl Memory {
 }
 
 /// Tells the store what the rows say.
-fn tell<C>(conn: &mut C, cache: &Cache, rows: &[&Row], known: bool) -> Result<(), Trouble>
+fn tell<C>(conn: &mut C, cache: &Cache, rows: &[&Row]) -> Result<(), Trouble>
 where
     C: LoadConnection,
     C::Backend: CacheDatabase,
@@ -273,6 +275,19 @@ where
         return Ok(());
     }
     let core = cache.core();
+    // The catalogue tells what follows from a write to a table; without it, anything may.
+    let known = (0..TRIES).any(|again| {
+        if again > 0 {
+            std::thread::sleep(PAUSE);
+        }
+        connection::make_known(conn).is_ok()
+    });
+    // rule: a-row-is-told-by-a-current-catalogue
+    // Who changed the schema before the rows were written has closed the gate by now; or will,
+    // and voids everything then.
+    if core.is_shared() {
+        core.beat();
+    }
     let tracker = tracker(conn).ok_or(Trouble::Unattached)?;
     let database = tracker.database().cloned().ok_or(Trouble::Unattached)?;
     // Where the rows may not tell which tables they are of, they tell of all.

@@ -98,8 +98,8 @@ pub(super) const RULES: &[Mutant] = &[
     killed(
         "what-was-not-told-is-not-removed",
         PASS,
-        "tell(conn, cache, &sorted.untold, known)?;",
-        "let _ = tell(conn, cache, &sorted.untold[..0], known);",
+        "tell(conn, cache, &sorted.untold)?;",
+        "let _ = tell(conn, cache, &sorted.untold[..0]);",
     ),
     killed(
         "who-does-not-lead-waits-for-what-was-there",
