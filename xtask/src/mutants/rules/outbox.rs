@@ -101,7 +101,7 @@ pub(super) const RULES: &[Mutant] = &[
         "tell(conn, cache, &sorted.untold)?;",
         "let _ = tell(conn, cache, &sorted.untold[..0]);",
     ),
-    killed(
+    unit(
         "who-does-not-lead-waits-for-what-was-there",
         PASS,
         "self.caught_up = self.found.as_ref().is_some_and(BTreeSet::is_empty);\n    }\n\n    /// The store",
