@@ -123,7 +123,10 @@ pub(crate) fn is_abandoned(path: &Path) -> bool {
 /// that it is gone.
 // rule: a-file-is-removed-by-who-holds-it
 pub(crate) fn remove(path: &Path) {
-    if is_abandoned(path) {
+    let Ok(file) = File::open(path) else {
+        return;
+    };
+    if matches!(FileExt::try_lock_exclusive(&file), Ok(true)) && is_at(&file, path) {
         let _ = std::fs::remove_file(path);
     }
 }

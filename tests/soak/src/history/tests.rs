@@ -224,12 +224,12 @@ fn a_database_that_goes_back_is_an_error_of_the_checker() {
 fn old_floors_are_forgotten_and_judge_no_more() {
     let mut told = Told::new().committed(1, 2, A, 1);
     for step in 1..200 {
-        let at = step * 1_000_000_000;
+        let at = step * 5_000_000_000;
         told = told.committed(at, at + 1, A, step + 1);
     }
     let row = &told.0.rows[0];
     assert!(row.floors.len() < 70 && row.attempts.len() < 70, "{row:?}");
-    let now = 200 * 1_000_000_000;
+    let now = 200 * 5_000_000_000;
     let told = told.read(now - 10, now, A, 200);
     assert!(told.is_right());
     let told = told.read(now - 10, now, A, 2);
