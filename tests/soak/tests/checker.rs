@@ -123,6 +123,28 @@ fn memory_in_front_of_a_store_makes_no_read_stale() {
     );
 }
 
+/// A client of the database's own writes besides the application: what it writes is read late, and
+/// nothing is lost.
+#[test]
+fn what_is_durable_is_late_and_never_lost() {
+    // As late as is stated, and half as late again for a busy machine.
+    let (output, found) = run(
+        "--seconds 25 --level durable --database mariadb --path explicit --faults all --lag-ms 8000",
+    );
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{found}\n{told}");
+    for what in [
+        "stale_at_end",
+        "stale_inside",
+        "phantom_reads",
+        "foreign_reads",
+    ] {
+        assert_eq!(found[what], 0, "{what}: {found}\n{told}");
+    }
+    assert!(found["outside_writes"].as_u64().unwrap() > 50, "{found}");
+    assert!(found["stale_reads"].as_u64().unwrap() > 0, "{found}");
+}
+
 /// With the store stopped, the network cut, and processes stopped.
 #[test]
 fn memory_that_need_not_ask_is_never_older_than_it_may_be() {

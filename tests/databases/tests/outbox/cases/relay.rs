@@ -130,6 +130,27 @@ fn what_was_left_is_told_before_anything_is_served() {
     assert_eq!(title(&mut conn, 1).0.as_deref(), Some("meanwhile"));
 }
 
+/// Connections are made while the store is out of reach, and the application goes on with them.
+#[test]
+fn a_store_out_of_reach_keeps_nobody_from_connecting() {
+    let arena = with_triggers();
+    let server = RedisServer::start(&[]).unwrap();
+    let proxy = Proxy::start(server.address()).unwrap();
+    let cache = cache(proxy.address(), &arena);
+    until_hit(&mut attached(&cache, &arena), 1);
+    proxy.set(Mode::Refuse);
+    proxy.cut();
+    // Nobody else has the catalogue any more.
+    let mut conn = attached(&cache, &arena);
+    retitle(&mut conn, "alone").unwrap();
+    let (found, outcome) = title(&mut conn, 1);
+    assert_eq!(found.as_deref(), Some("alone"));
+    assert!(matches!(outcome, Outcome::Bypass(_)), "{outcome:?}");
+    proxy.set(Mode::Pass);
+    until_hit(&mut conn, 1);
+    assert_eq!(title(&mut conn, 1).0.as_deref(), Some("alone"));
+}
+
 /// A relay that loses its connection, panics or finds no store goes on when it can.
 #[test]
 fn a_relay_goes_on() {
