@@ -1,6 +1,6 @@
 //! The end of a cache's life.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::cache::Cache;
 
@@ -15,11 +15,14 @@ impl Cache {
     /// process, when no connection writes any more. What is not delivered by then is lost:
     /// other processes may then read what is older, for the time to live at most.
     pub fn shutdown(&self, patience: Duration) -> bool {
+        // rule: a-shutdown-waits-no-longer-than-it-may
+        let began = Instant::now();
         let shared = &self.core().shared;
         let delivered = shared.flush(patience);
         shared.stop();
         self.0.relays.stop();
-        self.0.relays.await_end(patience);
+        let left = patience.saturating_sub(began.elapsed());
+        self.0.relays.await_end(left);
         delivered
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::{Cache, Inner};
 use crate::bypass::Bypass;
@@ -96,16 +96,10 @@ impl Relays {
 
     /// Waits for that long, or until they are to stop. Returns whether they are.
     pub(crate) fn wait(&self, time: Duration) -> bool {
-        let deadline = Instant::now() + time;
-        let mut state = self.state();
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if state.stopped || left.is_zero() {
-                return state.stopped;
-            }
-            let waited = self.changed.wait_timeout(state, left);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
+        let waited = self
+            .changed
+            .wait_timeout_while(self.state(), time, |state| !state.stopped);
+        waited.unwrap_or_else(PoisonError::into_inner).0.stopped
     }
 
     /// They are to stop.
@@ -116,16 +110,10 @@ impl Relays {
 
     /// Waits until they have stopped, for that long at most.
     pub(super) fn await_end(&self, patience: Duration) {
-        let deadline = Instant::now() + patience.min(Duration::from_secs(24 * 3600));
-        let mut state = self.state();
-        while state.running > 0 {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return;
-            }
-            let waited = self.changed.wait_timeout(state, left);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
+        let waited = self
+            .changed
+            .wait_timeout_while(self.state(), patience, |state| state.running > 0);
+        drop(waited);
     }
 
     fn begins(&self) {

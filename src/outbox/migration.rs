@@ -155,7 +155,7 @@ impl OutboxMigration {
         for table in &self.tables {
             if self.dialect == Dialect::Postgres {
                 let (name, on) = (self.function(), self.on(table));
-                let (function, _) = self.postgres_function();
+                let function = self.postgres_function();
                 sql.push_str(&format!(
                     "CREATE TRIGGER {name} AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON {on}\n    \
                      FOR EACH STATEMENT EXECUTE PROCEDURE {function}();\n\
@@ -190,7 +190,7 @@ impl OutboxMigration {
         }
         if self.makes_outbox {
             if self.dialect == Dialect::Postgres {
-                let (function, _) = self.postgres_function();
+                let function = self.postgres_function();
                 sql.push_str(&format!("DROP FUNCTION IF EXISTS {function}();\n"));
             }
             let outbox = self.outbox.sql(self.dialect);
@@ -251,7 +251,7 @@ impl OutboxMigration {
         // rule: the-outbox-changes-no-last-number
         match self.dialect {
             Dialect::Postgres => {
-                let (function, tag) = self.postgres_function();
+                let function = self.postgres_function();
                 let body = postgres_body(&self.outbox);
                 format!(
                     "CREATE TABLE {outbox} (\n    \
@@ -260,7 +260,7 @@ impl OutboxMigration {
                          generation bigint NOT NULL DEFAULT 0\n);\n\
                      -- Whoever writes the tables needs no right to the outbox.\n\
                      CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER\n    \
-                         SET search_path = pg_catalog, pg_temp AS {tag}{body}{tag};\n"
+                         SET search_path = pg_catalog, pg_temp AS $diesel_cache${body}$diesel_cache$;\n"
                 )
             }
             Dialect::Mysql => format!(
@@ -284,11 +284,11 @@ impl OutboxMigration {
         }
     }
 
-    /// PostgreSQL's function in its schema, and what stands around its body.
-    fn postgres_function(&self) -> (String, &'static str) {
+    /// PostgreSQL's function in its schema.
+    fn postgres_function(&self) -> String {
         let outbox = self.outbox.sql(Dialect::Postgres);
         let schema = outbox.split('.').next().unwrap_or_default();
-        (format!("{schema}.{}", self.function()), "$diesel_cache$")
+        format!("{schema}.{}", self.function())
     }
 
     fn function(&self) -> String {

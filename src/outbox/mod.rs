@@ -16,7 +16,7 @@ pub(crate) mod sessions;
 mod triggers;
 
 pub use self::migration::{InvalidName, OutboxMigration};
-pub(crate) use self::triggers::{is_own_function, is_own_trigger, postgres_body};
+pub(crate) use self::triggers::{is_own_function, is_own_trigger, literal, postgres_body};
 
 /// The setting of PostgreSQL's, and with `_` MySQL's variable, that a session's name stands in.
 pub(crate) const SESSION: &str = "diesel_cache.session";

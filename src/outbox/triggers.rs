@@ -16,8 +16,8 @@ pub(super) fn quoted(name: &str, dialect: Dialect) -> String {
     format!("{quote}{doubled}{quote}")
 }
 
-/// A text in quotes. The names that a migration is asked for hold no backslash.
-fn literal(text: &str) -> String {
+/// A text in quotes, of what holds no backslash: names, numbers, our own code.
+pub(crate) fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 

@@ -141,15 +141,15 @@ where
     C: LoadConnection + AttachConnection + 'static,
     C::Backend: CacheDatabase,
 {
-    if conn.is_none() {
-        let mut new = connect().map_err(|_| Trouble::Connect)?;
-        rows::prepare(&mut new).map_err(Trouble::Database)?;
-        cache.attach(&mut new).map_err(Trouble::Attach)?;
-        memory.leads = false;
-        *conn = Some(new);
-    }
-    match conn {
-        Some(conn) => pass::pass(conn, cache, memory),
-        None => Ok(Ended::Done),
-    }
+    let conn = match conn {
+        Some(conn) => conn,
+        None => {
+            let mut new = connect().map_err(|_| Trouble::Connect)?;
+            rows::prepare(&mut new)?;
+            cache.attach(&mut new).map_err(Trouble::Attach)?;
+            memory.leads = false;
+            conn.insert(new)
+        }
+    };
+    pass::pass(conn, cache, memory)
 }

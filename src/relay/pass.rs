@@ -90,13 +90,13 @@ impl From<diesel::result::Error> for Trouble {
 impl fmt::Display for Trouble {
     // rule: what-connects-may-repeat-a-password
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = match self {
-            Self::Connect => "it cannot connect to its database",
-            Self::Attach(error) => return write!(f, "the cache's relay: {error}"),
-            Self::Database(error) => return write!(f, "the cache's relay: {error}"),
-            Self::Store(error) => return write!(f, "the cache's relay: {error}"),
-            Self::Unattached => "its connection is not attached",
-            Self::Panic => "it panicked",
+        let what: &dyn fmt::Display = match self {
+            Self::Connect => &"it cannot connect to its database",
+            Self::Attach(error) => error,
+            Self::Database(error) => error,
+            Self::Store(error) => error,
+            Self::Unattached => &"its connection is not attached",
+            Self::Panic => &"it panicked",
         };
         write!(f, "the cache's relay: {what}")
     }
@@ -187,20 +187,17 @@ impl Memory {
         };
         for row in listed {
             let name = row.session.as_deref();
-            let known = self.seen.get(&row.id);
-            let seen = match known.filter(|seen| seen.generation == row.generation) {
-                Some(seen) => seen.clone(),
-                None => {
-                    let seen = Seen {
-                        generation: row.generation.clone(),
-                        since: now,
-                        turn: name.and_then(&turn),
-                        told: false,
-                    };
-                    self.seen.insert(row.id.clone(), seen.clone());
-                    seen
-                }
+            let first_seen = || Seen {
+                generation: row.generation.clone(),
+                since: now,
+                turn: name.and_then(&turn),
+                told: false,
             };
+            let seen = self.seen.entry(row.id.clone());
+            let seen = seen.or_insert_with(first_seen);
+            if seen.generation != row.generation {
+                *seen = first_seen();
+            }
             // rule: a-row-is-told-when-its-session-was-idle
             // Somebody must answer for the session still: one that is over told nothing more.
             let told = seen.turn.is_some_and(|then| {

@@ -6,7 +6,7 @@ use diesel::result::QueryResult;
 use crate::connection::introspect::{cell, texts};
 use crate::connection::quietly;
 use crate::dialect::Dialect;
-use crate::outbox::Outbox;
+use crate::outbox::{Outbox, literal};
 use crate::statement::CacheDatabase;
 
 /// How many rows are read at once.
@@ -126,10 +126,6 @@ fn ids(rows: &[&Row], dialect: Dialect) -> String {
         Dialect::Postgres | Dialect::Sqlite => literal(&row.id),
     };
     rows.iter().map(literal).collect::<Vec<_>>().join(", ")
-}
-
-fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
 }
 
 /// Removes rows that the store has been told of, unless they are others by now. What is locked

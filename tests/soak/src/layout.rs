@@ -50,6 +50,11 @@ pub(crate) fn owned(table: usize, owner: usize) -> impl Iterator<Item = Key> {
         .map(move |row| Key::new(table, row))
 }
 
+/// Whether somebody writes to a table besides the application, at the level that can tell.
+pub(crate) fn is_outside(table: usize) -> bool {
+    table % 2 == 1
+}
+
 /// A table's name.
 pub(crate) fn name(table: usize) -> String {
     format!("soak_{table:02}")

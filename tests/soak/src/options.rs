@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::fault::Kind;
+use crate::layout;
 
 /// The help text.
 pub(crate) const USAGE: &str = "\
@@ -98,7 +99,7 @@ pub(crate) struct Options {
 impl Options {
     /// Whether somebody writes to that table besides the application.
     pub(crate) fn is_outside(&self, table: usize) -> bool {
-        self.level == Level::Durable && table % 2 == 1
+        self.level == Level::Durable && layout::is_outside(table)
     }
 
     /// Reads the command line, without the program's name.

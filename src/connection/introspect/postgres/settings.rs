@@ -12,7 +12,7 @@ use diesel::result::QueryResult;
 use super::{Texts, cell, texts};
 use crate::dialect::Dialect;
 use crate::footprint::{self, Name};
-use crate::outbox::{Outbox, postgres_body};
+use crate::outbox::{Outbox, literal, postgres_body};
 use crate::statement::CacheDatabase;
 
 // Where no table has row-level security, none of it matters.
@@ -23,7 +23,7 @@ const CODE: &str = "\
         UNION ALL \
         SELECT CASE WHEN p.prokind IN ('f', 'p') THEN pg_get_functiondef(p.oid) ELSE p.prosrc END \
           FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace \
-         WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND p.prosrc IS DISTINCT FROM '{own}' \
+         WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND p.prosrc IS DISTINCT FROM {own} \
         UNION ALL \
         SELECT pg_get_viewdef(c.oid) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
          WHERE c.relkind = 'v' AND n.nspname NOT IN ('pg_catalog', 'information_schema')) AS code \
@@ -41,8 +41,7 @@ where
 {
     let mut names = BTreeSet::new();
     // The outbox says who wrote, and nothing that is read depends on it.
-    let own = postgres_body(outbox).replace('\'', "''");
-    let code = CODE.replace("{own}", &own);
+    let code = CODE.replace("{own}", &literal(&postgres_body(outbox)));
     let all = texts(conn, &code)?
         .iter()
         .all(|row| collect(cell(row, 0), &mut names));
@@ -108,7 +107,7 @@ fn collect(code: &str, names: &mut BTreeSet<Name>) -> bool {
     let mut calls = code.split("current_setting");
     calls.next();
     for call in calls {
-        match literal(call) {
+        match first_argument(call) {
             Some(name) => names.insert(name.into()),
             None => return false,
         };
@@ -117,7 +116,7 @@ fn collect(code: &str, names: &mut BTreeSet<Name>) -> bool {
 }
 
 /// The literal that is the first argument of the call: `('app.tenant'::text, true)`.
-fn literal(call: &str) -> Option<&str> {
+fn first_argument(call: &str) -> Option<&str> {
     let argument = call.trim_start().strip_prefix('(')?.trim_start();
     let (name, rest) = argument.strip_prefix('\'')?.split_once('\'')?;
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';

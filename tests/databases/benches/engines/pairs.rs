@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use diesel_cache::dialect::Dialect;
-use diesel_cache::{Bypass, Cache, CachedDsl, Level, OutboxMigration, Outcome, Report};
+use diesel_cache::{
+    Bypass, Cache, CacheDatabase, CachedDsl, Level, OutboxMigration, Outcome, Report,
+};
 use diesel_cache_faults::RedisServer;
 
 use super::engine::{self, Arena, Conn};
@@ -28,11 +29,7 @@ fn prepare() -> Arena {
         conn.batch_execute(&format!("INSERT INTO {table} VALUES {}", rows.join(", ")))
             .unwrap();
     }
-    let dialect = match engine::NAME {
-        "postgres" => Dialect::Postgres,
-        "mysql" => Dialect::Mysql,
-        _ => Dialect::Sqlite,
-    };
+    let dialect = <engine::Db as CacheDatabase>::DIALECT;
     let migration = OutboxMigration::new(dialect).table("told").unwrap();
     conn.batch_execute(&migration.up()).unwrap();
     arena
@@ -114,7 +111,6 @@ pub(crate) fn run() {
     let mut conn = arena.connect();
     let mut other = arena.connect();
     for rows in [1, 100, 1000] {
-        // Rows of the outbox are removed now and then, as a relay does.
         let without = |value| update(&mut conn, "plain", rows, value);
         let with = |value| {
             update(&mut other, "told", rows, value);

@@ -15,9 +15,9 @@ use tempfile::TempDir;
 use crate::clock::{millis, now};
 use crate::event::{Event, Fate, Keys, Time, Value, Verdict};
 use crate::history::History;
-use crate::layout::Key;
+use crate::layout::{self, Key};
 use crate::merge::{Merge, Stream};
-use crate::options::Options;
+use crate::options::{Level, Options};
 use crate::tally::Tally;
 use crate::worker::HELLO;
 
@@ -72,9 +72,9 @@ impl Drop for Feed {
 
 impl Collector {
     pub(super) fn start(options: &Options) -> Result<Self, String> {
-        let outside: fn(usize) -> bool = match options.is_outside(1) {
-            true => |table| table % 2 == 1,
-            false => |_| false,
+        let outside: fn(usize) -> bool = match options.level {
+            Level::Durable => layout::is_outside,
+            Level::Strong | Level::Eventual => |_| false,
         };
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
         let socket = folder.path().join("events");

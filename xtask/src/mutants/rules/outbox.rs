@@ -68,8 +68,8 @@ pub(super) const RULES: &[Mutant] = &[
     unit(
         "another-generation-is-another-row",
         PASS,
-        "match known.filter(|seen| seen.generation == row.generation) {",
-        "match known {",
+        "if seen.generation != row.generation {",
+        "if false {",
     ),
     unit(
         "what-is-left-is-told-by-anyone",

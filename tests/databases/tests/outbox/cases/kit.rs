@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel_cache::dialect::Dialect;
-use diesel_cache::{Builder, Cache, CacheInvalidate, CachedDsl, OutboxMigration, Outcome, Report};
+use diesel_cache::{
+    Builder, Cache, CacheDatabase, CacheInvalidate, CachedDsl, OutboxMigration, Outcome, Report,
+};
 
 use super::engine::{self, Arena, Conn};
 
@@ -35,11 +37,7 @@ pub(crate) struct Post {
 
 /// The dialect of the engine.
 pub(crate) fn dialect() -> Dialect {
-    match engine::NAME {
-        "postgres" => Dialect::Postgres,
-        "mysql" => Dialect::Mysql,
-        _ => Dialect::Sqlite,
-    }
+    <engine::Db as CacheDatabase>::DIALECT
 }
 
 /// The migration of the blog's tables.
