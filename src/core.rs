@@ -9,7 +9,7 @@ use self::compare::Causes;
 pub(crate) use self::compare::Dropped;
 pub use self::compare::OverInvalidation;
 use self::complaints::Complaints;
-pub(crate) use self::lookup::{Awaited, Found, Patience, Question};
+pub(crate) use self::lookup::{Asking, Awaited, Found, Patience, Question};
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};

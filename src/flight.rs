@@ -34,14 +34,18 @@ enum State {
     Landed(Option<Entry>),
 }
 
-/// What a reader is in a flight.
+/// A reader's place in a flight.
 #[derive(Debug)]
-pub(crate) enum Role<'a> {
+pub(crate) enum Seat<'a> {
     /// It asks the database.
     Leader(Leader<'a>),
-    /// Another reader asked; this came of it, if anything, within the time.
-    Follower(Option<Entry>),
+    /// Another reader asks.
+    Follower(Following),
 }
+
+/// A flight that another reader leads.
+#[derive(Debug)]
+pub(crate) struct Following(Arc<Flight>);
 
 /// The duty to land a flight. Dropped without a result, it lands empty.
 #[derive(Debug)]
@@ -49,6 +53,8 @@ pub(crate) struct Leader<'a> {
     flights: &'a Flights,
     name: Name,
     flight: Arc<Flight>,
+    /// Whether its thread is at nothing else until it lands.
+    holds_up: bool,
 }
 
 thread_local! {
@@ -56,35 +62,41 @@ thread_local! {
 }
 
 impl Flights {
-    /// Joins the flight of that name, or starts it. Waits for at most `patience`.
+    /// Joins the flight of that name, or starts it. What waits for it holds up a thread, or not.
     ///
-    /// `None` inside another flight of this thread: waiting there could wait for itself.
-    pub(crate) fn join(&self, key: &Key, vector: &Vector, patience: Duration) -> Option<Role<'_>> {
+    /// `None` inside another flight of this thread, if it would be held up: waiting there could
+    /// wait for itself.
+    pub(crate) fn enter(&self, key: &Key, vector: &Vector, holds_up: bool) -> Option<Seat<'_>> {
         // rule: no-flight-inside-a-flight
-        if LEADING.get() > 0 {
+        if holds_up && LEADING.get() > 0 {
             return None;
         }
         let name = (key.clone(), vector.clone());
-        let flight = {
-            let mut under_way = self
-                .under_way
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            match under_way.get(&name) {
-                Some(flight) => Arc::clone(flight),
-                None => {
-                    let flight = Arc::new(Flight::default());
-                    under_way.insert(name.clone(), Arc::clone(&flight));
-                    LEADING.set(LEADING.get() + 1);
-                    return Some(Role::Leader(Leader {
-                        flights: self,
-                        name,
-                        flight,
-                    }));
-                }
-            }
-        };
-        Some(Role::Follower(flight.wait(patience)))
+        let mut under_way = self
+            .under_way
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(flight) = under_way.get(&name) {
+            return Some(Seat::Follower(Following(Arc::clone(flight))));
+        }
+        let flight = Arc::new(Flight::default());
+        under_way.insert(name.clone(), Arc::clone(&flight));
+        if holds_up {
+            LEADING.set(LEADING.get() + 1);
+        }
+        Some(Seat::Leader(Leader {
+            flights: self,
+            name,
+            flight,
+            holds_up,
+        }))
+    }
+}
+
+impl Following {
+    /// Waits on this thread, for that long at most, for what comes of it, if anything.
+    pub(crate) fn wait(&self, patience: Duration) -> Option<Entry> {
+        self.0.wait(patience)
     }
 }
 
@@ -137,6 +149,8 @@ impl Drop for Leader<'_> {
             .unwrap_or_else(PoisonError::into_inner)
             .remove(&self.name);
         self.flight.landed.notify_all();
-        LEADING.set(LEADING.get() - 1);
+        if self.holds_up {
+            LEADING.set(LEADING.get() - 1);
+        }
     }
 }

@@ -4,7 +4,7 @@ use diesel::connection::LoadConnection;
 use diesel::query_builder::QueryFragment;
 
 use crate::bypass::Bypass;
-use crate::connection::{make_known, tracker};
+use crate::connection::{Blocking, make_known, now, tracker};
 use crate::explain::WriteExplanation;
 use crate::statement::CacheDatabase;
 
@@ -41,7 +41,7 @@ where
     <Conn::Backend as diesel::backend::Backend>::QueryBuilder: Default,
     S: QueryFragment<Conn::Backend>,
 {
-    make_known(conn)?;
+    now(make_known(&mut Blocking(conn)))?;
     let text = diesel::debug_query::<Conn::Backend, _>(statement).to_string();
     let tracker = tracker(conn).ok_or(Bypass::Unattached)?;
     tracker.explain(&text).ok_or(Bypass::Unidentified)

@@ -5,15 +5,14 @@
 //! marked session there has testified that none of its writers is at work whose quarantine was
 //! lost. A session that lives on without its process keeps its mark, and the gate closed.
 
-use diesel::connection::LoadConnection;
+use std::sync::Arc;
 
-use crate::cache::Cache;
+use crate::backend::Standing;
 use crate::connection::introspect::Marked;
-use crate::connection::{introspect, quietly, tracker};
+use crate::connection::{Link, Wire, introspect};
 use crate::core::Core;
 use crate::database::TagSpace;
 use crate::invalidate::SessionName;
-use crate::statement::CacheDatabase;
 use crate::tag::Tag;
 use crate::token::{Opening, ProcessId};
 
@@ -39,16 +38,11 @@ impl Mark {
 
 /// Marks the session, where the store is shared. A session that cannot be marked is none that
 /// there is evidence of: what it writes is invalidated after it is committed.
-pub(super) fn mark<C>(conn: &mut C)
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
-    let Some(tracker) = tracker(conn) else {
+pub(super) async fn mark<L: Link>(conn: &mut L) {
+    let Some(tracker) = conn.tracker() else {
         return;
     };
-    let cache = tracker.cache().clone();
-    let core = cache.core();
+    let core = Arc::clone(tracker.cache().core());
     if !core.is_shared() {
         return;
     }
@@ -61,10 +55,8 @@ where
         return;
     }
     // rule: attached-sessions-are-marked
-    let marked = quietly(conn, |conn| {
-        introspect::mark(conn, Mark::of(core), &core.shared)
-    });
-    let Some(tracker) = self::tracker(conn) else {
+    let marked = introspect::mark(conn, Mark::of(&core), &core.shared).await;
+    let Some(tracker) = conn.tracker() else {
         return;
     };
     match marked.unwrap_or(Marked::No) {
@@ -85,50 +77,48 @@ where
     core.shared.hurry();
     // From here on no gate opens without this process; what it knew before may be older.
     // rule: what-is-known-is-asked-after-the-mark
-    if core.beat().is_none() {
+    if beat::<L>(&core).await.is_none() {
         core.learn_opening(space, None);
     }
 }
 
-/// The cache of a connection and its database, if a question to that can do no harm now.
-fn askable<C: LoadConnection>(conn: &mut C) -> Option<(Cache, TagSpace)> {
-    let tracker = tracker(conn).filter(|tracker| tracker.may_ask())?;
+/// Says to the store that this process is there, and learns how the store stands.
+async fn beat<L: Wire>(core: &Arc<Core>) -> Option<Standing> {
+    L::with_store(core, |core| core.beat()).await.flatten()
+}
+
+/// The cache beneath a connection and its database, if a question to that can do no harm now.
+fn askable<L: Wire>(conn: &mut L) -> Option<(Arc<Core>, TagSpace)> {
+    let tracker = conn.tracker().filter(|tracker| tracker.may_ask())?;
     let space = tracker.database()?.id.tags;
-    Some((tracker.cache().clone(), space))
+    Some((Arc::clone(tracker.cache().core()), space))
 }
 
 /// Whether the database says that a session has ended. A refusal says nothing.
-fn has_ended<C>(conn: &mut C, space: TagSpace, session: &str) -> bool
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
-    quietly(conn, |conn| introspect::has_ended(conn, space, session)).unwrap_or(false)
+async fn has_ended<L: Link>(conn: &mut L, space: TagSpace, session: &str) -> bool {
+    introspect::has_ended(conn, space, session)
+        .await
+        .unwrap_or(false)
 }
 
 /// Opens the gate of the connection's database, if the database says that it may be opened.
 /// Returns whether it is open.
-pub(crate) fn open<C>(conn: &mut C) -> bool
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
-    let Some((cache, space)) = askable(conn) else {
+pub(crate) async fn open<L: Link>(conn: &mut L) -> bool {
+    let Some((core, space)) = askable(conn) else {
         return false;
     };
-    let core = cache.core();
     if !core.shared.may_try(space) {
         return false;
     }
-    let Some(standing) = core.beat() else {
+    let Some(standing) = beat::<L>(&core).await else {
         return false;
     };
     if standing.opening(space).is_some() {
         return true;
     }
     // What this process left behind keeps it from testifying.
-    let standing = match resolve_own(conn) {
-        true => core.beat(),
+    let standing = match resolve_own(conn).await {
+        true => beat::<L>(&core).await,
         false => Some(standing),
     };
     let Some(standing) = standing else {
@@ -141,36 +131,34 @@ where
         .map(|(process, _)| *process)
         .collect();
     // rule: the-gate-opens-on-the-databases-evidence
-    let waits = quietly(conn, |conn| {
-        introspect::has_marks_besides(conn, Mark::of(core), &testified)
-    });
+    let waits = introspect::has_marks_besides(conn, Mark::of(&core), &testified).await;
     if waits.unwrap_or(true) {
         return false;
     }
-    match core.backend.open(standing.epoch, space, Opening::fresh()) {
-        Ok(()) => true,
-        Err(error) => {
-            core.failed(&error);
-            false
+    let epoch = standing.epoch;
+    let opened = L::with_store(&core, move |core| {
+        match core.backend.open(epoch, space, Opening::fresh()) {
+            Ok(()) => true,
+            Err(error) => {
+                core.failed(&error);
+                false
+            }
         }
-    }
+    });
+    opened.await.unwrap_or(false)
 }
 
 /// Asks what became of sessions of this process that left a quarantine behind. Returns whether
 /// any has ended, and with it its quarantine. A refusal changes nothing.
-pub(super) fn resolve_own<C>(conn: &mut C) -> bool
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
-    let Some((cache, space)) = askable(conn) else {
+pub(super) async fn resolve_own<L: Link>(conn: &mut L) -> bool {
+    let Some((core, space)) = askable(conn) else {
         return false;
     };
     let mut resolved = false;
-    for session in cache.core().unresolved() {
-        if has_ended(conn, space, &session) {
-            cache.core().resolve(&session);
-            resolved = true;
+    for session in core.unresolved() {
+        if has_ended(conn, space, &session).await {
+            let told = L::with_store(&core, move |core| core.resolve(&session));
+            resolved |= told.await.is_some();
         }
     }
     resolved
@@ -178,42 +166,34 @@ where
 
 /// Asks what became of sessions that left a quarantine of these tags behind, of whatever
 /// process; of any tags, if there are none. Returns whether any has ended.
-pub(crate) fn resolve_orphans<C>(conn: &mut C, tags: &[Tag]) -> bool
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
-    let own = resolve_own(conn);
-    resolve_holders(conn, tags) || own
+pub(crate) async fn resolve_orphans<L: Link>(conn: &mut L, tags: &[Tag]) -> bool {
+    let own = resolve_own(conn).await;
+    resolve_holders(conn, tags).await || own
 }
 
 /// Asks what became of the writers that hold a quarantine of what a read depends on, and lifts
 /// those whose session has ended. Returns whether any was.
-fn resolve_holders<C>(conn: &mut C, tags: &[Tag]) -> bool
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
-    let Some((cache, space)) = askable(conn) else {
+async fn resolve_holders<L: Link>(conn: &mut L, tags: &[Tag]) -> bool {
+    let Some((core, space)) = askable(conn) else {
         return false;
     };
-    let core = cache.core();
     if !core.is_shared() || !core.shared.may_ask(space) {
         return false;
     }
-    let holders = match core.backend.holders(tags) {
-        Ok(holders) => holders,
-        Err(error) => {
+    let of = tags.to_vec();
+    let holders = L::with_store(&core, move |core| core.backend.holders(&of));
+    let holders = match holders.await {
+        Some(Ok(holders)) => holders,
+        Some(Err(error)) => {
             core.failed(&error);
             return false;
         }
+        None => return false,
     };
     // rule: a-file-stays-as-long-as-its-process-is-known
     if tags.is_empty() {
         let known: Vec<ProcessId> = holders.iter().map(|holder| holder.process).collect();
-        let _ = quietly(conn, |conn| {
-            introspect::forget_marks(conn, Mark::of(core), &known)
-        });
+        let _ = introspect::forget_marks(conn, Mark::of(&core), &known).await;
     }
     let mut resolved = false;
     for holder in holders {
@@ -225,9 +205,12 @@ where
             continue;
         };
         // rule: a-quarantine-is-lifted-on-the-databases-evidence
-        if has_ended(conn, space, &session) {
-            core.resolve_holder(holder.writer, holder.space.unwrap_or(space), &holder.tags);
-            resolved = true;
+        if has_ended(conn, space, &session).await {
+            let of = holder.space.unwrap_or(space);
+            let told = L::with_store(&core, move |core| {
+                core.resolve_holder(holder.writer, of, &holder.tags);
+            });
+            resolved |= told.await.is_some();
         }
     }
     resolved

@@ -1,8 +1,11 @@
 //! Attaching a cache to connections.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use diesel::connection::{Connection, Instrumentation, LoadConnection, TransactionManager};
+#[cfg(feature = "test")]
+use diesel::connection::TransactionManager;
+use diesel::connection::{Connection, Instrumentation, LoadConnection};
 use diesel::result::QueryResult;
 
 use crate::bypass::Bypass;
@@ -18,6 +21,7 @@ mod gate;
 mod hooks;
 mod install;
 pub(crate) mod introspect;
+mod link;
 mod outbox;
 #[cfg(feature = "r2d2")]
 mod pool;
@@ -32,6 +36,7 @@ mod unresolved;
 pub(crate) use self::catalogue::reread as reread_catalogue;
 pub use self::explain::explain_write;
 pub(crate) use self::gate::{open as open_gate, resolve_orphans};
+pub(crate) use self::link::{Blocking, Link, Quiet, Wire, now};
 #[cfg(feature = "r2d2")]
 pub use self::pool::Customizer;
 pub(crate) use self::tracker::{Announced, Place, Tracker};
@@ -100,28 +105,7 @@ where
         next: Option<Box<dyn Instrumentation>>,
     ) -> Result<(), Error> {
         self.set_instrumentation(Tracker::new(cache.clone(), next));
-        ask_session(self).map_err(Error::Attach)?;
-        outbox::check(self)?;
-        catalogue::ask(self, Place::Autocommit).map_err(Error::Attach)?;
-        // The schema may have changed in between, and with it what is to be asked.
-        if tracker(self).is_some_and(|tracker| tracker.looks_elsewhere()) {
-            ask_session(self).map_err(Error::Attach)?;
-        }
-        // rule: attaching-inside-a-transaction-is-late
-        let status = C::TransactionManager::transaction_manager_status_mut(self);
-        if !matches!(status.transaction_depth(), Ok(None))
-            && let Some(tracker) = tracker(self)
-        {
-            tracker.joined_late();
-        }
-        // A lost connection is often replaced by one that may ask what became of it.
-        resolve_orphans(self, &[]);
-        // Whoever reads only values has no cached read that would.
-        let closed = tracker(self).is_some_and(|tracker| tracker.meets_closed_gate());
-        if closed {
-            open_gate(self);
-        }
-        Ok(())
+        now(introduce(&mut Blocking(self)))
     }
 
     fn has_cache(&mut self, cache: &Cache) -> bool {
@@ -181,10 +165,44 @@ impl Cache {
         }
         conn.transaction(|conn| {
             let value = run(conn)?;
-            announce(conn)?;
+            now(announce(&mut Blocking(conn)))?;
             Ok(value)
         })
     }
+}
+
+/// Asks a connection that a tracker was just set on what that must know.
+///
+/// # Errors
+/// If the connection cannot be asked.
+async fn introduce<L: Link>(conn: &mut L) -> Result<(), Error> {
+    ask_session(conn).await.map_err(Error::Attach)?;
+    outbox::check(conn).await?;
+    let asked = catalogue::ask(conn, Place::Autocommit).await;
+    asked.map_err(Error::Attach)?;
+    // The schema may have changed in between, and with it what is to be asked.
+    if conn
+        .tracker()
+        .is_some_and(|tracker| tracker.looks_elsewhere())
+    {
+        ask_session(conn).await.map_err(Error::Attach)?;
+    }
+    // rule: attaching-inside-a-transaction-is-late
+    if !matches!(conn.depth(), Ok(None))
+        && let Some(tracker) = conn.tracker()
+    {
+        tracker.joined_late();
+    }
+    // A lost connection is often replaced by one that may ask what became of it.
+    resolve_orphans(conn, &[]).await;
+    // Whoever reads only values has no cached read that would.
+    let closed = conn
+        .tracker()
+        .is_some_and(|tracker| tracker.meets_closed_gate());
+    if closed {
+        open_gate(conn).await;
+    }
+    Ok(())
 }
 
 /// Announces what is about to be committed, where a write that cannot be announced is given up, or
@@ -192,17 +210,16 @@ impl Cache {
 ///
 /// # Errors
 /// If it is to be given up, or the database has given it up.
-pub(crate) fn announce<C: Connection>(conn: &mut C) -> QueryResult<()> {
+pub(crate) async fn announce<L: Wire>(conn: &mut L) -> QueryResult<()> {
     // A savepoint commits nothing. The database's own depth may be more: Diesel rolls back to a
     // savepoint without releasing it.
-    let status = C::TransactionManager::transaction_manager_status_mut(conn);
-    let depth = status.transaction_depth().ok().flatten();
+    let depth = conn.depth().ok().flatten();
     if depth.is_some_and(|depth| depth.get() > 1) {
         return Ok(());
     }
-    match tracker(conn).map_or(Announced::Ready, Tracker::announce) {
+    match conn.tracker().map_or(Announced::Ready, Tracker::announce) {
         Announced::Ready => Ok(()),
-        Announced::Outbox(tags) => outbox::write(conn, &tags),
+        Announced::Outbox(tags) => outbox::write(conn, &tags).await,
         Announced::Refused => Err(diesel::result::Error::QueryBuilderError(
             StoreUnreachable.into(),
         )),
@@ -213,63 +230,57 @@ pub(crate) fn announce<C: Connection>(conn: &mut C) -> QueryResult<()> {
 ///
 /// # Errors
 /// Why they are not.
-pub(crate) fn make_known<C>(conn: &mut C) -> Result<(), Bypass>
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
-    ask_whether_open(conn);
-    let known = |conn: &mut C| {
-        tracker(conn)
-            .ok_or(Bypass::Unattached)
-            .map(|t| t.must_ask())
-    };
-    if known(conn)? {
-        ask_session_now(conn)?;
+pub(crate) async fn make_known<L: Link>(conn: &mut L) -> Result<(), Bypass> {
+    ask_whether_open(conn).await;
+    let tracker = conn.tracker().ok_or(Bypass::Unattached)?;
+    if tracker.must_ask() {
+        ask_session_now(conn).await?;
     }
-    let tracker = tracker(conn).ok_or(Bypass::Unattached)?;
+    let tracker = conn.tracker().ok_or(Bypass::Unattached)?;
     tracker.database().ok_or(Bypass::Unidentified)?;
-    catalogue::keep_current(conn)?;
+    catalogue::keep_current(conn).await?;
     // Policies may look at other settings by now.
-    if self::tracker(conn).is_some_and(|tracker| tracker.looks_elsewhere()) {
-        ask_session_now(conn)?;
+    if conn
+        .tracker()
+        .is_some_and(|tracker| tracker.looks_elsewhere())
+    {
+        ask_session_now(conn).await?;
     }
     Ok(())
 }
 
 /// Asks about the session, if that can do no harm.
-fn ask_session_now<C>(conn: &mut C) -> Result<(), Bypass>
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
-    let tracker = tracker(conn).ok_or(Bypass::Unattached)?;
+async fn ask_session_now<L: Link>(conn: &mut L) -> Result<(), Bypass> {
+    let tracker = conn.tracker().ok_or(Bypass::Unattached)?;
     if !tracker.may_ask() {
         return Err(tracker.silence());
     }
-    ask_session(conn).map_err(|_| Bypass::Unidentified)
+    ask_session(conn).await.map_err(|_| Bypass::Unidentified)
 }
 
 /// Asks whether the transaction that commits are played in is still open, where an error
 /// may have ended it. What it asks changes nothing in an open transaction.
-fn ask_whether_open<C: LoadConnection>(conn: &mut C) {
-    let Some(dialect) = tracker(conn).and_then(|tracker| tracker.doubts_ground()) else {
+async fn ask_whether_open<L: Wire>(conn: &mut L) {
+    let Some(dialect) = conn.tracker().and_then(|tracker| tracker.doubts_ground()) else {
         return;
     };
-    let open = quietly(conn, |conn| match dialect {
+    let open = match dialect {
         // Refused inside of a transaction.
-        Dialect::Sqlite => match conn.batch_execute("BEGIN") {
-            Ok(()) => conn.batch_execute("ROLLBACK").map(|()| false),
+        Dialect::Sqlite => match conn.batch("BEGIN").await {
+            Ok(()) => conn.batch("ROLLBACK").await.map(|()| false),
             Err(_) => Ok(true),
         },
         // Outside of a transaction a savepoint is gone when its statement is over.
-        Dialect::Mysql => conn
-            .batch_execute("SAVEPOINT diesel_cache_probe")
-            .and_then(|()| conn.batch_execute("RELEASE SAVEPOINT diesel_cache_probe"))
-            .map(|()| true),
+        Dialect::Mysql => match conn.batch("SAVEPOINT diesel_cache_probe").await {
+            Ok(()) => {
+                let release = conn.batch("RELEASE SAVEPOINT diesel_cache_probe").await;
+                release.map(|()| true)
+            }
+            Err(error) => Err(error),
+        },
         Dialect::Postgres => Ok(false),
-    });
-    if let Some(tracker) = tracker(conn) {
+    };
+    if let Some(tracker) = conn.tracker() {
         tracker.told_of_ground(open.unwrap_or(false));
     }
 }
@@ -295,7 +306,8 @@ where
     if !matches!(status.transaction_depth(), Ok(None)) {
         return Err(refused("a transaction is open already", None));
     }
-    make_known(conn).map_err(|_| refused("the database cannot be asked who it is", None))?;
+    now(make_known(&mut Blocking(conn)))
+        .map_err(|_| refused("the database cannot be asked who it is", None))?;
     if tracker(conn).is_some_and(|tracker| !tracker.may_ask()) {
         return Err(refused(
             "a transaction may be open, or the next one has settings of its own",
@@ -319,24 +331,19 @@ where
     }
 }
 
-fn ask_session<C>(conn: &mut C) -> QueryResult<()>
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
-    let Some(tracker) = tracker(conn) else {
+async fn ask_session<L: Link>(conn: &mut L) -> QueryResult<()> {
+    let Some(tracker) = conn.tracker() else {
         return Ok(());
     };
-    let cache = tracker.cache().clone();
-    let config = &cache.core().config;
-    let info = quietly(conn, |conn| {
-        introspect::session(conn, config.database.as_deref(), &config.outbox)
-    })?;
-    if let Some(tracker) = self::tracker(conn) {
-        tracker.identify(C::Backend::DIALECT, info);
+    let core = Arc::clone(tracker.cache().core());
+    let config = &core.config;
+    let asked = introspect::session(conn, config.database.as_deref(), &config.outbox);
+    let info = asked.await?;
+    if let Some(tracker) = conn.tracker() {
+        tracker.identify(L::Backend::DIALECT, info);
     }
-    gate::mark(conn);
-    outbox::name_session(conn);
+    gate::mark(conn).await;
+    outbox::name_session(conn).await;
     Ok(())
 }
 
@@ -344,16 +351,7 @@ where
 pub(crate) fn quietly<C, T>(
     conn: &mut C,
     ask: impl FnOnce(&mut C) -> QueryResult<T>,
-) -> QueryResult<T>
-where
-    C: Connection,
-{
-    if let Some(tracker) = tracker(conn) {
-        tracker.set_quiet(true);
-    }
-    let answer = ask(conn);
-    if let Some(tracker) = tracker(conn) {
-        tracker.set_quiet(false);
-    }
-    answer
+) -> QueryResult<T> {
+    let _quiet = Quiet::begin();
+    ask(conn)
 }

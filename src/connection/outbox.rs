@@ -1,9 +1,8 @@
 //! What a session puts into the outbox, and what it is called there.
 
-use diesel::connection::{Connection, LoadConnection};
 use diesel::result::{Error as DieselError, QueryResult};
 
-use super::{introspect, quietly, tracker};
+use super::{Link, Wire};
 use crate::config::{Level, OnUnreachable};
 use crate::dialect::Dialect;
 use crate::error::{Error, OutboxUnwritable};
@@ -16,22 +15,18 @@ use crate::tag::Tag;
 ///
 /// # Errors
 /// If it cannot be read.
-pub(super) fn check<C>(conn: &mut C) -> Result<(), Error>
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
-    let Some(tracker) = tracker(conn) else {
+pub(super) async fn check<L: Link>(conn: &mut L) -> Result<(), Error> {
+    let Some(tracker) = conn.tracker() else {
         return Ok(());
     };
     let config = &tracker.cache().core().config;
     if config.level < Level::Durable {
         return Ok(());
     }
-    let table = config.outbox.sql(C::Backend::DIALECT);
+    let table = config.outbox.sql(L::Backend::DIALECT);
     let sql =
         format!("SELECT id, session, relation, event, tags, generation FROM {table} WHERE 1 = 0");
-    match quietly(conn, |conn| introspect::texts(conn, &sql)) {
+    match conn.texts(&sql).await {
         Ok(_) => Ok(()),
         Err(source) => Err(Error::Outbox { table, source }),
     }
@@ -40,12 +35,8 @@ where
 /// Tells the session what it is called in the outbox, so that triggers can write it down. One
 /// that cannot be told is told nothing: the relay then takes its rows for another's.
 // rule: a-session-is-called-by-what-its-tracker-answers-for
-pub(super) fn name_session<C>(conn: &mut C)
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
-    let Some(tracker) = tracker(conn).filter(|tracker| tracker.cache().has_relay()) else {
+pub(super) async fn name_session<L: Link>(conn: &mut L) {
+    let Some(tracker) = conn.tracker().filter(|tracker| tracker.cache().has_relay()) else {
         return;
     };
     let session = match tracker.outbox_session() {
@@ -55,7 +46,7 @@ where
     let Some(session) = session else {
         return;
     };
-    let sql = match C::Backend::DIALECT {
+    let sql = match L::Backend::DIALECT {
         Dialect::Postgres => format!(
             "SELECT set_config('{SESSION}', '{}', false)",
             session.name()
@@ -68,7 +59,7 @@ where
         Dialect::Sqlite => String::new(),
     };
     tracker.set_outbox_session(Some(session));
-    if !sql.is_empty() && quietly(conn, |conn| conn.batch_execute(&sql)).is_err() {
+    if !sql.is_empty() && conn.batch(&sql).await.is_err() {
         log::warn!(
             "a session cannot be told what it is called in the outbox: the relay tells the store \
              of what it writes, too"
@@ -81,8 +72,8 @@ where
 /// # Errors
 /// If the transaction cannot be committed: the database has given it up, or the row could not be
 /// written and the user wants it given up then.
-pub(super) fn write<C: Connection>(conn: &mut C, tags: &[Tag]) -> QueryResult<()> {
-    let Some(tracker) = tracker(conn) else {
+pub(super) async fn write<L: Wire>(conn: &mut L, tags: &[Tag]) -> QueryResult<()> {
+    let Some(tracker) = conn.tracker() else {
         return Ok(());
     };
     let cache = tracker.cache().clone();
@@ -99,12 +90,12 @@ pub(super) fn write<C: Connection>(conn: &mut C, tags: &[Tag]) -> QueryResult<()
         format!("SAVEPOINT diesel_cache_outbox; {insert}; RELEASE SAVEPOINT diesel_cache_outbox");
     // Fails if the savepoint is gone, and with it the transaction.
     let undo = "ROLLBACK TO SAVEPOINT diesel_cache_outbox; RELEASE SAVEPOINT diesel_cache_outbox";
-    let Err(error) = quietly(conn, |conn| conn.batch_execute(&sql)) else {
+    let Err(error) = conn.batch(&sql).await else {
         return Ok(());
     };
     // rule: what-an-outbox-has-undone-is-not-committed
     // The application must not take an empty transaction for its own.
-    if quietly(conn, |conn| conn.batch_execute(undo)).is_err() {
+    if conn.batch(undo).await.is_err() {
         return Err(error);
     }
     count(&core.counters.outbox_failures);

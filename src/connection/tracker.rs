@@ -9,6 +9,7 @@ use diesel::result::Error;
 use crate::bypass::Bypass;
 use crate::cache::Cache;
 use crate::catalogue::{Reads, Writes};
+use crate::connection::Quiet;
 use crate::connection::hooks::{Due, Hooks};
 use crate::connection::returned::{self, Returned};
 use crate::connection::simulated::{Effect, Simulation, Standing};
@@ -69,8 +70,6 @@ pub(crate) struct Tracker {
     outbox_session: Option<Arc<OutboxSession>>,
     /// The schema's generation by which the transaction's first write was resolved.
     pending_generation: Option<u64>,
-    /// Whether the statements are this crate's own questions.
-    quiet: bool,
     /// The dialect by the URL, before the database is known.
     hint: Option<Dialect>,
 }
@@ -117,7 +116,6 @@ impl Tracker {
             announced: None,
             outbox_session: None,
             pending_generation: None,
-            quiet: false,
             hint: None,
         }
     }
@@ -173,11 +171,6 @@ impl Tracker {
             ] => columns.as_ref(),
             _ => None,
         }
-    }
-
-    /// Keeps this crate's own questions from the state machine and from the user's instrumentation.
-    pub(crate) fn set_quiet(&mut self, quiet: bool) {
-        self.quiet = quiet;
     }
 
     /// Whether the session must be asked about before a read may use the cache.
@@ -528,13 +521,15 @@ impl Tracker {
 
 impl Instrumentation for Tracker {
     fn on_connection_event(&mut self, event: InstrumentationEvent<'_>) {
+        // This crate's own questions concern nobody.
+        let quiet = Quiet::is_kept();
         let mut due = Vec::new();
         match &event {
-            InstrumentationEvent::StartQuery { query, .. } if !self.quiet => {
+            InstrumentationEvent::StartQuery { query, .. } if !quiet => {
                 self.start(&query.to_string());
                 self.note_turn();
             }
-            InstrumentationEvent::FinishQuery { error, .. } if !self.quiet => {
+            InstrumentationEvent::FinishQuery { error, .. } if !quiet => {
                 due = self.finish(*error);
                 self.note_turn();
             }
@@ -544,9 +539,7 @@ impl Instrumentation for Tracker {
             }
             _ => {}
         }
-        if !self.quiet
-            && let Some(next) = &mut self.next
-        {
+        if !quiet && let Some(next) = &mut self.next {
             next.on_connection_event(event);
         }
         told::run(&self.cache, due);

@@ -74,7 +74,7 @@ impl Question<'_> {
 }
 
 impl Missing {
-    pub(crate) fn of(vector: Vector) -> Self {
+    fn of(vector: Vector) -> Self {
         Self {
             vector,
             also: Box::default(),
@@ -113,6 +113,17 @@ impl Missing {
     }
 }
 
+/// Why the store is asked.
+#[derive(Debug)]
+pub(crate) enum Asking {
+    /// For a valid entry.
+    First,
+    /// For leave to make another in place of one that is valid, but cannot be read here.
+    Anew(Entry),
+    /// Whether another process has made it by now.
+    Again,
+}
+
 /// What came of waiting for another process.
 #[derive(Debug)]
 pub(crate) enum Awaited {
@@ -120,14 +131,37 @@ pub(crate) enum Awaited {
     Landed(Entry),
     /// It gave up, or was overtaken: this process makes it.
     Ours(Missing),
-    /// Nothing, for as long as one waits.
+    /// Nothing yet.
     Nothing,
+    /// Nothing, and it is not worth while to wait.
+    Never,
+}
+
+impl Awaited {
+    /// What another process has come to. What it made is judged like any entry.
+    // rule: what-was-waited-for-is-judged
+    pub(crate) fn of(found: Found) -> Self {
+        match found {
+            Found::Hit(entry) => Self::Landed(entry),
+            Found::Miss(missing) if missing.leased != Leased::Taken => Self::Ours(missing),
+            Found::Miss(_) => Self::Nothing,
+            Found::Bypass(_) => Self::Never,
+        }
+    }
 }
 
 impl Core {
-    /// Looks for a valid entry. The tokens of a miss are captured here, and so before
-    /// the caller reads the database.
-    pub(crate) fn lookup(&self, question: &Question<'_>) -> Found {
+    /// Looks for a valid entry, or for leave to make one. The tokens of a miss are captured
+    /// here, and so before the caller reads the database.
+    pub(crate) fn ask(&self, question: &Question<'_>, asking: Asking) -> Found {
+        match asking {
+            Asking::First => self.lookup(question),
+            Asking::Anew(entry) => self.refind(question, entry),
+            Asking::Again => self.prepare(question, None),
+        }
+    }
+
+    fn lookup(&self, question: &Question<'_>) -> Found {
         let ask = Ask::entry(question.key, question.tags, Databases::One(question.space));
         let fetched = match self.fetch_for(question, &ask) {
             Ok(fetched) => fetched,
@@ -166,7 +200,7 @@ impl Core {
     }
 
     /// There is a valid entry, but none that can be read here: captures the tokens to make another.
-    pub(crate) fn refind(&self, question: &Question<'_>, entry: Entry) -> Found {
+    fn refind(&self, question: &Question<'_>, entry: Entry) -> Found {
         let question = Question {
             refresh: true,
             leases: false,
@@ -294,24 +328,6 @@ impl Core {
         }
     }
 
-    /// Waits for another process that makes the entry, for as long as the configuration says.
-    /// What it made is judged like any entry.
-    // rule: what-was-waited-for-is-judged
-    pub(crate) fn await_entry(&self, question: &Question<'_>) -> Awaited {
-        let mut patience = Patience::new(self.config.patience);
-        while patience.nap() {
-            match self.prepare(question, None) {
-                Found::Hit(entry) => return Awaited::Landed(entry),
-                Found::Miss(missing) if missing.leased != Leased::Taken => {
-                    return Awaited::Ours(missing);
-                }
-                Found::Miss(_) => {}
-                Found::Bypass(_) => return Awaited::Nothing,
-            }
-        }
-        Awaited::Nothing
-    }
-
     /// Fetches for a read whose plan is of the opening that is current.
     fn fetch_for(&self, question: &Question<'_>, ask: &Ask<'_>) -> Result<Fetched, Bypass> {
         // An entry may depend on rows that the reader cannot name; but whatever is written to
@@ -374,10 +390,17 @@ impl Patience {
 
     /// Sleeps a little. Returns whether any patience is left.
     pub(crate) fn nap(&mut self) -> bool {
+        let nap = self.next();
+        std::thread::sleep(nap.unwrap_or_default());
+        nap.is_some()
+    }
+
+    /// How long to sleep, if any patience is left.
+    pub(crate) fn next(&mut self) -> Option<Duration> {
         let left = self.until.saturating_duration_since(Instant::now());
-        std::thread::sleep(self.nap.min(left));
+        let nap = self.nap.min(left);
         self.nap = (self.nap * 2).min(LONGEST_NAP);
-        !left.is_zero()
+        (!left.is_zero()).then_some(nap)
     }
 }
 

@@ -8,7 +8,7 @@ use diesel::connection::{Connection, TransactionManager};
 use diesel::result::{Error, QueryResult};
 
 use crate::cache::Cache;
-use crate::connection::{self, Tracker, tracker};
+use crate::connection::{self, Blocking, Tracker, now, tracker};
 use crate::model::CacheModel;
 use crate::signal::{
     AnyEvent, Change, Commits, Event, Hook, Inside, Lifecycle, PostDelete, PostSave, PreDelete,
@@ -277,7 +277,7 @@ pub(super) fn transaction<C: Connection, T>(
             Ok(Ok(_)) if !balanced => Err(Error::QueryBuilderError(
                 "a receiver left a transaction open, or ended one that it had not begun".into(),
             )),
-            Ok(Ok(value)) => connection::announce(conn).map(|()| value),
+            Ok(Ok(value)) => now(connection::announce(&mut Blocking(conn))).map(|()| value),
             Ok(result) => result,
             Err(payload) => {
                 panic = Some(payload);

@@ -4,23 +4,22 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
-use diesel::connection::LoadConnection;
-use diesel::expression::QueryMetadata;
-use diesel::query_builder::{Query, QueryFragment, QueryId};
+use diesel::query_builder::QueryFragment;
 use diesel::result::QueryResult;
 
 use crate::bypass::Bypass;
 use crate::cache::Cache;
-use crate::connection::{self, Fill};
-use crate::core::{Awaited, Dropped, Found, Lives, Question};
+use crate::connection::{self, Fill, Wire};
+use crate::core::{Asking, Awaited, Core, Dropped, Found, Lives, Patience, Question};
 use crate::dependencies::{self, Dependencies, Unstored, watch};
 use crate::entry::{Entry, Payload};
-use crate::flight::Role;
+use crate::flight::Seat;
 use crate::outcome::Outcome;
 use crate::protocol::Leased;
 use crate::query::Options;
 use crate::query::observe::Observer;
 use crate::query::plan::{self, Plan};
+use crate::query::reader::Reader;
 use crate::query::rows::{Keep, Stored};
 use crate::statement::CacheDatabase;
 use crate::stats::count;
@@ -37,33 +36,20 @@ const UNSTORED: Outcome = Outcome::Miss {
 ///
 /// # Errors
 /// What the database returns; never because of the cache.
-pub(super) fn execute<'query, Q, Conn, S>(
+pub(super) async fn execute<Q, R, S>(
     query: Q,
     options: Options,
-    conn: &mut Conn,
+    conn: &mut R,
     row_type: &'static str,
 ) -> QueryResult<Arc<S>>
 where
-    Conn: LoadConnection,
-    Conn::Backend: CacheDatabase + QueryMetadata<Q::SqlType>,
-    Q: Query + QueryFragment<Conn::Backend> + QueryId + 'query,
-    S: Stored<Conn::Backend>,
+    R: Reader<Q, S>,
+    Q: QueryFragment<R::Backend>,
+    S: Stored<R::Backend>,
 {
+    let within = options.within.as_ref();
     // rule: a-read-that-never-returns-makes-no-value
-    let _owed = options.within.as_ref().map(Dependencies::owe);
-    let ask = |query: Q, conn: &mut Conn, keep: Keep, mut observer: Option<&mut Observer<'_>>| {
-        // What this read is, its handle is told below.
-        let _told = options.within.as_ref().map(watch::told);
-        let mut stored = S::new(keep);
-        for row in conn.load(query)? {
-            let row = row?;
-            stored.push(&row)?;
-            if let Some(observer) = &mut observer {
-                observer.see(&row);
-            }
-        }
-        Ok(Arc::new(stored))
-    };
+    let _owed = within.map(Dependencies::owe);
     let report = |cache: Option<&Cache>, outcome: Outcome| {
         if let Some(cache) = cache {
             let counters = &cache.core().counters;
@@ -83,15 +69,22 @@ where
     };
 
     let rows = (S::FORM, row_type);
-    let plan = match plan::plan(&query, &options, conn, rows, S::fingerprint()) {
+    let planned = match plan::cache_for(&options, conn) {
+        Ok(cache) => {
+            let statement = R::Backend::describe(&query);
+            plan::plan(cache, statement, &options, conn, rows, S::fingerprint()).await
+        }
+        Err(reason) => Err(reason),
+    };
+    let plan = match planned {
         Ok(plan) => plan,
         Err(reason) => {
-            let cache = connection::tracker(conn).map(|tracker| tracker.cache().clone());
+            let cache = conn.tracker().map(|tracker| tracker.cache().clone());
             if cache.is_none() {
                 connection::warn_unattached();
             }
             report(cache.as_ref(), Outcome::Bypass(reason));
-            return ask(query, conn, Keep::Values, None);
+            return conn.read(query, Keep::Values, None, within).await;
         }
     };
     let late = plan.late();
@@ -107,9 +100,9 @@ where
     } = &plan;
     let (fill, space, opening) = (*fill, *space, *opening);
     let core = cache.core();
-    watch::cached(options.within.as_ref());
+    watch::cached(within);
     // rule: uncommitted-rows-make-no-value
-    if connection::tracker(conn).is_some_and(|tracker| tracker.is_simulated()) {
+    if conn.tracker().is_some_and(|tracker| tracker.is_simulated()) {
         watch::refuse(Unstored::Transaction);
         if let Some(value) = &options.within {
             value.refuse(Unstored::Transaction);
@@ -149,25 +142,25 @@ where
         leases: joins && fill == Fill::Allowed,
         stale_after_write: footprint.stale_after_write && joins && options.within.is_none(),
     };
-    let mut found = core.lookup(&question);
+    let mut found = ask::<R>(core, &question, Asking::First).await;
     // A writer's outcome may be unknown: this read's connection may bring evidence.
     let again = match found {
         Found::Bypass(Bypass::Quarantined | Bypass::Undelivered) => {
             let tags: Vec<Tag> = question.tags.iter().chain(question.also).copied().collect();
-            connection::resolve_orphans(conn, &tags)
+            connection::resolve_orphans(conn, &tags).await
         }
-        Found::Bypass(Bypass::Closed) => connection::open_gate(conn),
+        Found::Bypass(Bypass::Closed) => connection::open_gate(conn).await,
         _ => false,
     };
     if again {
-        found = core.lookup(&question);
+        found = ask::<R>(core, &question, Asking::First).await;
     }
     // rule: a-plan-must-outlive-its-lookup
     // The footprint came from a catalogue, and the tokens from later: had the schema
     // changed in between, the footprint would be that of another schema.
     if !plan::is_current(conn, resolver) {
         report(Some(cache), Outcome::Bypass(Bypass::Quarantined));
-        return ask(query, conn, Keep::Values, None);
+        return conn.read(query, Keep::Values, None, within).await;
     }
     let joined = || {
         count(&core.counters.joined);
@@ -184,23 +177,23 @@ where
                 return Ok(stored);
             }
             // Its bytes cannot be read here: it is made anew.
-            None => match core.refind(&question, entry) {
+            None => match ask::<R>(core, &question, Asking::Anew(entry)).await {
                 Found::Miss(missing) => missing,
                 Found::Hit(_) | Found::Bypass(_) => {
                     report(Some(cache), UNSTORED);
-                    return ask(query, conn, Keep::Values, None);
+                    return conn.read(query, Keep::Values, None, within).await;
                 }
             },
         },
         Found::Miss(missing) => missing,
         Found::Bypass(reason) => {
             report(Some(cache), Outcome::Bypass(reason));
-            return ask(query, conn, Keep::Values, None);
+            return conn.read(query, Keep::Values, None, within).await;
         }
     };
     if fill == Fill::Forbidden {
         report(Some(cache), Outcome::Bypass(Bypass::Isolation));
-        return ask(query, conn, Keep::Values, None);
+        return conn.read(query, Keep::Values, None, within).await;
     }
 
     // What may be served meanwhile is not waited for.
@@ -209,26 +202,28 @@ where
         None => core.config.patience,
     };
     let fence = joins.then(|| missing.fence(&question)).flatten();
-    let flight = fence.and_then(|fence| core.flights.join(key, &fence, patience));
-    let leader = match flight {
-        Some(Role::Follower(landed)) => {
-            if let Some(stored) = landed.as_ref().and_then(&serve) {
-                joined();
-                return Ok(stored);
+    let mut leader = None;
+    if let Some(fence) = fence {
+        match core.flights.enter(key, &fence, R::HOLDS_UP) {
+            Some(Seat::Leader(seat)) => leader = Some(seat),
+            Some(Seat::Follower(flight)) => {
+                let landed = R::follow(flight, patience).await;
+                if let Some(stored) = landed.as_ref().and_then(&serve) {
+                    joined();
+                    return Ok(stored);
+                }
+                if let Some(stored) = missing.meanwhile.as_ref().and_then(&serve) {
+                    count(&core.counters.served_meanwhile);
+                    report(Some(cache), Outcome::Hit);
+                    return Ok(stored);
+                }
             }
-            if let Some(stored) = missing.meanwhile.as_ref().and_then(&serve) {
-                count(&core.counters.served_meanwhile);
-                report(Some(cache), Outcome::Hit);
-                return Ok(stored);
-            }
-            None
+            None => {}
         }
-        Some(Role::Leader(leader)) => Some(leader),
-        None => None,
-    };
+    }
     // Of the processes that miss it one asks the database; the others' leaders wait for it.
     if leader.is_some() && missing.leased == Leased::Taken {
-        match core.await_entry(&question) {
+        match await_entry::<R>(core, &question).await {
             Awaited::Landed(entry) => {
                 if let Some(stored) = serve(&entry) {
                     if let Some(leader) = leader {
@@ -239,22 +234,30 @@ where
                 }
             }
             Awaited::Ours(now) => missing = now,
-            Awaited::Nothing => {}
+            Awaited::Nothing | Awaited::Never => {}
         }
     }
     let lease = (missing.leased == Leased::Granted).then_some(core.process);
     let is_sampled = core.is_sampled(key);
-    let dropped = if is_sampled { core.dropped(key) } else { None };
+    let dropped = match is_sampled {
+        true => R::consult(core, &question, |core, question| core.dropped(question.key))
+            .await
+            .flatten(),
+        false => None,
+    };
     let keep = if core.is_shared() || is_sampled {
         Keep::Bytes
     } else {
         Keep::Values
     };
     let mut observer = late.map(Observer::new);
-    let stored = match ask(query, conn, keep, observer.as_mut()) {
+    let stored = match conn.read(query, keep, observer.as_mut(), within).await {
         Ok(stored) => stored,
         Err(error) => {
-            core.give_back(key, lease);
+            R::consult(core, &question, move |core, question| {
+                core.give_back(question.key, lease);
+            })
+            .await;
             report(Some(cache), UNSTORED);
             if let Some(value) = &options.within {
                 value.refuse(Unstored::Failed);
@@ -272,19 +275,27 @@ where
     };
     let lifetime = core.lifetime(lives, stored.is_empty());
     let expires_at = core.expiry(lifetime.unwrap_or_default());
-    let further = match late {
-        Some(late) => {
+    let window = late.map_or(0, |late| late.window);
+    let refresh = options.refresh;
+    let (vector, further) = match late {
+        Some(_) => {
             let seen = observer.and_then(Observer::finish);
-            core.further(&question, &missing, late.window, seen)
+            let further = R::consult(core, &question, move |core, question| {
+                let further = core.further(question, &missing, window, seen);
+                if further.is_none() {
+                    // rule: what-is-about-to-be-written-is-not-stored
+                    core.give_back(question.key, lease);
+                    if refresh {
+                        core.forget(question.key);
+                    }
+                }
+                further.map(|further| (missing.vector, further))
+            });
+            further.await.flatten().unzip()
         }
-        None => Some((Vec::new(), Vec::new())),
+        None => (Some(missing.vector), Some((Vec::new(), Vec::new()))),
     };
-    let Some((further, tokens)) = further else {
-        // rule: what-is-about-to-be-written-is-not-stored
-        core.give_back(key, lease);
-        if options.refresh {
-            core.forget(key);
-        }
+    let (Some(vector), Some((further, tokens))) = (vector, further) else {
         report(Some(cache), UNSTORED);
         if let Some(value) = &options.within {
             value.refuse(Unstored::Overtaken);
@@ -293,7 +304,7 @@ where
     };
     let mut entry = Entry {
         tags: Arc::clone(&footprint.tags),
-        vector: missing.vector,
+        vector,
         payload: Payload::Typed(Arc::clone(&stored) as Arc<dyn Any + Send + Sync>),
         weight: stored.weight(),
         expires_at,
@@ -307,16 +318,19 @@ where
     if let Some(leader) = leader {
         leader.land(entry.clone());
     }
-    let kept = lifetime.is_some()
-        && (!core.is_shared() || entry.become_bytes(stored.encode()))
-        && core.store(key.clone(), entry, lease);
-    if !kept {
-        core.give_back(key, lease);
-    }
-    // rule: a-refresh-leaves-nothing-older
-    if options.refresh && !kept {
-        core.forget(key);
-    }
+    let storable = lifetime.is_some() && (!core.is_shared() || entry.become_bytes(stored.encode()));
+    let kept = R::consult(core, &question, move |core, question| {
+        let kept = storable && core.store(question.key.clone(), entry, lease);
+        if !kept {
+            core.give_back(question.key, lease);
+        }
+        // rule: a-refresh-leaves-nothing-older
+        if refresh && !kept {
+            core.forget(question.key);
+        }
+        kept
+    });
+    let kept = kept.await.unwrap_or(false);
     report(
         Some(cache),
         Outcome::Miss {
@@ -325,6 +339,25 @@ where
         },
     );
     Ok(stored)
+}
+
+/// Asks the store.
+async fn ask<L: Wire>(core: &Arc<Core>, question: &Question<'_>, asking: Asking) -> Found {
+    let found = L::consult(core, question, |core, question| core.ask(question, asking));
+    found.await.unwrap_or(Found::Bypass(Bypass::Backend))
+}
+
+/// Waits for another process that makes the entry, for as long as the configuration says.
+async fn await_entry<L: Wire>(core: &Arc<Core>, question: &Question<'_>) -> Awaited {
+    let mut patience = Patience::new(core.config.patience);
+    while let Some(nap) = patience.next() {
+        L::sleep(nap).await;
+        match Awaited::of(ask::<L>(core, question, Asking::Again).await) {
+            Awaited::Nothing => {}
+            come => return come,
+        }
+    }
+    Awaited::Nothing
 }
 
 /// Finds out whether a result that was invalidated is the same now.

@@ -11,6 +11,7 @@ use diesel::query_dsl::CompatibleType;
 
 use crate::backend::{Ask, Databases};
 use crate::bypass::Bypass;
+use crate::connection::{Blocking, now};
 use crate::core::Core;
 use crate::entry::Entry;
 use crate::explain::{Dependency, Explanation, MissReason, Standing};
@@ -66,15 +67,20 @@ impl<Q> Cached<Q> {
             std::any::type_name::<U>(),
         );
         let platform = <Rows<Conn::Backend, ST, U> as Stored<Conn::Backend>>::fingerprint();
-        let planned = plan::plan(&self.query, &self.options, conn, rows, platform);
-        let plan = match planned {
-            Ok(plan) => plan,
-            Err(reason) => {
-                let statement = Conn::Backend::describe(&self.query);
-                return bypassed(statement.map_or_else(|_| String::new(), |s| s.sql), reason);
-            }
-        };
-        explained(&plan, &plan.names())
+        let statement = Conn::Backend::describe(&self.query);
+        let sql = statement
+            .as_ref()
+            .map(|statement| statement.sql.clone())
+            .unwrap_or_default();
+        let conn = &mut Blocking(conn);
+        let planned = plan::cache_for(&self.options, conn).and_then(|cache| {
+            let options = &self.options;
+            now(plan::plan(cache, statement, options, conn, rows, platform))
+        });
+        match planned {
+            Ok(plan) => explained(&plan, &plan.names()),
+            Err(reason) => bypassed(sql, reason),
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use diesel::query_dsl::CompatibleType;
 use diesel::query_dsl::methods::LoadQuery;
 use diesel::result::QueryResult;
 
+use crate::connection::{Blocking, now};
 use crate::query::Cached;
 use crate::query::execute::execute;
 use crate::query::rows::DatabaseRows;
@@ -55,7 +56,12 @@ where
 
     fn internal_load(self, conn: &mut Conn) -> QueryResult<Self::RowIter<'_>> {
         let row_type = std::any::type_name::<U>();
-        let stored = execute::<Q, Conn, DB::Stored>(self.query, self.options, conn, row_type)?;
+        let stored = now(execute::<_, _, DB::Stored>(
+            self.query,
+            self.options,
+            &mut Blocking(conn),
+            row_type,
+        ))?;
         Ok(CachedRows { stored, next: 0 })
     }
 }

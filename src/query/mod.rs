@@ -18,6 +18,7 @@ mod explain;
 mod load;
 mod observe;
 mod plan;
+mod reader;
 mod rows;
 mod shared;
 #[cfg(feature = "test")]

@@ -3,18 +3,17 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use diesel::connection::LoadConnection;
-use diesel::query_builder::QueryFragment;
+use diesel::result::QueryResult;
 
 use crate::bypass::Bypass;
 use crate::cache::Cache;
-use crate::connection::{self, Fill};
+use crate::connection::{self, Fill, Link, Wire};
 use crate::database::TagSpace;
 use crate::datum::Bound;
 use crate::key::{Key, KeyParts, RowForm};
 use crate::query::Options;
 use crate::resolve::{Late, ReadFootprint, Refined, Resolver};
-use crate::statement::CacheDatabase;
+use crate::statement::{CacheDatabase, Statement};
 use crate::tag::Tag;
 use crate::token::Opening;
 
@@ -37,66 +36,72 @@ pub(super) struct Plan {
 }
 
 /// Whether the catalogue that the plan went by is still current.
-pub(super) fn is_current<Conn: LoadConnection>(conn: &mut Conn, resolver: &Arc<Resolver>) -> bool {
-    connection::tracker(conn)
+pub(super) fn is_current<L: Wire>(conn: &mut L, resolver: &Arc<Resolver>) -> bool {
+    conn.tracker()
         .and_then(|tracker| tracker.database())
         .and_then(|database| database.current())
         .is_some_and(|current| Arc::ptr_eq(&current, resolver))
 }
 
-/// Whether the thread may wait for another's read: it holds no transaction open.
-pub(super) fn may_wait<Conn: LoadConnection>(conn: &mut Conn) -> bool {
-    connection::tracker(conn).is_some_and(|tracker| tracker.may_ask())
+/// Whether it may be waited for another's read: no transaction is held open.
+pub(super) fn may_wait<L: Wire>(conn: &mut L) -> bool {
+    conn.tracker().is_some_and(|tracker| tracker.may_ask())
+}
+
+/// The cache of a connection, if the read wants it at all.
+///
+/// # Errors
+/// Why there is none.
+pub(super) fn cache_for<L: Wire>(options: &Options, conn: &mut L) -> Result<Cache, Bypass> {
+    let cache = conn.tracker().ok_or(Bypass::Unattached)?.cache().clone();
+    if let Some(reason) = cache.refuses() {
+        return Err(reason);
+    }
+    match options.no_cache {
+        true => Err(Bypass::NoCache),
+        false => Ok(cache),
+    }
 }
 
 /// Finds out what a query reads, and under which key.
 ///
 /// # Errors
 /// Why it may not use the cache.
-pub(super) fn plan<Q, Conn>(
-    query: &Q,
+pub(super) async fn plan<L: Link>(
+    cache: Cache,
+    statement: QueryResult<Statement>,
     options: &Options,
-    conn: &mut Conn,
+    conn: &mut L,
     rows: (RowForm, &'static str),
     platform: [u8; 16],
-) -> Result<Plan, Bypass>
-where
-    Conn: LoadConnection,
-    Conn::Backend: CacheDatabase,
-    Q: QueryFragment<Conn::Backend>,
-{
-    let cache = connection::tracker(conn)
-        .ok_or(Bypass::Unattached)?
-        .cache()
-        .clone();
-    if let Some(reason) = cache.refuses() {
-        return Err(reason);
-    }
-    if options.no_cache {
-        return Err(Bypass::NoCache);
-    }
-    connection::make_known(conn)?;
-    let tracker = connection::tracker(conn).ok_or(Bypass::Unattached)?;
+) -> Result<Plan, Bypass> {
+    connection::make_known(conn).await?;
+    let tracker = conn.tracker().ok_or(Bypass::Unattached)?;
     // rule: a-private-database-shares-nothing
     if cache.core().is_shared() && tracker.is_private() {
         return Err(Bypass::PrivateDatabase);
     }
     let database = Arc::clone(tracker.database().ok_or(Bypass::Unidentified)?);
-    let statement = Conn::Backend::describe(query).map_err(|_| Bypass::Undescribed)?;
+    let statement = statement.map_err(|_| Bypass::Undescribed)?;
     // First: a catalogue that is read after it is known counts in it.
     let mut opening = database.opening();
     // A catalogue that is not current, though it was just read, has an older write under way.
     let mut resolver = database.current().ok_or(Bypass::Quarantined)?;
     let mut resolved = resolver.resolve(&statement.sql);
-    if matches!(resolved.read, Err(Bypass::UnknownRelation)) && connection::reread_catalogue(conn) {
-        connection::make_known(conn)?;
+    if matches!(resolved.read, Err(Bypass::UnknownRelation))
+        && connection::reread_catalogue(conn).await
+    {
+        connection::make_known(conn).await?;
         opening = database.opening();
         resolver = database.current().ok_or(Bypass::Quarantined)?;
         resolved = resolver.resolve(&statement.sql);
     }
     // rule: a-key-holds-what-its-catalogue-looks-at
     // Policies may look at other settings by now than the session was asked for.
-    if connection::tracker(conn).is_some_and(|tracker| tracker.looks_elsewhere()) {
+    if conn
+        .tracker()
+        .is_some_and(|tracker| tracker.looks_elsewhere())
+    {
         return Err(Bypass::Session);
     }
     let mut footprint = resolved.read.clone()?;
@@ -110,7 +115,7 @@ where
     if footprint.reads.row_security && options.scope.is_none() {
         return Err(Bypass::RowSecurity);
     }
-    let tracker = connection::tracker(conn).ok_or(Bypass::Unattached)?;
+    let tracker = conn.tracker().ok_or(Bypass::Unattached)?;
     let fill = tracker.admits(&footprint.reads)?;
     let session = tracker.scope().ok_or(Bypass::Session)?;
     let key = Key::new(&KeyParts {
@@ -131,7 +136,7 @@ where
         binds: &statement.binds,
     });
     let refined = resolved.precise.as_deref().and_then(|precise| {
-        let bound = || Conn::Backend::bound(&statement.binds);
+        let bound = || L::Backend::bound(&statement.binds);
         resolver.refined(&key, &statement.sql, bound, precise, &footprint)
     });
     if let Some(refined) = &refined {
@@ -148,7 +153,7 @@ where
         refined,
         sql: statement.sql,
         binds: statement.binds,
-        bound: Conn::Backend::bound,
+        bound: L::Backend::bound,
     })
 }
 

@@ -10,6 +10,7 @@ use diesel::query_builder::{Query, QueryFragment, QueryId};
 use diesel::query_dsl::CompatibleType;
 use diesel::result::QueryResult;
 
+use crate::connection::{Blocking, now};
 use crate::query::Cached;
 use crate::query::execute::execute;
 use crate::query::rows::{DatabaseCells, Typed};
@@ -93,8 +94,12 @@ where
 {
     fn internal_load_shared(self, conn: &mut Conn) -> QueryResult<Shared<U>> {
         let row_type = std::any::type_name::<U>();
-        let stored =
-            execute::<Q, Conn, Typed<DB, ST, U>>(self.query, self.options, conn, row_type)?;
+        let stored = now(execute::<_, _, Typed<DB, ST, U>>(
+            self.query,
+            self.options,
+            &mut Blocking(conn),
+            row_type,
+        ))?;
         Ok(Shared(stored))
     }
 }

@@ -4,7 +4,8 @@ use diesel::connection::LoadConnection;
 use diesel::result::QueryResult;
 
 use crate::cache::Cache;
-use crate::connection::introspect::{self, cell, texts};
+use crate::connection::introspect::{self, cell};
+use crate::connection::{Blocking, Link, now};
 use crate::dialect::Dialect;
 use crate::statement::CacheDatabase;
 
@@ -37,9 +38,13 @@ where
         }
         Dialect::Sqlite => {
             let name = format!("cache-relay-{}", &digest.to_hex()[..8]);
-            return introspect::lead_by_file(conn, &name, &core.shared);
+            return now(introspect::lead_by_file(
+                &mut Blocking(conn),
+                &name,
+                &core.shared,
+            ));
         }
     };
-    let rows = texts(conn, &sql)?;
+    let rows = now(Blocking(conn).texts(&sql))?;
     Ok(rows.first().is_some_and(|row| cell(row, 0) == "1"))
 }

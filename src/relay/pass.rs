@@ -10,7 +10,7 @@ use super::lead::lead;
 use super::rows::{self, MOST, Row};
 use crate::cache::Cache;
 use crate::catalogue::Writes;
-use crate::connection::{self, AttachConnection, quietly, tracker};
+use crate::connection::{self, AttachConnection, Blocking, now, tracker};
 use crate::dialect::Dialect;
 use crate::error::{BackendError, Error};
 use crate::footprint::WriteKind;
@@ -114,10 +114,10 @@ where
     let core = cache.core();
     let outbox = &core.config.outbox;
     if tracker(conn).is_some_and(|tracker| tracker.meets_closed_gate()) {
-        connection::open_gate(conn);
+        now(connection::open_gate(&mut Blocking(conn)));
     }
     if !memory.leads {
-        memory.leads = quietly(conn, |conn| lead(conn, cache))?;
+        memory.leads = lead(conn, cache)?;
     }
     // Who leads tells its own memory, and no other.
     if !core.is_shared() && !memory.leads {
@@ -277,7 +277,7 @@ where
         if again > 0 {
             std::thread::sleep(PAUSE);
         }
-        connection::make_known(conn).is_ok()
+        now(connection::make_known(&mut Blocking(conn))).is_ok()
     });
     // rule: a-row-is-told-by-a-current-catalogue
     // Who changed the schema before the rows were written has closed the gate by now; or will,

@@ -3,8 +3,8 @@
 use diesel::connection::LoadConnection;
 use diesel::result::QueryResult;
 
-use crate::connection::introspect::{cell, texts};
-use crate::connection::quietly;
+use crate::connection::introspect::cell;
+use crate::connection::{Blocking, Link, now, quietly};
 use crate::dialect::Dialect;
 use crate::outbox::{Outbox, literal};
 use crate::statement::CacheDatabase;
@@ -83,7 +83,7 @@ where
         // What nobody answers for comes first.
         "CASE WHEN session IS NULL THEN 0 ELSE 1 END, id",
     );
-    let rows = quietly(conn, |conn| texts(conn, &sql))?;
+    let rows = now(Blocking(conn).texts(&sql))?;
     Ok(rows
         .into_iter()
         .map(|mut row| Row {
@@ -112,7 +112,7 @@ where
             outbox.sql(C::Backend::DIALECT),
             ids(some, C::Backend::DIALECT)
         );
-        let rows = quietly(conn, |conn| texts(conn, &sql))?;
+        let rows = now(Blocking(conn).texts(&sql))?;
         tags.extend(rows.iter().map(|row| cell(row, 0).to_owned()));
     }
     Ok(tags)
@@ -165,7 +165,7 @@ where
                         FOR UPDATE SKIP LOCKED",
                     text("id", Dialect::Mysql)
                 );
-                let free = texts(conn, &lock)?;
+                let free = now(Blocking(conn).texts(&lock))?;
                 if free.is_empty() {
                     return Ok(());
                 }

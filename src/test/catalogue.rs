@@ -4,7 +4,7 @@ use diesel::connection::LoadConnection;
 use diesel::result::QueryResult;
 
 use crate::catalogue::Catalogue;
-use crate::connection;
+use crate::connection::{self, Blocking, now};
 use crate::outbox::Outbox;
 use crate::statement::CacheDatabase;
 
@@ -17,7 +17,11 @@ where
     C: LoadConnection,
     C::Backend: CacheDatabase,
 {
-    connection::introspect::catalogue(conn, &Outbox::default())
+    let outbox = Outbox::default();
+    now(connection::introspect::catalogue(
+        &mut Blocking(conn),
+        &outbox,
+    ))
 }
 
 /// What is another one after every change of the catalogue.
@@ -29,5 +33,6 @@ where
     C: LoadConnection,
     C::Backend: CacheDatabase,
 {
-    Ok(connection::introspect::view(conn)?.fingerprint)
+    let view = now(connection::introspect::view(&mut Blocking(conn)))?;
+    Ok(view.fingerprint)
 }

@@ -11,12 +11,12 @@ use crate::backend::{Ask, Databases};
 use crate::bypass::Bypass;
 use crate::cache::Cache;
 use crate::catalogue::Reads;
-use crate::connection::{self, Fill};
+use crate::connection::{self, Blocking, Fill, now};
 use crate::core::{Lives, Patience};
 use crate::dependencies::watch::{self, Watch};
 use crate::dependencies::{Collected, Dependencies, Read, Unstored};
 use crate::entry::{Entry, Vector};
-use crate::flight::{Leader, Role};
+use crate::flight::{Leader, Seat};
 use crate::footprint::{self, Name};
 use crate::key::{Key, ValueParts};
 use crate::outcome::{Outcome, Report};
@@ -253,7 +253,7 @@ impl Value {
     {
         let state = session(conn);
         if connection::tracker(conn).is_some_and(|tracker| tracker.meets_closed_gate()) {
-            connection::open_gate(conn);
+            now(connection::open_gate(&mut Blocking(conn)));
         }
         let conn = RefCell::new(conn);
         let mut admits = |tables: &BTreeSet<Name>| {
@@ -287,7 +287,7 @@ where
     C: LoadConnection,
     C::Backend: CacheDatabase,
 {
-    connection::make_known(conn)?;
+    now(connection::make_known(&mut Blocking(conn)))?;
     let tracker = connection::tracker(conn).ok_or(Bypass::Unattached)?;
     let database = tracker.database().ok_or(Bypass::Unidentified)?;
     let mut digest = [0; 48];
@@ -433,13 +433,14 @@ impl Value {
             Err(reason) => return Found::Bypass(reason),
         };
         let flight = joins
-            .then(|| core.flights.join(&key, &vector, core.config.patience))
+            .then(|| core.flights.enter(&key, &vector, true))
             .flatten();
         let leader = match flight {
-            Some(Role::Leader(leader)) => Some(leader),
+            Some(Seat::Leader(leader)) => Some(leader),
             // rule: a-joined-value-is-judged-anew
             // What the leader collected may be older than this call.
-            Some(Role::Follower(_)) => {
+            Some(Seat::Follower(flight)) => {
+                flight.wait(core.config.patience);
                 if let Some(value) = self.valid(&key, &tags, asker) {
                     count(&core.counters.joined);
                     return Found::Hit(value);

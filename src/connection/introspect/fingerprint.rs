@@ -1,10 +1,9 @@
 //! A short question whose answer is another one after every change of the catalogue.
 
-use diesel::connection::LoadConnection;
 use diesel::result::QueryResult;
 
 use super::{Texts, cell, flag, texts};
-use crate::statement::CacheDatabase;
+use crate::connection::Link;
 
 /// What the database says.
 pub(super) struct Seen {
@@ -64,12 +63,8 @@ const POSTGRES: &str = "\
            (SELECT concat(count(*), ' ', sum(hashtextextended(concat_ws(' ', catalogue, oid, \
                     version), 0))) FROM versions)";
 
-pub(super) fn postgres<C>(conn: &mut C) -> QueryResult<Seen>
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
-    let mut seen = texts(conn, POSTGRES)?;
+pub(super) async fn postgres<L: Link>(conn: &mut L) -> QueryResult<Seen> {
+    let mut seen = texts(conn, POSTGRES).await?;
     let row = seen.first_mut().ok_or(diesel::result::Error::NotFound)?;
     let standby = flag(row, 0);
     row.remove(0);
@@ -95,11 +90,7 @@ fn sum_of(columns: &str, table: &str, schema: &str) -> String {
     )
 }
 
-pub(super) fn mysql<C>(conn: &mut C) -> QueryResult<Seen>
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
+pub(super) async fn mysql<L: Link>(conn: &mut L) -> QueryResult<Seen> {
     let mut seen = Vec::new();
     for (columns, table, schema) in [
         (
@@ -144,26 +135,22 @@ where
             "constraint_schema",
         ),
     ] {
-        seen.extend(texts(conn, &sum_of(columns, table, schema))?);
+        seen.extend(texts(conn, &sum_of(columns, table, schema)).await?);
     }
     // What the user may see decides on what is made of it.
     for table in ["user_privileges", "schema_privileges", "table_privileges"] {
-        let mut rights = texts(conn, &format!("SELECT * FROM information_schema.{table}"))?;
+        let mut rights = texts(conn, &format!("SELECT * FROM information_schema.{table}")).await?;
         rights.sort();
         seen.extend(rights);
     }
-    let standby = texts(conn, "SELECT CAST(@@read_only AS CHAR)")?;
+    let standby = texts(conn, "SELECT CAST(@@read_only AS CHAR)").await?;
     let standby = standby.first().is_some_and(|row| cell(row, 0) == "1");
     Ok(Seen { seen, standby })
 }
 
 /// SQLite counts the changes of its schema.
-pub(super) fn sqlite<C>(conn: &mut C) -> QueryResult<Seen>
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
-    let seen = texts(conn, "SELECT schema_version FROM pragma_schema_version")?;
+pub(super) async fn sqlite<L: Link>(conn: &mut L) -> QueryResult<Seen> {
+    let seen = texts(conn, "SELECT schema_version FROM pragma_schema_version").await?;
     if seen.is_empty() {
         return Err(diesel::result::Error::NotFound);
     }

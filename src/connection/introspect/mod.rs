@@ -1,11 +1,10 @@
 //! What a connection is asked about its database, its session and its catalogue.
 
-use diesel::connection::LoadConnection;
 use diesel::result::QueryResult;
-use diesel::row::{Field, Row};
 use std::collections::BTreeSet;
 
 use crate::catalogue::Catalogue;
+use crate::connection::Link;
 use crate::connection::gate::Mark;
 use crate::database::{DatabaseId, TagSpace};
 use crate::database_state::Fingerprint;
@@ -13,7 +12,7 @@ use crate::dialect::Dialect;
 use crate::footprint::{Isolation, Name};
 use crate::outbox::Outbox;
 use crate::shared::Shared;
-use crate::statement::{CacheDatabase, Question};
+use crate::statement::CacheDatabase;
 use crate::token::ProcessId;
 
 mod columns;
@@ -65,15 +64,11 @@ pub(crate) struct View {
 ///
 /// # Errors
 /// If the database refuses.
-pub(crate) fn view<C>(conn: &mut C) -> QueryResult<View>
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
-    let rows = match C::Backend::DIALECT {
-        Dialect::Postgres => fingerprint::postgres(conn)?,
-        Dialect::Mysql => fingerprint::mysql(conn)?,
-        Dialect::Sqlite => fingerprint::sqlite(conn)?,
+pub(crate) async fn view<L: Link>(conn: &mut L) -> QueryResult<View> {
+    let rows = match L::Backend::DIALECT {
+        Dialect::Postgres => fingerprint::postgres(conn).await?,
+        Dialect::Mysql => fingerprint::mysql(conn).await?,
+        Dialect::Sqlite => fingerprint::sqlite(conn).await?,
     };
     Ok(View {
         fingerprint: digest(&rows.seen),
@@ -85,19 +80,15 @@ where
 ///
 /// # Errors
 /// If the database refuses.
-pub(crate) fn session<C>(
-    conn: &mut C,
+pub(crate) async fn session<L: Link>(
+    conn: &mut L,
     name: Option<&str>,
     outbox: &Outbox,
-) -> QueryResult<SessionInfo>
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
-    match C::Backend::DIALECT {
-        Dialect::Postgres => postgres::session(conn, name, outbox),
-        Dialect::Mysql => mysql::session(conn, name),
-        Dialect::Sqlite => sqlite::session(conn, name),
+) -> QueryResult<SessionInfo> {
+    match L::Backend::DIALECT {
+        Dialect::Postgres => postgres::session(conn, name, outbox).await,
+        Dialect::Mysql => mysql::session(conn, name).await,
+        Dialect::Sqlite => sqlite::session(conn, name).await,
     }
 }
 
@@ -105,15 +96,11 @@ where
 ///
 /// # Errors
 /// If the database refuses.
-pub(crate) fn catalogue<C>(conn: &mut C, outbox: &Outbox) -> QueryResult<Catalogue>
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
-    let mut catalogue = match C::Backend::DIALECT {
-        Dialect::Postgres => postgres::catalogue(conn, outbox)?,
-        Dialect::Mysql => mysql::catalogue(conn, outbox)?,
-        Dialect::Sqlite => sqlite::catalogue(conn, outbox)?,
+pub(crate) async fn catalogue<L: Link>(conn: &mut L, outbox: &Outbox) -> QueryResult<Catalogue> {
+    let mut catalogue = match L::Backend::DIALECT {
+        Dialect::Postgres => postgres::catalogue(conn, outbox).await?,
+        Dialect::Mysql => mysql::catalogue(conn, outbox).await?,
+        Dialect::Sqlite => sqlite::catalogue(conn, outbox).await?,
     };
     catalogue.keep_outbox(outbox.table());
     Ok(catalogue)
@@ -123,17 +110,17 @@ where
 ///
 /// # Errors
 /// If the database refuses.
-pub(crate) fn has_ended<C>(conn: &mut C, space: TagSpace, session: &str) -> QueryResult<bool>
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
+pub(crate) async fn has_ended<L: Link>(
+    conn: &mut L,
+    space: TagSpace,
+    session: &str,
+) -> QueryResult<bool> {
     let _ = space;
-    match C::Backend::DIALECT {
-        Dialect::Postgres => postgres::has_ended(conn, session),
-        Dialect::Mysql => mysql::has_ended(conn, session),
+    match L::Backend::DIALECT {
+        Dialect::Postgres => postgres::has_ended(conn, session).await,
+        Dialect::Mysql => mysql::has_ended(conn, session).await,
         #[cfg(feature = "sqlite")]
-        Dialect::Sqlite => sqlite_marks::has_ended(conn, space, session),
+        Dialect::Sqlite => sqlite_marks::has_ended(conn, space, session).await,
         #[cfg(not(feature = "sqlite"))]
         Dialect::Sqlite => Ok(false),
     }
@@ -143,17 +130,17 @@ where
 ///
 /// # Errors
 /// If the database refuses.
-pub(crate) fn mark<C>(conn: &mut C, mark: Mark, shared: &Shared) -> QueryResult<Marked>
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
-    let marked = match C::Backend::DIALECT {
-        Dialect::Postgres => postgres::mark(conn, mark)?,
-        Dialect::Mysql => mysql::mark(conn, mark)?,
+pub(crate) async fn mark<L: Link>(
+    conn: &mut L,
+    mark: Mark,
+    shared: &Shared,
+) -> QueryResult<Marked> {
+    let marked = match L::Backend::DIALECT {
+        Dialect::Postgres => postgres::mark(conn, mark).await?,
+        Dialect::Mysql => mysql::mark(conn, mark).await?,
         #[cfg(feature = "sqlite")]
         Dialect::Sqlite => {
-            let session = sqlite_marks::mark(conn, mark, &shared.lock_files)?;
+            let session = sqlite_marks::mark(conn, mark, &shared.lock_files).await?;
             return Ok(session.map_or(Marked::No, Marked::As));
         }
         #[cfg(not(feature = "sqlite"))]
@@ -168,13 +155,13 @@ where
 ///
 /// # Errors
 /// If the database refuses.
-pub(crate) fn lead_by_file<C>(conn: &mut C, name: &str, shared: &Shared) -> QueryResult<bool>
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
+pub(crate) async fn lead_by_file<L: Link>(
+    conn: &mut L,
+    name: &str,
+    shared: &Shared,
+) -> QueryResult<bool> {
     #[cfg(feature = "sqlite")]
-    return sqlite_marks::lead(conn, name, &shared.lock_files);
+    return sqlite_marks::lead(conn, name, &shared.lock_files).await;
     #[cfg(not(feature = "sqlite"))]
     {
         let _ = (conn, name, shared);
@@ -201,20 +188,16 @@ pub(crate) enum Marked {
 ///
 /// # Errors
 /// If the database refuses.
-pub(crate) fn has_marks_besides<C>(
-    conn: &mut C,
+pub(crate) async fn has_marks_besides<L: Link>(
+    conn: &mut L,
     mark: Mark,
     processes: &[ProcessId],
-) -> QueryResult<bool>
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
-    match C::Backend::DIALECT {
-        Dialect::Postgres => postgres::has_marks_besides(conn, mark, processes),
-        Dialect::Mysql => mysql::has_marks_besides(conn, mark, processes),
+) -> QueryResult<bool> {
+    match L::Backend::DIALECT {
+        Dialect::Postgres => postgres::has_marks_besides(conn, mark, processes).await,
+        Dialect::Mysql => mysql::has_marks_besides(conn, mark, processes).await,
         #[cfg(feature = "sqlite")]
-        Dialect::Sqlite => sqlite_marks::has_marks_besides(conn, mark, processes),
+        Dialect::Sqlite => sqlite_marks::has_marks_besides(conn, mark, processes).await,
         #[cfg(not(feature = "sqlite"))]
         Dialect::Sqlite => Ok(true),
     }
@@ -224,14 +207,14 @@ where
 ///
 /// # Errors
 /// If the database refuses.
-pub(crate) fn forget_marks<C>(conn: &mut C, mark: Mark, known: &[ProcessId]) -> QueryResult<()>
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
-    match C::Backend::DIALECT {
+pub(crate) async fn forget_marks<L: Link>(
+    conn: &mut L,
+    mark: Mark,
+    known: &[ProcessId],
+) -> QueryResult<()> {
+    match L::Backend::DIALECT {
         #[cfg(feature = "sqlite")]
-        Dialect::Sqlite => sqlite_marks::forget_marks(conn, mark, known),
+        Dialect::Sqlite => sqlite_marks::forget_marks(conn, mark, known).await,
         _ => {
             let _ = (conn, mark, known);
             Ok(())
@@ -240,28 +223,11 @@ where
 }
 
 /// Runs a query and reads every value as text.
-pub(crate) fn texts<C>(conn: &mut C, sql: &str) -> QueryResult<Vec<Texts>>
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
-    let rows = conn.load(Question(sql))?;
-    let mut texts = Vec::new();
-    for row in rows {
-        let row = row?;
-        let mut values = Vec::with_capacity(row.field_count());
-        for index in 0..row.field_count() {
-            let field = Row::get(&row, index);
-            values.push(
-                field
-                    .as_ref()
-                    .and_then(Field::value)
-                    .and_then(C::Backend::text),
-            );
-        }
-        texts.push(values);
-    }
-    Ok(texts)
+///
+/// # Errors
+/// If the database refuses.
+async fn texts<L: Link>(conn: &mut L, sql: &str) -> QueryResult<Vec<Texts>> {
+    conn.texts(sql).await
 }
 
 pub(crate) fn cell(row: &Texts, index: usize) -> &str {

@@ -1,18 +1,17 @@
 //! MySQL's and MariaDB's answers.
 
-use diesel::connection::LoadConnection;
 use diesel::result::QueryResult;
 use std::collections::{BTreeSet, HashMap};
 
 use super::columns::mysql::{COLUMNS, Tables};
 use super::{SessionInfo, cell, digest, flag, is_number, texts};
 use crate::catalogue::{Catalogue, Child, Code, Events, Language, Trigger};
+use crate::connection::Link;
 use crate::connection::gate::Mark;
 use crate::database::DatabaseId;
 use crate::dialect::Dialect;
 use crate::footprint::{self, Isolation, Name};
 use crate::outbox::{Outbox, is_own_trigger};
-use crate::statement::CacheDatabase;
 use crate::token::ProcessId;
 
 // A query may name tables of any schema of the server, so the server is the database.
@@ -54,14 +53,10 @@ const OURS: &str = "NOT IN ('mysql', 'information_schema', 'performance_schema',
 const MINE: &str = "grantee = CONCAT('''', SUBSTRING_INDEX(CURRENT_USER(), '@', 1), '''@''', \
                     SUBSTRING_INDEX(CURRENT_USER(), '@', -1), '''')";
 
-pub(super) fn session<C>(conn: &mut C, name: Option<&str>) -> QueryResult<SessionInfo>
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
-    let rows = texts(conn, SESSION)?;
+pub(super) async fn session<L: Link>(conn: &mut L, name: Option<&str>) -> QueryResult<SessionInfo> {
+    let rows = texts(conn, SESSION).await?;
     let row = rows.first().ok_or(diesel::result::Error::NotFound)?;
-    let mut settings = texts(conn, SETTINGS)?;
+    let mut settings = texts(conn, SETTINGS).await?;
     let setting = |name: &str| {
         let found = settings.iter().find(|row| cell(row, 0) == name);
         found.map_or("", |row| cell(row, 1)).to_owned()
@@ -76,7 +71,7 @@ where
         || ["client", "connection"].iter().any(|of| setting(&format!("character_set_{of}")) == "swe7");
     settings.retain(|row| !cell(row, 0).ends_with("_isolation"));
     settings.sort();
-    let who = texts(conn, WHO)?;
+    let who = texts(conn, WHO).await?;
     // The account, not the host that it connects from, decides what it sees.
     let user = who.first().map_or("", |row| cell(row, 0)).to_owned();
     settings.extend(who);
@@ -107,17 +102,13 @@ fn odd_quotes(sql_mode: &str) -> bool {
         .any(|mode| matches!(mode, "ANSI_QUOTES" | "NO_BACKSLASH_ESCAPES"))
 }
 
-pub(super) fn catalogue<C>(conn: &mut C, outbox: &Outbox) -> QueryResult<Catalogue>
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
+pub(super) async fn catalogue<L: Link>(conn: &mut L, outbox: &Outbox) -> QueryResult<Catalogue> {
     let mut catalogue = Catalogue::default();
     let views = format!(
         "SELECT table_name, view_definition FROM information_schema.views \
           WHERE table_schema {OURS}"
     );
-    for row in texts(conn, &views)? {
+    for row in texts(conn, &views).await? {
         // Without the privilege to see it, the definition is empty: no single read.
         let definition = footprint::analyze(cell(&row, 1), Dialect::Mysql);
         catalogue.relation(cell(&row, 0)).views.push(definition);
@@ -132,7 +123,7 @@ where
             AND (referenced_table_name IS NOT NULL OR constraint_name = 'PRIMARY')"
     );
     let mut tables = Tables::default();
-    for row in texts(conn, &columns)? {
+    for row in texts(conn, &columns).await? {
         if cell(&row, 1) == "PRIMARY" {
             tables.key(cell(&row, 0), cell(&row, 2), cell(&row, 5), cell(&row, 4));
             continue;
@@ -146,7 +137,7 @@ where
                 delete_rule, update_rule \
            FROM information_schema.referential_constraints WHERE constraint_schema {OURS}"
     );
-    for row in texts(conn, &references)? {
+    for row in texts(conn, &references).await? {
         let acts = |rule: &str| !matches!(rule, "RESTRICT" | "NO ACTION");
         let key = [0, 1, 2].map(|index| cell(&row, index).to_owned());
         catalogue.relation(cell(&row, 3)).children.push(Child {
@@ -159,17 +150,17 @@ where
     // Generated columns, and those that the server sets at an update.
     let columns =
         format!("SELECT {COLUMNS} FROM information_schema.columns WHERE table_schema {OURS}");
-    for row in texts(conn, &columns)? {
+    for row in texts(conn, &columns).await? {
         if tables.column(&row) {
             catalogue.relation(cell(&row, 1)).changes_more = true;
         }
     }
-    let rights = rights(conn)?;
+    let rights = rights(conn).await?;
     let relations = format!(
         "SELECT table_name, table_type, engine, table_schema FROM information_schema.tables \
           WHERE table_schema {OURS}"
     );
-    for row in texts(conn, &relations)? {
+    for row in texts(conn, &relations).await? {
         let relation = catalogue.relation(cell(&row, 0));
         let engine = cell(&row, 2).to_lowercase();
         let is_view = cell(&row, 1).contains("VIEW");
@@ -185,9 +176,9 @@ where
             relation.confined = true;
         }
     }
-    catalogue.hidden_references = !sees_references(conn)?;
-    routines(conn, &rights, &mut catalogue)?;
-    triggers(conn, &rights, outbox, &mut catalogue)?;
+    catalogue.hidden_references = !sees_references(conn).await?;
+    routines(conn, &rights, &mut catalogue).await?;
+    triggers(conn, &rights, outbox, &mut catalogue).await?;
     Ok(catalogue)
 }
 
@@ -207,15 +198,11 @@ struct Rights {
     table_columns: BTreeSet<(Name, Name)>,
 }
 
-fn rights<C>(conn: &mut C) -> QueryResult<Rights>
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
+async fn rights<L: Link>(conn: &mut L) -> QueryResult<Rights> {
     let mut rights = Rights::default();
     let everywhere =
         format!("SELECT privilege_type FROM information_schema.user_privileges WHERE {MINE}");
-    for row in texts(conn, &everywhere)? {
+    for row in texts(conn, &everywhere).await? {
         rights.all |= cell(&row, 0) == "SELECT";
         rights.all_triggers |= cell(&row, 0) == "TRIGGER";
     }
@@ -223,7 +210,7 @@ where
         "SELECT table_schema, privilege_type FROM information_schema.schema_privileges \
           WHERE {MINE}"
     );
-    for row in texts(conn, &schemas)? {
+    for row in texts(conn, &schemas).await? {
         let schema: Name = cell(&row, 0).replace('\\', "").to_lowercase().into();
         if cell(&row, 1) == "TRIGGER" {
             rights.schema_triggers.insert(schema.clone());
@@ -238,7 +225,7 @@ where
            FROM information_schema.table_privileges \
           WHERE privilege_type IN ('SELECT', 'TRIGGER') AND {MINE}"
     );
-    for row in texts(conn, &tables)? {
+    for row in texts(conn, &tables).await? {
         let table = [0, 1].map(|index| Name::from(cell(&row, index).to_lowercase()));
         match cell(&row, 2) {
             "SELECT" => rights.table_columns.insert(table.into()),
@@ -284,16 +271,16 @@ impl Rights {
     }
 }
 
-fn routines<C>(conn: &mut C, rights: &Rights, catalogue: &mut Catalogue) -> QueryResult<()>
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
+async fn routines<L: Link>(
+    conn: &mut L,
+    rights: &Rights,
+    catalogue: &mut Catalogue,
+) -> QueryResult<()> {
     let routines = format!(
         "SELECT routine_name, routine_schema, routine_definition, sql_mode, routine_body \
            FROM information_schema.routines WHERE routine_schema {OURS}"
     );
-    for row in texts(conn, &routines)? {
+    for row in texts(conn, &routines).await? {
         let code = if cell(&row, 4).eq_ignore_ascii_case("sql") {
             rights.code(cell(&row, 1), cell(&row, 2), cell(&row, 3))
         } else {
@@ -304,22 +291,18 @@ where
     Ok(())
 }
 
-fn triggers<C>(
-    conn: &mut C,
+async fn triggers<L: Link>(
+    conn: &mut L,
     rights: &Rights,
     outbox: &Outbox,
     catalogue: &mut Catalogue,
-) -> QueryResult<()>
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
+) -> QueryResult<()> {
     let triggers = format!(
         "SELECT event_object_table, event_object_schema, action_statement, sql_mode, \
                 event_manipulation, action_timing \
            FROM information_schema.triggers WHERE event_object_schema {OURS}"
     );
-    let rows = texts(conn, &triggers)?;
+    let rows = texts(conn, &triggers).await?;
     // rule: an-outbox-with-triggers-is-any-table
     let is_plain = !rows.iter().any(|row| cell(row, 0) == outbox.table());
     for row in rows {
@@ -356,7 +339,7 @@ where
         "SELECT table_schema, table_name FROM information_schema.tables \
           WHERE table_schema {OURS} AND table_type NOT LIKE '%VIEW%'"
     );
-    for row in texts(conn, &relations)? {
+    for row in texts(conn, &relations).await? {
         if !rights.sees_triggers(cell(&row, 0), cell(&row, 1)) {
             let relation = catalogue.relation(cell(&row, 1));
             relation.changes_more = true;
@@ -372,28 +355,25 @@ where
 
 /// Whether the user may see every foreign key of the tables that it may see. MySQL shows
 /// them only to users with more rights on the referring table than to read it.
-fn sees_references<C>(conn: &mut C) -> QueryResult<bool>
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
+async fn sees_references<L: Link>(conn: &mut L) -> QueryResult<bool> {
     const RIGHTS: &str = "privilege_type IN ('INSERT', 'UPDATE', 'DELETE', 'REFERENCES', 'ALTER')";
     let everywhere =
         format!("SELECT '1' FROM information_schema.user_privileges WHERE {RIGHTS} AND {MINE}");
-    if !texts(conn, &everywhere)?.is_empty() {
+    if !texts(conn, &everywhere).await?.is_empty() {
         return Ok(true);
     }
     let allowed = format!(
         "SELECT table_schema FROM information_schema.schema_privileges WHERE {RIGHTS} AND {MINE}"
     );
-    let allowed: BTreeSet<String> = texts(conn, &allowed)?
+    let allowed: BTreeSet<String> = texts(conn, &allowed)
+        .await?
         .iter()
         .map(|row| cell(row, 0).replace('\\', ""))
         .collect();
     let seen = format!(
         "SELECT DISTINCT table_schema FROM information_schema.tables WHERE table_schema {OURS}"
     );
-    let seen = texts(conn, &seen)?;
+    let seen = texts(conn, &seen).await?;
     Ok(seen.iter().all(|row| allowed.contains(cell(row, 0))))
 }
 
@@ -403,11 +383,7 @@ fn server(identity: &str) -> String {
 }
 
 /// Whether the session has ended: the server does not list it, and would.
-pub(super) fn has_ended<C>(conn: &mut C, session: &str) -> QueryResult<bool>
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
+pub(super) async fn has_ended<L: Link>(conn: &mut L, session: &str) -> QueryResult<bool> {
     let mut parts = session.splitn(3, ' ');
     let (Some(of), Some(id), Some(user)) = (parts.next(), parts.next(), parts.next()) else {
         return Ok(false);
@@ -418,7 +394,7 @@ where
     // Without a privilege, only the sessions of one's own user are listed.
     let me = "SELECT CONCAT_WS(' ', @@hostname, @@port, @@datadir, @@server_id), \
                      SUBSTRING_INDEX(USER(), '@', 1)";
-    let me = texts(conn, me)?;
+    let me = texts(conn, me).await?;
     if me
         .first()
         .is_none_or(|row| server(cell(row, 0)) != of || cell(row, 1) != user)
@@ -426,15 +402,11 @@ where
         return Ok(false);
     }
     let sql = format!("SELECT '1' FROM information_schema.processlist WHERE id = {id}");
-    Ok(texts(conn, &sql)?.is_empty())
+    Ok(texts(conn, &sql).await?.is_empty())
 }
 
 /// Marks the session by two locks: that it is one of this cache's, and of which process.
-pub(super) fn mark<C>(conn: &mut C, mark: Mark) -> QueryResult<bool>
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
+pub(super) async fn mark<L: Link>(conn: &mut L, mark: Mark) -> QueryResult<bool> {
     let Mark { class, process } = mark;
     let name = format!("CONCAT('diesel_cache.{class:08x}.', CONNECTION_ID())");
     let of_process = format!("CONCAT('diesel_cache.{class:08x}.', CONNECTION_ID(), '.{process}')");
@@ -445,20 +417,16 @@ where
                 CAST(IF(IS_USED_LOCK({name}) <=> CONNECTION_ID(), 1, \
                         GET_LOCK({name}, 0)) AS CHAR)"
     );
-    let rows = texts(conn, &sql)?;
+    let rows = texts(conn, &sql).await?;
     Ok(rows.first().is_some_and(|row| flag(row, 0) && flag(row, 1)))
 }
 
 /// Whether a marked session is of none of these processes.
-pub(super) fn has_marks_besides<C>(
-    conn: &mut C,
+pub(super) async fn has_marks_besides<L: Link>(
+    conn: &mut L,
     mark: Mark,
     processes: &[ProcessId],
-) -> QueryResult<bool>
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
+) -> QueryResult<bool> {
     let name = format!("CONCAT('diesel_cache.{:08x}.', p.id", mark.class);
     let mut sql = format!(
         "SELECT '1' FROM information_schema.processlist p WHERE IS_USED_LOCK({name})) = p.id"
@@ -467,5 +435,5 @@ where
         let of_process = format!("{name}, '.{process}')");
         sql.push_str(&format!(" AND NOT (IS_USED_LOCK({of_process}) <=> p.id)"));
     }
-    Ok(!texts(conn, &sql)?.is_empty())
+    Ok(!texts(conn, &sql).await?.is_empty())
 }

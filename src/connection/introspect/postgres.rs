@@ -1,17 +1,16 @@
 //! PostgreSQL's answers.
 
-use diesel::connection::LoadConnection;
 use diesel::result::QueryResult;
 
 use super::columns::postgres::shapes;
 use super::{SessionInfo, Texts, cell, digest, flag, is_number, names, texts};
 use crate::catalogue::{Catalogue, Child};
+use crate::connection::Link;
 use crate::connection::gate::Mark;
 use crate::database::DatabaseId;
 use crate::dialect::Dialect;
 use crate::footprint::{self, Isolation};
 use crate::outbox::Outbox;
-use crate::statement::CacheDatabase;
 use crate::token::ProcessId;
 
 mod code;
@@ -45,21 +44,17 @@ const SETTINGS: &str = "\
 pub(super) const OURS: &str = "n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') \
                     AND n.nspname NOT LIKE 'pg\\_temp%' AND n.nspname NOT LIKE 'pg\\_toast%'";
 
-pub(super) fn session<C>(
-    conn: &mut C,
+pub(super) async fn session<L: Link>(
+    conn: &mut L,
     name: Option<&str>,
     outbox: &Outbox,
-) -> QueryResult<SessionInfo>
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
-    let rows = texts(conn, SESSION)?;
+) -> QueryResult<SessionInfo> {
+    let rows = texts(conn, SESSION).await?;
     let row = rows.first().ok_or(diesel::result::Error::NotFound)?;
-    let mut settings = texts(conn, SETTINGS)?;
+    let mut settings = texts(conn, SETTINGS).await?;
     settings.push(row[6..9].to_vec());
-    let looked_at = settings::looked_at(conn, outbox)?;
-    settings.push(settings::values(conn, looked_at.as_ref())?);
+    let looked_at = settings::looked_at(conn, outbox).await?;
+    settings.push(settings::values(conn, looked_at.as_ref()).await?);
     let identity = match name {
         Some(name) => name.to_owned(),
         None => format!("{} {} {}", cell(row, 0), cell(row, 1), cell(row, 2)),
@@ -83,21 +78,17 @@ where
     })
 }
 
-pub(super) fn catalogue<C>(conn: &mut C, outbox: &Outbox) -> QueryResult<Catalogue>
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
+pub(super) async fn catalogue<L: Link>(conn: &mut L, outbox: &Outbox) -> QueryResult<Catalogue> {
     let mut catalogue = Catalogue::default();
-    catalogue.looked_at = settings::looked_at(conn, outbox)?;
+    catalogue.looked_at = settings::looked_at(conn, outbox).await?;
     let relations = format!(
         "SELECT c.relname::text, c.relkind::text, c.relrowsecurity::int::text, \
                 CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) END, c.oid::text \
            FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
           WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND {OURS}"
     );
-    let mut shapes = shapes(conn)?;
-    for row in texts(conn, &relations)? {
+    let mut shapes = shapes(conn).await?;
+    for row in texts(conn, &relations).await? {
         let relation = catalogue.relation(cell(&row, 0));
         relation.shape.tell(shapes.remove(cell(&row, 4)));
         relation.uncacheable |= cell(&row, 1) == "f";
@@ -108,7 +99,7 @@ where
                 .push(footprint::analyze(cell(&row, 3), Dialect::Postgres));
         }
     }
-    for row in references(conn)? {
+    for row in references(conn).await? {
         catalogue.relation(cell(&row, 0)).children.push(Child {
             table: cell(&row, 1).to_lowercase().into(),
             on_delete: matches!(cell(&row, 2), "c" | "n" | "d"),
@@ -118,27 +109,23 @@ where
     }
     let generated = "SELECT DISTINCT c.relname::text FROM pg_attribute a \
                        JOIN pg_class c ON c.oid = a.attrelid WHERE a.attgenerated <> ''";
-    for row in texts(conn, generated)? {
+    for row in texts(conn, generated).await? {
         catalogue.relation(cell(&row, 0)).changes_more = true;
     }
     let families = "SELECT p.relname::text, c.relname::text FROM pg_inherits i \
                       JOIN pg_class p ON p.oid = i.inhparent \
                       JOIN pg_class c ON c.oid = i.inhrelid \
                      WHERE p.relkind IN ('r', 'p', 'f') AND c.relkind IN ('r', 'p', 'f')";
-    for row in texts(conn, families)? {
+    for row in texts(conn, families).await? {
         catalogue.join_families(cell(&row, 0), cell(&row, 1));
     }
-    policies(conn, &mut catalogue)?;
-    code::load(conn, outbox, &mut catalogue)?;
+    policies(conn, &mut catalogue).await?;
+    code::load(conn, outbox, &mut catalogue).await?;
     Ok(catalogue)
 }
 
 /// What the policies of row-level security read, and whether they call functions.
-fn policies<C>(conn: &mut C, catalogue: &mut Catalogue) -> QueryResult<()>
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
+async fn policies<L: Link>(conn: &mut L, catalogue: &mut Catalogue) -> QueryResult<()> {
     let policies = "SELECT c.relname::text, r.relname::text, \
                            (d.refclassid = 'pg_proc'::regclass)::int::text \
                       FROM pg_depend d JOIN pg_policy y ON y.oid = d.objid \
@@ -146,7 +133,7 @@ where
                       LEFT JOIN pg_class r ON d.refclassid = 'pg_class'::regclass \
                                           AND r.oid = d.refobjid AND r.oid <> c.oid \
                      WHERE d.classid = 'pg_policy'::regclass";
-    for row in texts(conn, policies)? {
+    for row in texts(conn, policies).await? {
         let relation = catalogue.relation(cell(&row, 0));
         if !cell(&row, 1).is_empty() {
             relation
@@ -159,7 +146,7 @@ where
                              concat_ws(') AND (', pg_get_expr(y.polqual, y.polrelid), \
                                                   pg_get_expr(y.polwithcheck, y.polrelid)) \
                         FROM pg_policy y JOIN pg_class c ON c.oid = y.polrelid";
-    for row in texts(conn, conditions)? {
+    for row in texts(conn, conditions).await? {
         if !settings::is_in_the_key(cell(&row, 1)) {
             catalogue.relation(cell(&row, 0)).uncacheable = true;
         }
@@ -167,11 +154,7 @@ where
     Ok(())
 }
 
-fn references<C>(conn: &mut C) -> QueryResult<Vec<Texts>>
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
+async fn references<L: Link>(conn: &mut L) -> QueryResult<Vec<Texts>> {
     texts(
         conn,
         "SELECT p.relname::text, c.relname::text, k.confdeltype::text, k.confupdtype::text, \
@@ -182,6 +165,7 @@ where
            JOIN pg_class c ON c.oid = k.conrelid \
           WHERE k.contype = 'f'",
     )
+    .await
 }
 
 /// A session's name: the database, the server's start and the process of the session.
@@ -191,11 +175,7 @@ fn session_name(row: &Texts) -> String {
 }
 
 /// Whether the session has ended: the server lists no such process, or it was restarted since.
-pub(super) fn has_ended<C>(conn: &mut C, session: &str) -> QueryResult<bool>
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
+pub(super) async fn has_ended<L: Link>(conn: &mut L, session: &str) -> QueryResult<bool> {
     let mut parts = session.split(' ');
     let (Some(database), Some(start), Some(pid)) = (parts.next(), parts.next(), parts.next())
     else {
@@ -211,7 +191,7 @@ where
                 EXISTS (SELECT 1 FROM pg_stat_activity WHERE pid = {pid})::int::text, \
                 pg_is_in_recovery()::int::text"
     );
-    let rows = texts(conn, &sql)?;
+    let rows = texts(conn, &sql).await?;
     let row = rows.first().ok_or(diesel::result::Error::NotFound)?;
     // A standby tells nothing of its primary's sessions.
     if cell(row, 0) != database || flag(row, 3) {
@@ -226,11 +206,7 @@ fn lock(mark: Mark) -> u64 {
 }
 
 /// Marks the session by an advisory lock that it shares with its like.
-pub(super) fn mark<C>(conn: &mut C, mark: Mark) -> QueryResult<bool>
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
+pub(super) async fn mark<L: Link>(conn: &mut L, mark: Mark) -> QueryResult<bool> {
     // Locks take a signed number, and are listed by two halves without a sign.
     let lock = lock(mark);
     let (upper, lower, signed) = (lock >> 32, lock & 0xffff_ffff, lock.cast_signed());
@@ -240,7 +216,7 @@ where
                     AND classid = {upper} AND objid = {lower} AND granted) \
                  THEN true ELSE pg_try_advisory_lock_shared({signed}) END)::int::text"
     );
-    let rows = texts(conn, &sql)?;
+    let rows = texts(conn, &sql).await?;
     let marked = rows.first().is_some_and(|row| flag(row, 0));
     // Of a cache that this connection was attached to before: what it asked is over.
     // rule: a-session-has-one-mark
@@ -251,24 +227,20 @@ where
             AND NOT (classid = {upper} AND objid = {lower})",
         mark.class
     );
-    texts(conn, &others)?;
+    texts(conn, &others).await?;
     Ok(marked)
 }
 
 /// Whether a marked session is of none of these processes.
-pub(super) fn has_marks_besides<C>(
-    conn: &mut C,
+pub(super) async fn has_marks_besides<L: Link>(
+    conn: &mut L,
     mark: Mark,
     processes: &[ProcessId],
-) -> QueryResult<bool>
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
+) -> QueryResult<bool> {
     let sql = "SELECT DISTINCT classid::text, objid::text FROM pg_locks \
                 WHERE locktype = 'advisory' AND objsubid = 1 \
                   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
-    let locks = texts(conn, sql)?;
+    let locks = texts(conn, sql).await?;
     Ok(locks.iter().any(|row| {
         let half = |index| cell(row, index).parse::<u64>().unwrap_or_default();
         let lock = (half(0) << 32) | half(1);

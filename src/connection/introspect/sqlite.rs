@@ -1,24 +1,19 @@
 //! SQLite's answers.
 
-use diesel::connection::LoadConnection;
 use diesel::result::QueryResult;
 use std::collections::BTreeSet;
 
 use super::columns::sqlite::shapes;
 use super::{SEPARATOR, SessionInfo, cell, digest, flag, names, texts};
 use crate::catalogue::{Catalogue, Child, Trigger};
+use crate::connection::Link;
 use crate::database::DatabaseId;
 use crate::dialect::Dialect;
 use crate::footprint::{self, Isolation};
 use crate::outbox::{Outbox, is_own_trigger};
-use crate::statement::CacheDatabase;
 
-pub(super) fn session<C>(conn: &mut C, name: Option<&str>) -> QueryResult<SessionInfo>
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
-    let databases = texts(conn, "SELECT name, file FROM pragma_database_list")?;
+pub(super) async fn session<L: Link>(conn: &mut L, name: Option<&str>) -> QueryResult<SessionInfo> {
+    let databases = texts(conn, "SELECT name, file FROM pragma_database_list").await?;
     let attached = databases
         .iter()
         .any(|row| !matches!(cell(row, 0), "main" | "temp"));
@@ -29,12 +24,13 @@ where
     let temporary = texts(
         conn,
         "SELECT lower(name), type = 'trigger' FROM sqlite_temp_master",
-    )?;
+    )
+    .await?;
     let untrackable = temporary.iter().any(|row| flag(row, 1));
     let temporary: Vec<&str> = temporary.iter().map(|row| cell(row, 0)).collect();
     // What a `LIKE` returns is set by a pragma that cannot be asked for.
-    let settings = texts(conn, "SELECT 'a' LIKE 'A'")?;
-    let dirty = texts(conn, "SELECT read_uncommitted FROM pragma_read_uncommitted")?;
+    let settings = texts(conn, "SELECT 'a' LIKE 'A'").await?;
+    let dirty = texts(conn, "SELECT read_uncommitted FROM pragma_read_uncommitted").await?;
     let dirty = dirty.first().is_some_and(|row| cell(row, 0) == "1");
     Ok(SessionInfo {
         database: identity(file, name),
@@ -86,14 +82,10 @@ fn file_id(file: &str) -> Option<String> {
         .map(|path| path.to_string_lossy().into_owned())
 }
 
-pub(super) fn catalogue<C>(conn: &mut C, outbox: &Outbox) -> QueryResult<Catalogue>
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
+pub(super) async fn catalogue<L: Link>(conn: &mut L, outbox: &Outbox) -> QueryResult<Catalogue> {
     let mut catalogue = Catalogue::default();
-    let mut shapes = shapes(conn)?;
-    let rows = texts(conn, "SELECT type, name, tbl_name, sql FROM sqlite_master")?;
+    let mut shapes = shapes(conn).await?;
+    let rows = texts(conn, "SELECT type, name, tbl_name, sql FROM sqlite_master").await?;
     // rule: an-outbox-with-triggers-is-any-table
     let touched = |row: &Vec<_>| cell(row, 0) == "trigger" && cell(row, 2) == outbox.table();
     let is_plain = !rows.iter().any(touched);
@@ -137,7 +129,7 @@ where
     let references = "\
         SELECT f.\"table\", m.name, f.on_delete, f.on_update, coalesce(f.\"to\", '') \
           FROM sqlite_master m, pragma_foreign_key_list(m.name, 'main') f WHERE m.type = 'table'";
-    for row in texts(conn, references)? {
+    for row in texts(conn, references).await? {
         let acts = |rule: &str| !matches!(rule, "RESTRICT" | "NO ACTION");
         // A composite key has a row per column, so an update of any of them counts.
         catalogue.relation(cell(&row, 0)).children.push(Child {

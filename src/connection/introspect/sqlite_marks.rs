@@ -2,26 +2,22 @@
 
 use std::path::{Path, PathBuf};
 
-use diesel::connection::LoadConnection;
 use diesel::result::QueryResult;
 
 use super::{cell, texts};
+use crate::connection::Link;
 use crate::connection::gate::Mark;
 use crate::database::TagSpace;
 use crate::shared::lock_file::{self, LockFiles};
-use crate::statement::CacheDatabase;
 use crate::token::ProcessId;
 
 /// The folder of the connection's database file, and the file's name.
-fn place<C>(conn: &mut C) -> QueryResult<Option<(PathBuf, String)>>
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
+async fn place<L: Link>(conn: &mut L) -> QueryResult<Option<(PathBuf, String)>> {
     let rows = texts(
         conn,
         "SELECT file FROM pragma_database_list WHERE name = 'main'",
-    )?;
+    )
+    .await?;
     let file = Path::new(rows.first().map_or("", |row| cell(row, 0)));
     let folder = file.parent().map(Path::to_path_buf);
     let name = file.file_name().and_then(|name| name.to_str());
@@ -34,12 +30,12 @@ fn marks(name: &str, class: u32) -> String {
 }
 
 /// Marks the process as one that has the database open. Returns what its sessions are called.
-pub(super) fn mark<C>(conn: &mut C, mark: Mark, files: &LockFiles) -> QueryResult<Option<String>>
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
-    let Some((folder, name)) = place(conn)? else {
+pub(super) async fn mark<L: Link>(
+    conn: &mut L,
+    mark: Mark,
+    files: &LockFiles,
+) -> QueryResult<Option<String>> {
+    let Some((folder, name)) = place(conn).await? else {
         return Ok(None);
     };
     let name = format!("{}{}", marks(&name, mark.class), mark.process);
@@ -48,24 +44,24 @@ where
 
 /// Whether this process holds the file of that name beside the database; always, if the database
 /// is none of files.
-pub(super) fn lead<C>(conn: &mut C, name: &str, files: &LockFiles) -> QueryResult<bool>
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
-    let Some((folder, database)) = place(conn)? else {
+pub(super) async fn lead<L: Link>(
+    conn: &mut L,
+    name: &str,
+    files: &LockFiles,
+) -> QueryResult<bool> {
+    let Some((folder, database)) = place(conn).await? else {
         return Ok(true);
     };
     Ok(files.try_hold(&folder.join(format!("{database}-{name}"))))
 }
 
 /// Whether the process that the session is of has ended: nobody holds its file.
-pub(super) fn has_ended<C>(conn: &mut C, space: TagSpace, session: &str) -> QueryResult<bool>
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
-    let Some((folder, name)) = place(conn)? else {
+pub(super) async fn has_ended<L: Link>(
+    conn: &mut L,
+    space: TagSpace,
+    session: &str,
+) -> QueryResult<bool> {
+    let Some((folder, name)) = place(conn).await? else {
         return Ok(false);
     };
     // Of another database.
@@ -83,12 +79,8 @@ where
 type Listed = (Option<ProcessId>, PathBuf);
 
 /// The files of processes; `None` if they cannot be listed.
-fn files<C>(conn: &mut C, mark: Mark) -> QueryResult<Option<Vec<Listed>>>
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
-    let Some((folder, name)) = place(conn)? else {
+async fn files<L: Link>(conn: &mut L, mark: Mark) -> QueryResult<Option<Vec<Listed>>> {
+    let Some((folder, name)) = place(conn).await? else {
         return Ok(None);
     };
     let prefix = marks(&name, mark.class);
@@ -110,16 +102,12 @@ where
 }
 
 /// Whether a process is marked that is none of these.
-pub(super) fn has_marks_besides<C>(
-    conn: &mut C,
+pub(super) async fn has_marks_besides<L: Link>(
+    conn: &mut L,
     mark: Mark,
     processes: &[ProcessId],
-) -> QueryResult<bool>
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
-    let files = files(conn, mark)?;
+) -> QueryResult<bool> {
+    let files = files(conn, mark).await?;
     Ok(files.is_none_or(|files| {
         files.iter().any(|(process, path)| {
             let known = process.is_some_and(|process| processes.contains(&process));
@@ -129,12 +117,12 @@ where
 }
 
 /// Removes the files of processes that have ended and are none of these.
-pub(super) fn forget_marks<C>(conn: &mut C, mark: Mark, known: &[ProcessId]) -> QueryResult<()>
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
-    for (process, path) in files(conn, mark)?.unwrap_or_default() {
+pub(super) async fn forget_marks<L: Link>(
+    conn: &mut L,
+    mark: Mark,
+    known: &[ProcessId],
+) -> QueryResult<()> {
+    for (process, path) in files(conn, mark).await?.unwrap_or_default() {
         if process.is_some_and(|process| process != mark.process && !known.contains(&process)) {
             lock_file::remove(&path);
         }

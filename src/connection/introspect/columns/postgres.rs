@@ -2,26 +2,21 @@
 
 use std::collections::HashMap;
 
-use diesel::connection::LoadConnection;
 use diesel::result::QueryResult;
 
 use super::super::postgres::OURS;
 use super::super::{Texts, cell, flag, texts};
 use super::Told;
 use crate::catalogue::{ColumnInfo, Shape};
+use crate::connection::Link;
 use crate::datum::Comparison;
-use crate::statement::CacheDatabase;
 
 /// A name may have 63 bytes. Of longer ones PostgreSQL leaves out what follows, whole
 /// characters of at most four bytes: what is shorter than this was never cut.
 const MAY_BE_CUT: usize = 60;
 
 /// The shapes of tables, by their numbers.
-pub(in super::super) fn shapes<C>(conn: &mut C) -> QueryResult<HashMap<String, Shape>>
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
+pub(in super::super) async fn shapes<L: Link>(conn: &mut L) -> QueryResult<HashMap<String, Shape>> {
     // rule: only-a-table-by-itself-has-columns-of-its-own
     let columns = format!(
         "SELECT c.oid::text, a.attname::text, a.atttypid::text, a.atttypmod::text, \
@@ -36,7 +31,7 @@ where
                 SELECT FROM pg_inherits i WHERE c.oid IN (i.inhrelid, i.inhparent))"
     );
     let mut tables: HashMap<String, Told> = HashMap::new();
-    for row in texts(conn, &columns)? {
+    for row in texts(conn, &columns).await? {
         let told = tables.entry(cell(&row, 0).to_owned()).or_default();
         let name = cell(&row, 1);
         // rule: a-name-that-may-be-cut-is-another

@@ -2,14 +2,13 @@
 
 use std::collections::HashMap;
 
-use diesel::connection::LoadConnection;
 use diesel::result::QueryResult;
 
 use super::super::{Texts, cell, flag, texts};
 use super::Told;
 use crate::catalogue::{ColumnInfo, Shape};
+use crate::connection::Link;
 use crate::datum::Comparison;
-use crate::statement::CacheDatabase;
 
 // A temporary table of the same name stands before that of the database.
 const COLUMNS: &str = "\
@@ -20,15 +19,11 @@ const COLUMNS: &str = "\
       FROM sqlite_master m, pragma_table_xinfo(m.name, 'main') c WHERE m.type = 'table'";
 
 /// The shapes of tables, and whether they have generated columns.
-pub(in super::super) fn shapes<C>(
-    conn: &mut C,
-) -> QueryResult<HashMap<String, (Option<Shape>, bool)>>
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
+pub(in super::super) async fn shapes<L: Link>(
+    conn: &mut L,
+) -> QueryResult<HashMap<String, (Option<Shape>, bool)>> {
     let mut tables: HashMap<String, (Told, Vec<Key>)> = HashMap::new();
-    for row in texts(conn, COLUMNS)? {
+    for row in texts(conn, COLUMNS).await? {
         let (told, keys) = tables.entry(cell(&row, 0).to_owned()).or_default();
         let name = cell(&row, 1);
         let set_by_server = matches!(cell(&row, 5), "2" | "3");

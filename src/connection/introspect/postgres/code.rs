@@ -1,15 +1,14 @@
 //! The code that PostgreSQL keeps: routines, triggers, rules, defaults, checks, policies.
 
-use diesel::connection::LoadConnection;
 use diesel::result::QueryResult;
 
 use super::super::{Texts, cell, flag, texts};
 use super::OURS;
 use crate::catalogue::{Catalogue, Child, Code, Events, Language, Trigger, runs_a_text};
+use crate::connection::Link;
 use crate::dialect::Dialect;
 use crate::footprint;
 use crate::outbox::{Outbox, is_own_function};
-use crate::statement::CacheDatabase;
 
 /// A function that is not PostgreSQL's own, nor an extension's.
 const USERS: &str = "n.nspname NOT IN ('pg_catalog', 'information_schema') AND NOT EXISTS (\
@@ -25,25 +24,25 @@ THENNEW.updated_at:=current_timestamp;ENDIF;RETURNNEW;END;'";
 const EACH_UPDATED: u16 = 1 | 2 | 16;
 
 /// Adds all of it. The references between tables are known by then.
-pub(super) fn load<C>(conn: &mut C, outbox: &Outbox, catalogue: &mut Catalogue) -> QueryResult<()>
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
-    routines(conn, outbox, catalogue)?;
-    called_unseen(conn, catalogue)?;
-    triggers(conn, catalogue)?;
-    rules(conn, catalogue)?;
-    expressions(conn, catalogue)
+pub(super) async fn load<L: Link>(
+    conn: &mut L,
+    outbox: &Outbox,
+    catalogue: &mut Catalogue,
+) -> QueryResult<()> {
+    routines(conn, outbox, catalogue).await?;
+    called_unseen(conn, catalogue).await?;
+    triggers(conn, catalogue).await?;
+    rules(conn, catalogue).await?;
+    expressions(conn, catalogue).await
 }
 
-fn routines<C>(conn: &mut C, outbox: &Outbox, catalogue: &mut Catalogue) -> QueryResult<()>
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
+async fn routines<L: Link>(
+    conn: &mut L,
+    outbox: &Outbox,
+    catalogue: &mut Catalogue,
+) -> QueryResult<()> {
     // From version 14 on, a body may be kept in parsed form.
-    let version = texts(conn, "SELECT current_setting('server_version_num')")?;
+    let version = texts(conn, "SELECT current_setting('server_version_num')").await?;
     let version: u32 = version
         .first()
         .and_then(|row| cell(row, 0).parse().ok())
@@ -72,8 +71,8 @@ where
         "SELECT '1' FROM pg_class WHERE relname = '{}' AND (relhastriggers OR relhasrules)",
         outbox.table()
     );
-    let is_plain = texts(conn, &touched)?.is_empty();
-    for row in texts(conn, &routines)? {
+    let is_plain = texts(conn, &touched).await?.is_empty();
+    for row in texts(conn, &routines).await? {
         let name = cell(&row, 0);
         // It writes to the outbox alone.
         let is_own = cell(&row, 1) == "plpgsql" && is_own_function(outbox, name, cell(&row, 5));
@@ -94,7 +93,7 @@ where
            JOIN pg_type t ON t.oid = p.proargtypes[0] \
           WHERE p.pronargs >= 1 AND t.typtype = 'c' AND {USERS}"
     );
-    for row in texts(conn, &attributes)? {
+    for row in texts(conn, &attributes).await? {
         catalogue.add_attribute(cell(&row, 0));
     }
     Ok(())
@@ -141,11 +140,7 @@ fn routine(row: &Texts) -> Option<Code> {
 }
 
 /// Functions that are called where no text names them.
-fn called_unseen<C>(conn: &mut C, catalogue: &mut Catalogue) -> QueryResult<()>
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
+async fn called_unseen<L: Link>(conn: &mut L, catalogue: &mut Catalogue) -> QueryResult<()> {
     let hidden = format!(
         "SELECT DISTINCT p.proname::text FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace \
           WHERE {USERS} AND (\
@@ -159,7 +154,7 @@ where
                            AND d.refclassid = 'pg_proc'::regclass \
                            AND d.refobjid = p.oid))"
     );
-    for row in texts(conn, &hidden)? {
+    for row in texts(conn, &hidden).await? {
         let name = cell(&row, 0).to_lowercase();
         catalogue.hidden_calls.insert(name.into());
     }
@@ -169,24 +164,20 @@ where
                  WHERE d.classid = 'pg_type'::regclass AND d.refclassid = 'pg_proc'::regclass \
                    AND d.refobjid = p.oid)"
     );
-    for row in texts(conn, &defaults)? {
+    for row in texts(conn, &defaults).await? {
         let name = cell(&row, 0).to_lowercase();
         catalogue.domain_defaults.insert(name.into());
     }
     let fired = "SELECT DISTINCT p.proname::text FROM pg_event_trigger e \
                    JOIN pg_proc p ON p.oid = e.evtfoid WHERE e.evtenabled <> 'D'";
-    for row in texts(conn, fired)? {
+    for row in texts(conn, fired).await? {
         let name = cell(&row, 0).to_lowercase();
         catalogue.event_triggers.insert(name.into());
     }
     Ok(())
 }
 
-fn triggers<C>(conn: &mut C, catalogue: &mut Catalogue) -> QueryResult<()>
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
+async fn triggers<L: Link>(conn: &mut L, catalogue: &mut Catalogue) -> QueryResult<()> {
     let triggers = format!(
         "SELECT c.relname::text, t.tgtype::int::text, p.proname::text, \
                 (n.nspname = 'pg_catalog')::int::text, ({DIESELS})::int::text, \
@@ -195,7 +186,7 @@ where
            JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_namespace n ON n.oid = p.pronamespace \
           WHERE NOT t.tgisinternal"
     );
-    for row in texts(conn, &triggers)? {
+    for row in texts(conn, &triggers).await? {
         let kind: u16 = cell(&row, 1).parse().unwrap_or(u16::MAX);
         let mut events = Events::NONE;
         for (bit, event) in [
@@ -271,15 +262,11 @@ fn find_outside_of_quotes(text: &str, wanted: &str) -> Option<usize> {
     })
 }
 
-fn rules<C>(conn: &mut C, catalogue: &mut Catalogue) -> QueryResult<()>
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
+async fn rules<L: Link>(conn: &mut L, catalogue: &mut Catalogue) -> QueryResult<()> {
     let rules = "SELECT c.relname::text, w.ev_type::text, pg_get_ruledef(w.oid) \
                    FROM pg_rewrite w JOIN pg_class c ON c.oid = w.ev_class \
                   WHERE w.rulename <> '_RETURN'";
-    for row in texts(conn, rules)? {
+    for row in texts(conn, rules).await? {
         let events = match cell(&row, 1) {
             "2" => Events::UPDATE,
             "3" => Events::INSERT,
@@ -309,11 +296,7 @@ where
 
 /// Defaults, generated columns, checks, indexes and what refreshes a materialized view; and
 /// policies.
-fn expressions<C>(conn: &mut C, catalogue: &mut Catalogue) -> QueryResult<()>
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
+async fn expressions<L: Link>(conn: &mut L, catalogue: &mut Catalogue) -> QueryResult<()> {
     let expressions = format!(
         "SELECT c.relname::text, x.policy::int::text, x.text \
            FROM (SELECT adrelid, pg_get_expr(adbin, adrelid), false FROM pg_attrdef \
@@ -330,7 +313,7 @@ where
            JOIN pg_class c ON c.oid = x.relation JOIN pg_namespace n ON n.oid = c.relnamespace \
           WHERE (x.text LIKE '%(%' OR c.relkind = 'm') AND x.text NOT LIKE 'nextval(%' AND {OURS}"
     );
-    for row in texts(conn, &expressions)? {
+    for row in texts(conn, &expressions).await? {
         let code = Code::of(cell(&row, 2), Language::Expression).only_reading();
         if !catalogue.matters(&code) {
             continue;

@@ -6,14 +6,13 @@
 
 use std::collections::BTreeSet;
 
-use diesel::connection::LoadConnection;
 use diesel::result::QueryResult;
 
 use super::{Texts, cell, texts};
+use crate::connection::Link;
 use crate::dialect::Dialect;
 use crate::footprint::{self, Name};
 use crate::outbox::{Outbox, literal, postgres_body};
-use crate::statement::CacheDatabase;
 
 // Where no table has row-level security, none of it matters.
 const CODE: &str = "\
@@ -34,15 +33,15 @@ const CODE: &str = "\
 ///
 /// # Errors
 /// What the database returns.
-pub(super) fn looked_at<C>(conn: &mut C, outbox: &Outbox) -> QueryResult<Option<BTreeSet<Name>>>
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
+pub(super) async fn looked_at<L: Link>(
+    conn: &mut L,
+    outbox: &Outbox,
+) -> QueryResult<Option<BTreeSet<Name>>> {
     let mut names = BTreeSet::new();
     // The outbox says who wrote, and nothing that is read depends on it.
     let code = CODE.replace("{own}", &literal(&postgres_body(outbox)));
-    let all = texts(conn, &code)?
+    let all = texts(conn, &code)
+        .await?
         .iter()
         .all(|row| collect(cell(row, 0), &mut names));
     Ok(all.then_some(names))
@@ -53,11 +52,10 @@ where
 ///
 /// # Errors
 /// What the database returns.
-pub(super) fn values<C>(conn: &mut C, names: Option<&BTreeSet<Name>>) -> QueryResult<Texts>
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
+pub(super) async fn values<L: Link>(
+    conn: &mut L,
+    names: Option<&BTreeSet<Name>>,
+) -> QueryResult<Texts> {
     // rule: a-setting-that-cannot-be-named-keeps-the-session-apart
     let Some(names) = names else {
         return Ok(vec![Some(format!("{:032x}", rand::random::<u128>()))]);
@@ -69,7 +67,7 @@ where
         .iter()
         .map(|name| format!("'{name}', current_setting('{name}', true)"))
         .collect();
-    let rows = texts(conn, &format!("SELECT {}", asked.join(", ")))?;
+    let rows = texts(conn, &format!("SELECT {}", asked.join(", "))).await?;
     Ok(rows.into_iter().flatten().collect())
 }
 

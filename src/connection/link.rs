@@ -1,0 +1,187 @@
+//! A connection as this crate itself uses it, whoever waits for the database: the thread, or a
+//! task. What is asked of a connection is written once, as `async fn`s over a [`Link`]; on a
+//! connection that blocks they are [done at once](now).
+
+use std::cell::Cell;
+use std::future::{self, Future};
+use std::num::NonZeroU32;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use diesel::connection::{Connection, LoadConnection, TransactionManager};
+use diesel::result::QueryResult;
+use diesel::row::{Field, Row};
+
+use crate::connection::Tracker;
+use crate::connection::introspect::Texts;
+use crate::core::{Core, Question};
+use crate::entry::Entry;
+use crate::flight::Following;
+use crate::statement::{self, CacheDatabase};
+
+/// A connection that statements can be sent on, and that a tracker may be on.
+pub(crate) trait Wire {
+    /// The tracker, if a cache is attached.
+    fn tracker(&mut self) -> Option<&mut Tracker>;
+
+    /// How deep it is in Diesel's transactions; an error if Diesel has lost count.
+    ///
+    /// # Errors
+    /// If Diesel has lost count.
+    fn depth(&mut self) -> QueryResult<Option<NonZeroU32>>;
+
+    /// Runs statements of this crate's own, out of the tracker's and the user's sight.
+    fn batch(&mut self, sql: &str) -> impl Future<Output = QueryResult<()>> + Send;
+
+    /// Runs what may wait for the store, where it keeps nobody from going on. Once begun, it
+    /// runs to its end, whoever waits for it. `None` if it cannot be begun any more, or panicked.
+    fn with_store<T: Send + 'static>(
+        core: &Arc<Core>,
+        run: impl FnOnce(&Arc<Core>) -> T + Send + 'static,
+    ) -> impl Future<Output = Option<T>> + Send;
+
+    /// As [`with_store`](Self::with_store), for what concerns a read.
+    fn consult<T: Send + 'static>(
+        core: &Arc<Core>,
+        question: &Question<'_>,
+        run: impl FnOnce(&Core, &Question<'_>) -> T + Send + 'static,
+    ) -> impl Future<Output = Option<T>> + Send;
+
+    /// Whether waiting holds up the thread.
+    const HOLDS_UP: bool;
+
+    /// Waits, for that long at most, for what comes of another's read, if anything.
+    fn follow(flight: Following, patience: Duration) -> impl Future<Output = Option<Entry>> + Send;
+
+    /// Sleeps.
+    fn sleep(time: Duration) -> impl Future<Output = ()> + Send;
+}
+
+/// A connection whose database can be asked questions.
+pub(crate) trait Link: Wire {
+    /// The database.
+    type Backend: CacheDatabase;
+
+    /// Runs a query of this crate's own, out of the tracker's and the user's sight, and reads
+    /// every value as text.
+    fn texts(&mut self, sql: &str) -> impl Future<Output = QueryResult<Vec<Texts>>> + Send;
+}
+
+/// A connection that blocks the thread.
+#[derive(Debug)]
+pub(crate) struct Blocking<'c, C>(pub(crate) &'c mut C);
+
+impl<C: Connection> Wire for Blocking<'_, C> {
+    fn tracker(&mut self) -> Option<&mut Tracker> {
+        super::tracker(self.0)
+    }
+
+    fn depth(&mut self) -> QueryResult<Option<NonZeroU32>> {
+        C::TransactionManager::transaction_manager_status_mut(self.0).transaction_depth()
+    }
+
+    fn batch(&mut self, sql: &str) -> impl Future<Output = QueryResult<()>> + Send {
+        let _quiet = Quiet::begin();
+        future::ready(self.0.batch_execute(sql))
+    }
+
+    fn with_store<T: Send + 'static>(
+        core: &Arc<Core>,
+        run: impl FnOnce(&Arc<Core>) -> T + Send + 'static,
+    ) -> impl Future<Output = Option<T>> + Send {
+        future::ready(Some(run(core)))
+    }
+
+    fn consult<T: Send + 'static>(
+        core: &Arc<Core>,
+        question: &Question<'_>,
+        run: impl FnOnce(&Core, &Question<'_>) -> T + Send + 'static,
+    ) -> impl Future<Output = Option<T>> + Send {
+        future::ready(Some(run(core, question)))
+    }
+
+    const HOLDS_UP: bool = true;
+
+    fn follow(flight: Following, patience: Duration) -> impl Future<Output = Option<Entry>> + Send {
+        future::ready(flight.wait(patience))
+    }
+
+    fn sleep(time: Duration) -> impl Future<Output = ()> + Send {
+        std::thread::sleep(time);
+        future::ready(())
+    }
+}
+
+impl<C> Link for Blocking<'_, C>
+where
+    C: LoadConnection,
+    C::Backend: CacheDatabase,
+{
+    type Backend = C::Backend;
+
+    fn texts(&mut self, sql: &str) -> impl Future<Output = QueryResult<Vec<Texts>>> + Send {
+        let _quiet = Quiet::begin();
+        future::ready(load_texts(self.0, sql))
+    }
+}
+
+fn load_texts<C>(conn: &mut C, sql: &str) -> QueryResult<Vec<Texts>>
+where
+    C: LoadConnection,
+    C::Backend: CacheDatabase,
+{
+    let rows = conn.load(statement::Question(sql))?;
+    rows.map(|row| row.map(|row| texts_of(&row))).collect()
+}
+
+/// A row's values as texts.
+pub(crate) fn texts_of<'a, DB: CacheDatabase>(row: &impl Row<'a, DB>) -> Texts {
+    let text = |index| {
+        let field = Row::get(row, index);
+        let value = field.as_ref().and_then(Field::value);
+        value.and_then(DB::text)
+    };
+    (0..row.field_count()).map(text).collect()
+}
+
+/// Does at once what waits for nothing but a connection that blocks.
+pub(crate) fn now<T>(work: impl Future<Output = T>) -> T {
+    let mut work = pin!(work);
+    loop {
+        // The second time never comes: what is ready is not waited for.
+        if let Poll::Ready(done) = work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            return done;
+        }
+        std::thread::yield_now();
+    }
+}
+
+thread_local! {
+    /// Whether this thread sends statements of this crate's own.
+    static QUIET: Cell<bool> = const { Cell::new(false) };
+}
+
+/// As long as it lives, the trackers of this thread hear nothing. An event is handed out on the
+/// thread that sends or receives, before the call returns: so this covers the statements of
+/// whoever holds it, and no others.
+#[derive(Debug)]
+pub(crate) struct Quiet(bool);
+
+impl Quiet {
+    pub(crate) fn begin() -> Self {
+        Self(QUIET.replace(true))
+    }
+
+    /// Whether this thread's statements are this crate's own.
+    pub(crate) fn is_kept() -> bool {
+        QUIET.get()
+    }
+}
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        QUIET.set(self.0);
+    }
+}
