@@ -88,6 +88,15 @@ impl Drop for Core {
     }
 }
 
+/// How a store that others use too is told something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// By whoever has something to tell, who waits for it.
+    Here,
+    /// By the worker: a thread that tasks run on waits for nothing.
+    Handed,
+}
+
 /// Who says how long an entry lives.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Lives {
@@ -248,7 +257,13 @@ impl Core {
     }
 
     /// Tells the store something that it must be told: now, or as soon as it can be reached.
-    pub(crate) fn tell(self: &Arc<Self>, delivery: Delivery) {
+    pub(crate) fn tell(self: &Arc<Self>, delivery: Delivery, way: Way) {
+        // rule: no-thread-of-a-runtime-waits-for-the-store
+        if way == Way::Handed && self.is_shared() {
+            self.shared.deliver(delivery);
+            shared::start(self);
+            return;
+        }
         // rule: what-is-told-keeps-its-order
         if !self.shared.is_idle() {
             self.shared.deliver(delivery);

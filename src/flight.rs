@@ -7,8 +7,9 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+use std::time::Duration;
 
 use crate::entry::{Entry, Vector};
 use crate::key::Key;
@@ -28,10 +29,21 @@ struct Flight {
 }
 
 #[derive(Debug, Default)]
-enum State {
-    #[default]
-    Flying,
-    Landed(Option<Entry>),
+struct State {
+    came: Option<Came>,
+    /// Whoever waits for it, and holds up no thread.
+    wakers: Vec<Waker>,
+}
+
+/// What came of a flight.
+#[derive(Debug, Clone)]
+pub(crate) enum Came {
+    /// A result.
+    Landed(Entry),
+    /// Nothing, or not in time.
+    Nothing,
+    /// Its leader was given up: another may lead.
+    Abandoned,
 }
 
 /// A reader's place in a flight.
@@ -47,7 +59,7 @@ pub(crate) enum Seat<'a> {
 #[derive(Debug)]
 pub(crate) struct Following(Arc<Flight>);
 
-/// The duty to land a flight. Dropped without a result, it lands empty.
+/// The duty to land a flight. Dropped before it has, it is abandoned.
 #[derive(Debug)]
 pub(crate) struct Leader<'a> {
     flights: &'a Flights,
@@ -94,61 +106,66 @@ impl Flights {
 }
 
 impl Following {
-    /// Waits on this thread, for that long at most, for what comes of it, if anything.
-    pub(crate) fn wait(&self, patience: Duration) -> Option<Entry> {
-        self.0.wait(patience)
+    /// Waits on this thread, for that long at most.
+    pub(crate) fn wait(&self, patience: Duration) -> Came {
+        // The wait is bounded, whatever was asked for.
+        let patience = patience.min(Duration::from_secs(3600));
+        let flies = |state: &mut State| state.came.is_none();
+        let waited = self
+            .0
+            .landed
+            .wait_timeout_while(self.0.state(), patience, flies);
+        let state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        state.came.clone().unwrap_or(Came::Nothing)
+    }
+
+    /// Whether it has come to anything; if not, the task is woken when it has.
+    #[cfg(feature = "async")]
+    pub(crate) fn poll(&self, task: &std::task::Context<'_>) -> std::task::Poll<Came> {
+        let mut state = self.0.state();
+        if let Some(came) = &state.came {
+            return std::task::Poll::Ready(came.clone());
+        }
+        let waits = |waker: &Waker| waker.will_wake(task.waker());
+        if !state.wakers.iter().any(waits) {
+            state.wakers.push(task.waker().clone());
+        }
+        std::task::Poll::Pending
     }
 }
 
 impl Flight {
-    fn wait(&self, patience: Duration) -> Option<Entry> {
-        // The wait is bounded, whatever was asked for.
-        let deadline = Instant::now() + patience.min(Duration::from_secs(3600));
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            if let State::Landed(entry) = &*state {
-                return entry.clone();
-            }
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return None;
-            }
-            state = self
-                .landed
-                .wait_timeout(state, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
-        }
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Leader<'_> {
     /// Hands the result to the followers.
     pub(crate) fn land(self, entry: Entry) {
-        self.set(Some(entry));
+        self.flight.state().came = Some(Came::Landed(entry));
     }
 
-    fn set(&self, entry: Option<Entry>) {
-        let mut state = self
-            .flight
-            .state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if matches!(*state, State::Flying) {
-            *state = State::Landed(entry);
-        }
+    /// Nothing comes of it, for anybody.
+    pub(crate) fn fail(self) {
+        self.flight.state().came = Some(Came::Nothing);
     }
 }
 
 impl Drop for Leader<'_> {
     fn drop(&mut self) {
-        self.set(None);
         self.flights
             .under_way
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .remove(&self.name);
+        // rule: an-abandoned-flight-has-another-leader
+        let mut state = self.flight.state();
+        state.came.get_or_insert(Came::Abandoned);
+        let wakers = std::mem::take(&mut state.wakers);
+        drop(state);
         self.flight.landed.notify_all();
+        wakers.into_iter().for_each(Waker::wake);
         if self.holds_up {
             LEADING.set(LEADING.get() - 1);
         }

@@ -1,6 +1,6 @@
 //! The one path of every write: quarantine, then lift.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 use crate::backend::{Acknowledged, Holder, Writer};
 use crate::catalogue::Writes;
 use crate::config::{Level, OnUnreachable};
-use crate::core::Core;
+use crate::core::{Core, Way};
 use crate::database::TagSpace;
 use crate::database_state::Governed;
 use crate::event::{Invalidation, Source};
 use crate::footprint::Name;
 use crate::protocol::Lift;
 use crate::resolve::write_tags;
-use crate::shared::{self, Delivery};
+use crate::shared::Delivery;
 use crate::stats::count;
 use crate::strategy::{Chosen, Strategies};
 use crate::tag::Tag;
@@ -68,6 +68,8 @@ pub(crate) struct Guard {
     /// Whether the store has answered that it has all of it.
     acknowledged: bool,
     owed: bool,
+    /// How the store is told.
+    way: Way,
 }
 
 /// A quarantine whose writer's outcome is not known.
@@ -79,6 +81,9 @@ pub(crate) struct Orphan {
     space: Option<TagSpace>,
     /// The writer's session, as the database names it.
     session: Arc<str>,
+    /// Whether it has answered, if not for the last time: it is over when its session waits for
+    /// another statement.
+    answered: bool,
     _governed: Option<Governed>,
     ask_after: Instant,
 }
@@ -94,9 +99,27 @@ impl Core {
         session: Option<SessionName>,
         governed: Option<Governed>,
         seen: Option<Opening>,
+        way: Way,
+    ) -> Guard {
+        let mut guard = self.guard(writes, space, session, governed, seen);
+        guard.way = way;
+        if guard.is_announced() {
+            guard.announce();
+        }
+        guard
+    }
+
+    /// What [`quarantine`](Self::quarantine) returns, before the store is told.
+    pub(crate) fn guard(
+        self: &Arc<Self>,
+        writes: Writes,
+        space: Option<TagSpace>,
+        session: Option<SessionName>,
+        governed: Option<Governed>,
+        seen: Option<Opening>,
     ) -> Guard {
         let tags = write_tags(&writes, space);
-        let mut guard = Guard {
+        let guard = Guard {
             core: Arc::clone(self),
             writer: WriterId::fresh(),
             writes,
@@ -107,13 +130,11 @@ impl Core {
             governed,
             acknowledged: false,
             owed: true,
+            way: Way::Here,
         };
-        let announced = self.announces(&guard);
         if self.is_shared() {
+            let announced = self.announces(&guard);
             self.shared.begin(guard.writer, space, announced);
-        }
-        if announced {
-            guard.announce();
         }
         guard
     }
@@ -179,14 +200,15 @@ impl Core {
         writes: &Writes,
         space: Option<TagSpace>,
         source: Source,
+        way: Way,
     ) {
         let tags = write_tags(writes, space);
         if tags.is_empty() {
             return;
         }
-        self.close_if_changed(writes, space);
-        self.renew_tags(&tags);
-        self.invalidated(writes, space, source, &tags);
+        self.close_if_changed(writes, space, way);
+        self.renew_tags(&tags, way);
+        self.invalidated(writes, space, source, &tags, way);
     }
 
     /// Gives the tags of what was written, in each database, new tokens.
@@ -202,46 +224,52 @@ impl Core {
                     .flat_map(|table| [Tag::named(table), Tag::by_hand(table)]),
             )
             .collect();
-        self.renew_tags(&tags);
-        self.invalidated(writes, None, Source::Explicit, &tags);
+        self.renew_tags(&tags, Way::Here);
+        self.invalidated(writes, None, Source::Explicit, &tags, Way::Here);
     }
 
     /// Gives the tag of everything a new token. The schemas are what they were.
     pub(crate) fn renew_root(self: &Arc<Self>) {
-        self.renew_tags(&[Tag::root()]);
+        self.renew_tags(&[Tag::root()], Way::Here);
         let root = [Tag::root()];
-        self.invalidated(&Writes::root(), None, Source::Explicit, &root);
+        self.invalidated(&Writes::root(), None, Source::Explicit, &root, Way::Here);
     }
 
     /// Gives a label a new token.
     pub(crate) fn renew_label(self: &Arc<Self>, label: &Name) {
-        self.renew_tags(&[Tag::label(label)]);
+        self.renew_tags(&[Tag::label(label)], Way::Here);
         self.counters.invalidation(Source::Explicit);
         let event = Arc::new(Invalidation::of_label(label));
         self.note_renewal(&[Tag::label(label)], &event);
         self.publish(&event);
     }
 
-    fn renew_tags(self: &Arc<Self>, tags: &[Tag]) {
-        self.tell(Delivery::Renew(tags.to_vec()));
+    fn renew_tags(self: &Arc<Self>, tags: &[Tag], way: Way) {
+        self.tell(Delivery::Renew(tags.to_vec()), way);
     }
 
     /// Where the schema may have changed, every process must read its catalogue anew before
     /// any result is relied on.
     // rule: another-schema-closes-the-gate
-    pub(crate) fn close_if_changed(self: &Arc<Self>, writes: &Writes, space: Option<TagSpace>) {
+    pub(crate) fn close_if_changed(
+        self: &Arc<Self>,
+        writes: &Writes,
+        space: Option<TagSpace>,
+        way: Way,
+    ) {
         if self.is_shared() && (writes.schema || writes.root) {
-            self.tell(Delivery::Close(space.filter(|_| !writes.root)));
+            self.tell(Delivery::Close(space.filter(|_| !writes.root)), way);
         }
     }
 
     /// Follows up on what was invalidated: the strategies of its tables, and who listens.
     pub(crate) fn invalidated(
-        &self,
+        self: &Arc<Self>,
         writes: &Writes,
         space: Option<TagSpace>,
         source: Source,
         tags: &[Tag],
+        way: Way,
     ) {
         self.counters.invalidation(source);
         let event = Arc::new(Invalidation::of(writes, source));
@@ -252,7 +280,7 @@ impl Core {
         }
         let removed = strategies.iter().filter(|(_, strategy)| strategy.removes());
         for table in removed.map(|(table, _)| table).collect::<BTreeSet<_>>() {
-            self.purge(table, space.filter(|_| !writes.root));
+            self.purge(table, space.filter(|_| !writes.root), way);
         }
         for (table, strategy) in &strategies {
             if strategy.tell(table, &event) {
@@ -265,16 +293,14 @@ impl Core {
 
     /// Removes what was made from a table of that database, or of any.
     // rule: the-delete-strategy-removes-at-once
-    fn purge(&self, table: &str, space: Option<TagSpace>) {
+    fn purge(self: &Arc<Self>, table: &str, space: Option<TagSpace>, way: Way) {
         let spaces = match space {
             Some(space) => vec![space],
             None => self.spaces().iter().copied().collect(),
         };
         let of_databases = spaces.into_iter().map(|space| Tag::any(space, table));
         for tag in of_databases.chain([Tag::named(table)]) {
-            if let Err(error) = self.backend.purge(&tag) {
-                self.failed(&error);
-            }
+            self.tell(Delivery::Purge(tag), way);
         }
     }
 
@@ -308,37 +334,62 @@ impl Core {
         found
     }
 
-    /// The sessions whose end would resolve a quarantine, and which may be asked about now.
-    pub(crate) fn unresolved(&self) -> BTreeSet<Arc<str>> {
+    /// The sessions whose end would resolve a quarantine, and which may be asked about now; and
+    /// of each, whether it would be enough that it waits for another statement.
+    pub(crate) fn unresolved(&self) -> BTreeMap<Arc<str>, bool> {
         let now = Instant::now();
-        let mut orphans = self.orphans.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut sessions = BTreeSet::new();
-        for orphan in orphans.iter_mut() {
+        let mut sessions = BTreeMap::new();
+        for orphan in self.orphans().iter_mut() {
             if orphan.ask_after <= now {
                 orphan.ask_after = now + RESOLVE_EVERY;
-                sessions.insert(Arc::clone(&orphan.session));
+                let answered = sessions.entry(Arc::clone(&orphan.session)).or_default();
+                *answered |= orphan.answered;
             }
         }
         sessions
     }
 
+    /// How many writers are not known to be over.
+    pub(crate) fn count_orphans(&self) -> usize {
+        self.orphans().len()
+    }
+
+    fn orphans(&self) -> MutexGuard<'_, Vec<Orphan>> {
+        self.orphans.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The database says that the session has ended: whatever it was doing is over.
-    pub(crate) fn resolve(self: &Arc<Self>, session: &str) {
+    pub(crate) fn resolve(self: &Arc<Self>, session: &str, way: Way) {
+        self.resolve_those(way, |orphan| *orphan.session == *session);
+    }
+
+    /// The database says that the session waits for another statement: what has answered is over.
+    // rule: a-session-that-waits-has-ended-what-answered
+    pub(crate) fn resolve_answered(self: &Arc<Self>, session: &str) {
+        self.resolve_those(Way::Here, |orphan| {
+            orphan.answered && *orphan.session == *session
+        });
+    }
+
+    /// The session has answered to something later than what these writers were asked.
+    pub(crate) fn resolve_writers(self: &Arc<Self>, writers: &[WriterId], way: Way) {
+        self.resolve_those(way, |orphan| writers.contains(&orphan.writer));
+    }
+
+    fn resolve_those(self: &Arc<Self>, way: Way, is_over: impl Fn(&Orphan) -> bool) {
         let ended: Vec<Orphan> = {
-            let mut orphans = self.orphans.lock().unwrap_or_else(PoisonError::into_inner);
-            let (ended, left) = orphans
-                .drain(..)
-                .partition(|orphan| *orphan.session == *session);
+            let mut orphans = self.orphans();
+            let (ended, left) = orphans.drain(..).partition(is_over);
             *orphans = left;
             ended
         };
         for orphan in ended {
             count(&self.counters.resolves);
-            self.close_if_changed(&orphan.writes, orphan.space);
+            self.close_if_changed(&orphan.writes, orphan.space, way);
             let tags = orphan.tags.clone();
-            self.tell(Delivery::Lift(orphan.writer, orphan.tags, Lift::Renew));
+            self.tell(Delivery::Lift(orphan.writer, orphan.tags, Lift::Renew), way);
             self.end(orphan.writer);
-            self.invalidated(&orphan.writes, orphan.space, Source::Unknown, &tags);
+            self.invalidated(&orphan.writes, orphan.space, Source::Unknown, &tags, way);
         }
     }
 
@@ -352,16 +403,26 @@ impl Core {
         count(&self.counters.resolves);
         // rule: a-schema-change-that-was-left-behind-closes-the-gate
         if tags.contains(&Tag::schema(space)) || tags.contains(&Tag::root()) {
-            self.tell(Delivery::Close(Some(space)));
+            self.tell(Delivery::Close(Some(space)), Way::Here);
         }
-        self.tell(Delivery::Lift(writer, tags.to_vec(), Lift::Renew));
+        self.tell(
+            Delivery::Lift(writer, tags.to_vec(), Lift::Renew),
+            Way::Here,
+        );
     }
 }
 
 impl Guard {
     /// Announces what is about to be written.
-    fn announce(&mut self) {
+    pub(crate) fn announce(&mut self) {
         let core = Arc::clone(&self.core);
+        if self.way == Way::Handed && core.is_shared() {
+            self.acknowledged = false;
+            self.widen_unless_known();
+            core.shared.withhold(self.writer, &self.tags);
+            self.hand_over();
+            return;
+        }
         let known = core.put_under_quarantine(self);
         self.acknowledged = known.is_some();
         let Some(known) = known else {
@@ -404,6 +465,27 @@ impl Guard {
         widens
     }
 
+    /// Has the worker announce it.
+    fn hand_over(&self) {
+        count(&self.core.counters.quarantines);
+        let session = self.session.as_ref();
+        let holder = Holder {
+            writer: self.writer,
+            process: self.core.process,
+            space: self.space,
+            session: session.map(|session| session.name.to_string()),
+            tags: self.tags.clone(),
+        };
+        self.core
+            .tell(Delivery::Quarantine(Box::new(holder)), Way::Handed);
+    }
+
+    /// What follows is told that way.
+    pub(crate) fn told_by(mut self, way: Way) -> Self {
+        self.way = way;
+        self
+    }
+
     /// What is announced.
     pub(crate) fn tags(&self) -> &[Tag] {
         &self.tags
@@ -421,6 +503,21 @@ impl Guard {
 
     /// Announces more, if it is more.
     pub(crate) fn also(
+        self,
+        writes: Writes,
+        governed: Option<Governed>,
+        seen: Option<Opening>,
+    ) -> Self {
+        let before = self.writes.clone();
+        let mut guard = self.with(writes, governed, seen);
+        if guard.writes != before {
+            guard.announce();
+        }
+        guard
+    }
+
+    /// Holds more, to be [announced](Self::announce_all).
+    pub(crate) fn with(
         mut self,
         writes: Writes,
         governed: Option<Governed>,
@@ -432,9 +529,23 @@ impl Guard {
         if self.writes != before {
             self.tags = write_tags(&self.writes, self.space);
             self.seen = seen;
+            self.acknowledged = false;
+        }
+        self
+    }
+
+    /// Announces what was not announced yet, and waits for the store.
+    pub(crate) fn announce_all(mut self) -> Self {
+        if self.is_announced() && !self.acknowledged {
+            self.way = Way::Here;
             self.announce();
         }
         self
+    }
+
+    /// What it is a guard of.
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.core
     }
 
     /// The writer committed, or may have, and is over.
@@ -448,15 +559,16 @@ impl Guard {
             self.widen_unless_known();
         }
         let core = &self.core;
-        core.close_if_changed(&self.writes, self.space);
+        core.close_if_changed(&self.writes, self.space, self.way);
         let tags = self.tags.clone();
-        core.tell(if core.announces(self) {
+        let delivery = if core.announces(self) {
             Delivery::Lift(self.writer, tags, Lift::Renew)
         } else {
             Delivery::Renew(tags)
-        });
+        };
+        core.tell(delivery, self.way);
         core.end(self.writer);
-        core.invalidated(&self.writes, self.space, source, &self.tags);
+        core.invalidated(&self.writes, self.space, source, &self.tags, self.way);
     }
 
     /// The writer wrote nothing, for certain.
@@ -465,9 +577,52 @@ impl Guard {
         let core = &self.core;
         if core.announces(&self) {
             let tags = std::mem::take(&mut self.tags);
-            core.tell(Delivery::Lift(self.writer, tags, Lift::Restore));
+            core.tell(Delivery::Lift(self.writer, tags, Lift::Restore), self.way);
         }
         core.end(self.writer);
+    }
+}
+
+impl Guard {
+    /// The writer has answered, and may not be over yet: it is when its session has answered to
+    /// something later, waits for another statement, or has ended. Returns the writer, to be
+    /// [resolved](Core::resolve_writers) then; or the guard, if its session has no name.
+    pub(crate) fn trail(mut self) -> Result<WriterId, Self> {
+        let Some(session) = self.session_elsewhere() else {
+            return Err(self);
+        };
+        let writer = self.writer;
+        self.leave(session, true);
+        Ok(writer)
+    }
+
+    /// The session, if its statements run in another process.
+    fn session_elsewhere(&self) -> Option<SessionName> {
+        let session = self.session.clone();
+        session.filter(|session| !session.in_process)
+    }
+
+    /// Leaves the quarantine behind.
+    fn leave(&mut self, session: SessionName, answered: bool) {
+        self.owed = false;
+        // rule: an-unknown-outcome-is-quarantined-at-any-level
+        if !self.core.announces(self) {
+            self.announce();
+        }
+        // rule: an-orphan-is-announced-as-soon-as-it-can-be
+        if !self.acknowledged && self.core.is_shared() && self.way == Way::Here {
+            self.hand_over();
+        }
+        self.core.orphans().push(Orphan {
+            writer: self.writer,
+            writes: std::mem::take(&mut self.writes),
+            tags: std::mem::take(&mut self.tags),
+            space: self.space,
+            session: session.name,
+            answered,
+            _governed: self.governed.take(),
+            ask_after: Instant::now(),
+        });
     }
 }
 
@@ -480,40 +635,9 @@ impl Drop for Guard {
         // Without a session there is no evidence to be had, ever: the invalidation is then
         // as late as a statement that the server still runs, and no later.
         // What ran in this process runs no longer.
-        let session = self.session.clone().filter(|session| !session.in_process);
-        let Some(session) = session else {
-            self.settle(Source::Unknown);
-            return;
-        };
-        // rule: an-unknown-outcome-is-quarantined-at-any-level
-        if !self.core.announces(self) {
-            self.announce();
+        match self.session_elsewhere() {
+            Some(session) => self.leave(session, false),
+            None => self.settle(Source::Unknown),
         }
-        // rule: an-orphan-is-announced-as-soon-as-it-can-be
-        if !self.acknowledged && self.core.is_shared() {
-            let holder = Holder {
-                writer: self.writer,
-                process: self.core.process,
-                space: self.space,
-                session: Some(session.name.to_string()),
-                tags: self.tags.clone(),
-            };
-            let quarantine = Delivery::Quarantine(Box::new(holder));
-            self.core.shared.deliver(quarantine);
-            shared::start(&self.core);
-        }
-        self.core
-            .orphans
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(Orphan {
-                writer: self.writer,
-                writes: std::mem::take(&mut self.writes),
-                tags: std::mem::take(&mut self.tags),
-                space: self.space,
-                session: session.name,
-                _governed: self.governed.take(),
-                ask_after: Instant::now(),
-            });
     }
 }

@@ -77,13 +77,13 @@ impl Query for Question<'_> {
     type SqlType = Untyped;
 }
 
-#[cfg(any(feature = "postgres", feature = "mysql"))]
+#[cfg(any(feature = "postgres_backend", feature = "mysql_backend"))]
 fn push_bytes(binds: &mut Vec<u8>, bytes: &[u8]) {
     binds.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
     binds.extend_from_slice(bytes);
 }
 
-#[cfg(feature = "postgres")]
+#[cfg(feature = "postgres_backend")]
 mod postgres {
     use diesel::pg::{Pg, PgMetadataLookup, PgQueryBuilder, PgTypeMetadata, PgValue};
     use diesel::query_builder::bind_collector::RawBytesBindCollector;
@@ -163,7 +163,7 @@ mod postgres {
     }
 }
 
-#[cfg(feature = "mysql")]
+#[cfg(feature = "mysql_backend")]
 mod mysql {
     use diesel::mysql::{Mysql, MysqlQueryBuilder, MysqlType, MysqlValue};
     use diesel::query_builder::bind_collector::RawBytesBindCollector;

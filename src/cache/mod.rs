@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::catalogue::{Catalogue, Writes};
-use crate::core::{Core, OverInvalidation};
+use crate::core::{Core, OverInvalidation, Way};
 use crate::database::{DatabaseId, TagSpace};
 use crate::database_state::{Database, Fingerprint, Watches};
 use crate::dialect::Dialect;
@@ -131,7 +131,7 @@ impl Cache {
     pub fn clear(&self) {
         let core = &self.0.core;
         // A new generation first: what is told of it finds nothing.
-        core.tell(Delivery::Clear);
+        core.tell(Delivery::Clear, Way::Here);
         core.renew_root();
     }
 
@@ -302,7 +302,7 @@ impl Cache {
             schema: true,
             ..Writes::default()
         };
-        core.renew(&schema, Some(space), Source::Catalogue);
+        core.renew(&schema, Some(space), Source::Catalogue, Way::Here);
         // rule: a-schema-is-remembered-after-its-change-is-told
         if core.shared.is_idle()
             && let Err(error) = core.backend.remember(space, &looked_at_by(user), now)

@@ -8,9 +8,9 @@
 use std::sync::Arc;
 
 use crate::backend::Standing;
-use crate::connection::introspect::Marked;
+use crate::connection::introspect::{End, Marked};
 use crate::connection::{Link, Wire, introspect};
-use crate::core::Core;
+use crate::core::{Core, Way};
 use crate::database::TagSpace;
 use crate::invalidate::SessionName;
 use crate::tag::Tag;
@@ -94,9 +94,10 @@ fn askable<L: Wire>(conn: &mut L) -> Option<(Arc<Core>, TagSpace)> {
     Some((Arc::clone(tracker.cache().core()), space))
 }
 
-/// Whether the database says that a session has ended. A refusal says nothing.
-async fn has_ended<L: Link>(conn: &mut L, space: TagSpace, session: &str) -> bool {
-    introspect::has_ended(conn, space, session)
+/// Whether the database says that a session has ended, or what it was doing. A refusal says
+/// nothing.
+async fn has_ended<L: Link>(conn: &mut L, space: TagSpace, session: &str, end: End) -> bool {
+    introspect::has_ended(conn, space, session, end)
         .await
         .unwrap_or(false)
 }
@@ -154,14 +155,16 @@ pub(super) async fn resolve_own<L: Link>(conn: &mut L) -> bool {
     let Some((core, space)) = askable(conn) else {
         return false;
     };
-    let mut resolved = false;
-    for session in core.unresolved() {
-        if has_ended(conn, space, &session).await {
-            let told = L::with_store(&core, move |core| core.resolve(&session));
-            resolved |= told.await.is_some();
+    let (sessions, before) = (core.unresolved(), core.count_orphans());
+    for (session, answered) in sessions {
+        if has_ended(conn, space, &session, End::OfSession).await {
+            L::with_store(&core, move |core| core.resolve(&session, Way::Here)).await;
+        } else if answered && has_ended(conn, space, &session, End::OfStatement).await {
+            L::with_store(&core, move |core| core.resolve_answered(&session)).await;
         }
     }
-    resolved
+    // What this connection itself had left is over, too, now that it has answered.
+    core.count_orphans() < before
 }
 
 /// Asks what became of sessions that left a quarantine of these tags behind, of whatever
@@ -205,7 +208,7 @@ async fn resolve_holders<L: Link>(conn: &mut L, tags: &[Tag]) -> bool {
             continue;
         };
         // rule: a-quarantine-is-lifted-on-the-databases-evidence
-        if has_ended(conn, space, &session).await {
+        if has_ended(conn, space, &session, End::OfSession).await {
             let of = holder.space.unwrap_or(space);
             let told = L::with_store(&core, move |core| {
                 core.resolve_holder(holder.writer, of, &holder.tags);

@@ -4,7 +4,7 @@ use diesel::connection::{Instrumentation, set_default_instrumentation};
 use once_cell::sync::OnceCell;
 
 use crate::cache::Cache;
-use crate::connection::Tracker;
+use crate::connection::{Manner, Tracker};
 use crate::error::Error;
 
 /// Makes a connection's further instrumentation.
@@ -44,5 +44,5 @@ impl Cache {
 fn make() -> Option<Box<dyn Instrumentation>> {
     let (cache, next) = INSTALLED.get()?;
     let next = next.and_then(|next| next());
-    Some(Box::new(Tracker::new(cache.clone(), next)))
+    Some(Box::new(Tracker::new(cache.clone(), next, Manner::Unknown)))
 }

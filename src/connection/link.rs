@@ -14,11 +14,10 @@ use diesel::connection::{Connection, LoadConnection, TransactionManager};
 use diesel::result::QueryResult;
 use diesel::row::{Field, Row};
 
-use crate::connection::Tracker;
 use crate::connection::introspect::Texts;
+use crate::connection::{Manner, Tracker};
 use crate::core::{Core, Question};
-use crate::entry::Entry;
-use crate::flight::Following;
+use crate::flight::{Came, Following};
 use crate::statement::{self, CacheDatabase};
 
 /// A connection that statements can be sent on, and that a tracker may be on.
@@ -53,7 +52,7 @@ pub(crate) trait Wire {
     const HOLDS_UP: bool;
 
     /// Waits, for that long at most, for what comes of another's read, if anything.
-    fn follow(flight: Following, patience: Duration) -> impl Future<Output = Option<Entry>> + Send;
+    fn follow(flight: Following, patience: Duration) -> impl Future<Output = Came> + Send;
 
     /// Sleeps.
     fn sleep(time: Duration) -> impl Future<Output = ()> + Send;
@@ -75,7 +74,9 @@ pub(crate) struct Blocking<'c, C>(pub(crate) &'c mut C);
 
 impl<C: Connection> Wire for Blocking<'_, C> {
     fn tracker(&mut self) -> Option<&mut Tracker> {
-        super::tracker(self.0)
+        let tracker = super::tracker(self.0)?;
+        tracker.set_manner(Manner::Blocks);
+        Some(tracker)
     }
 
     fn depth(&mut self) -> QueryResult<Option<NonZeroU32>> {
@@ -104,7 +105,7 @@ impl<C: Connection> Wire for Blocking<'_, C> {
 
     const HOLDS_UP: bool = true;
 
-    fn follow(flight: Following, patience: Duration) -> impl Future<Output = Option<Entry>> + Send {
+    fn follow(flight: Following, patience: Duration) -> impl Future<Output = Came> + Send {
         future::ready(flight.wait(patience))
     }
 

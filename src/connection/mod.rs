@@ -39,7 +39,7 @@ pub(crate) use self::gate::{open as open_gate, resolve_orphans};
 pub(crate) use self::link::{Blocking, Link, Quiet, Wire, now};
 #[cfg(feature = "r2d2")]
 pub use self::pool::Customizer;
-pub(crate) use self::tracker::{Announced, Place, Tracker};
+pub(crate) use self::tracker::{Announced, Manner, Place, Tracker};
 pub(crate) use self::transaction::Fill;
 
 /// The tracker of a connection, if a cache is attached to it.
@@ -104,7 +104,7 @@ where
         cache: &Cache,
         next: Option<Box<dyn Instrumentation>>,
     ) -> Result<(), Error> {
-        self.set_instrumentation(Tracker::new(cache.clone(), next));
+        self.set_instrumentation(Tracker::new(cache.clone(), next, Manner::Blocks));
         now(introduce(&mut Blocking(self)))
     }
 
@@ -217,7 +217,13 @@ pub(crate) async fn announce<L: Wire>(conn: &mut L) -> QueryResult<()> {
     if depth.is_some_and(|depth| depth.get() > 1) {
         return Ok(());
     }
-    match conn.tracker().map_or(Announced::Ready, Tracker::announce) {
+    let Some(guard) = conn.tracker().and_then(Tracker::about_to_commit) else {
+        return Ok(());
+    };
+    let core = Arc::clone(guard.core());
+    let guard = L::with_store(&core, move |_| guard.announce_all()).await;
+    let tell = |tracker: &mut Tracker| Some(tracker.announced(guard?));
+    match conn.tracker().and_then(tell).unwrap_or(Announced::Ready) {
         Announced::Ready => Ok(()),
         Announced::Outbox(tags) => outbox::write(conn, &tags).await,
         Announced::Refused => Err(diesel::result::Error::QueryBuilderError(

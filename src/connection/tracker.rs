@@ -12,7 +12,7 @@ use crate::catalogue::{Reads, Writes};
 use crate::connection::Quiet;
 use crate::connection::hooks::{Due, Hooks};
 use crate::connection::returned::{self, Returned};
-use crate::connection::simulated::{Effect, Simulation, Standing};
+use crate::connection::simulated::{Simulation, Standing};
 use crate::connection::told;
 use crate::connection::transaction::{Fill, Transaction, Verdict};
 use crate::connection::unresolved::{dialect_of_url, is_type_lookup, takes_marks_away};
@@ -28,11 +28,14 @@ use crate::resolve::Resolved;
 use crate::signal::Hook;
 
 mod announce;
+mod flight;
 mod observe;
 mod resolve;
 mod session;
 
 pub(crate) use self::announce::Announced;
+pub(crate) use self::flight::Manner;
+use self::flight::{Doubt, InFlight, Trail};
 
 /// With more temporary relations than this, any name may be one.
 const MOST_TEMPORARIES: usize = 1000;
@@ -61,9 +64,14 @@ pub(crate) struct Tracker {
     temporary_views: BTreeSet<Name>,
     /// Whether a temporary relation may have been made that is not listed.
     temporary_unknown: bool,
+    /// Who waits for what it does.
+    manner: Manner,
+    /// Counts what happens on it.
+    clock: u64,
     in_flight: Vec<InFlight>,
     /// Quarantines whose statement may still be at work on the server.
-    doubts: Vec<Guard>,
+    doubts: Vec<Doubt>,
+    trails: Vec<Trail>,
     /// What the transaction is about to commit, if it was announced before its COMMIT.
     announced: Option<Guard>,
     /// What the session is called in the outbox.
@@ -83,18 +91,12 @@ pub(crate) enum Place {
     Savepoint,
 }
 
-/// A statement between its start and its finish.
-struct InFlight {
-    resolved: Arc<Resolved>,
-    guard: Option<Guard>,
-    /// What it does to the transaction that commits are played in.
-    effect: Option<Effect>,
-    /// Whether it is Diesel's question for a custom type, asked inside of another statement.
-    nested: bool,
-}
-
 impl Tracker {
-    pub(crate) fn new(cache: Cache, next: Option<Box<dyn Instrumentation>>) -> Self {
+    pub(crate) fn new(
+        cache: Cache,
+        next: Option<Box<dyn Instrumentation>>,
+        manner: Manner,
+    ) -> Self {
         Self {
             cache,
             next,
@@ -111,8 +113,11 @@ impl Tracker {
             temporary: BTreeSet::new(),
             temporary_views: BTreeSet::new(),
             temporary_unknown: false,
+            manner,
+            clock: 0,
             in_flight: Vec::new(),
             doubts: Vec::new(),
+            trails: Vec::new(),
             announced: None,
             outbox_session: None,
             pending_generation: None,
@@ -409,33 +414,32 @@ impl Tracker {
             Some(guard) => guard.also(quarantine, governed, seen),
             None => self.quarantine(quarantine, governed, seen),
         });
+        let began = self.tick();
         self.in_flight.push(InFlight {
             nested: !self.in_flight.is_empty() && is_type_lookup(text),
+            sql: self.name_of(text),
+            held: Vec::new(),
             resolved,
             guard,
             effect,
+            began,
         });
     }
 
     /// Returns what is to be done, now that what was written is invalidated.
-    fn finish(&mut self, error: Option<&Error>) -> Vec<Hook> {
+    fn finish(&mut self, text: &str, error: Option<&Error>) -> Vec<Hook> {
         let mut due = Due::default();
-        let Some(finished) = self.in_flight.pop() else {
+        let Some(finished) = self.landed(text) else {
             return due.hooks;
         };
         if finished.nested {
             return due.hooks;
         }
         let dialect = self.dialect();
-        // rule: a-start-without-a-finish-may-have-committed
-        for unfinished in std::mem::take(&mut self.in_flight) {
-            self.transaction
-                .finish(&unfinished.resolved, Returned::Unknown);
-            let (resolved, unknown) = (&unfinished.resolved, Returned::Unknown);
-            due.merge(self.hooks.finish(resolved, None, unknown, dialect));
-            self.doubts.extend(unfinished.guard);
-            if let Some(simulation) = &mut self.simulation {
-                simulation.lose();
+        if !self.is_awaited() {
+            // rule: a-start-without-a-finish-may-have-committed
+            for unfinished in std::mem::take(&mut self.in_flight) {
+                self.give_up(unfinished);
             }
         }
         let mut returned = Returned::of(error, dialect);
@@ -458,9 +462,7 @@ impl Tracker {
         self.note_schema_change(&also);
         // The session has answered: what it was asked before is over.
         if returned != Returned::Unknown {
-            for doubt in std::mem::take(&mut self.doubts) {
-                doubt.renew(Source::Unknown);
-            }
+            self.settle(finished.began);
         }
         if self.transaction.is_autocommit() {
             self.pending_generation = None;
@@ -474,14 +476,22 @@ impl Tracker {
         } else {
             Source::Statement
         };
+        let (over, way) = (self.is_over(&finished.resolved), self.way());
+        for guard in finished.held {
+            match over {
+                true => guard.renew(source),
+                false => self.trail(guard),
+            }
+        }
         if let Some(guard) = finished.guard {
             match verdict {
-                Verdict::Renew => guard.renew(source),
+                Verdict::Renew if over => guard.renew(source),
+                Verdict::Renew => self.trail(guard),
                 Verdict::Restore => guard.restore(),
-                Verdict::Doubt => self.doubts.push(guard),
+                Verdict::Doubt => self.doubt(guard),
             }
         } else if !also.is_empty() {
-            self.cache.core().renew(&also, self.space(), source);
+            self.cache.core().renew(&also, self.space(), source, way);
         }
         told::unknown(&self.cache, due.unknown);
         if returned == Returned::Done {
@@ -529,9 +539,22 @@ impl Instrumentation for Tracker {
                 self.start(&query.to_string());
                 self.note_turn();
             }
-            InstrumentationEvent::FinishQuery { error, .. } if !quiet => {
-                due = self.finish(*error);
+            InstrumentationEvent::FinishQuery { query, error, .. } if !quiet => {
+                // Only where it tells something: it is written anew each time.
+                let text = match self.is_awaited() {
+                    true => query.to_string(),
+                    false => String::new(),
+                };
+                due = self.finish(&text, *error);
                 self.note_turn();
+            }
+            // rule: a-transaction-has-its-connection-for-itself
+            InstrumentationEvent::BeginTransaction { .. }
+            | InstrumentationEvent::CommitTransaction { .. }
+            | InstrumentationEvent::RollbackTransaction { .. }
+                if self.is_awaited() =>
+            {
+                self.is_exclusive();
             }
             InstrumentationEvent::StartEstablishConnection { url, .. } => {
                 self.hint = dialect_of_url(url);
@@ -554,30 +577,25 @@ impl Drop for Tracker {
         let mut pending = self.transaction.pending();
         for unfinished in std::mem::take(&mut self.in_flight) {
             pending.merge(&unfinished.resolved.writes);
-            let (resolved, dialect) = (&unfinished.resolved, self.dialect());
-            let due = self
-                .hooks
-                .finish(resolved, None, Returned::Unknown, dialect);
-            told::unknown(&self.cache, due.unknown);
-            self.doubts.extend(unfinished.guard);
+            self.give_up(unfinished);
         }
         // rule: what-waits-on-a-dropped-tracker-is-counted
         // The connection may be closed, or go on without this tracker, and commit.
         let waiting = self.hooks.lose();
         told::unknown(&self.cache, waiting.unknown);
         self.note_schema_change(&pending);
+        let way = self.way();
         self.cache
             .core()
-            .renew(&pending, self.space(), Source::Unknown);
+            .renew(&pending, self.space(), Source::Unknown, way);
         if self.dialect() == Some(Dialect::Sqlite) {
             // Nothing of it is at work any longer: SQLite runs in this process.
-            for doubt in std::mem::take(&mut self.doubts) {
-                doubt.renew(Source::Unknown);
-            }
+            self.settle(u64::MAX);
         }
         if self.simulation.is_some() {
             self.cache.clear();
         }
         // On a server the statement may still be at work: the guards leave their quarantine behind.
+        self.leave_doubts();
     }
 }

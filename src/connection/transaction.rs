@@ -432,7 +432,7 @@ impl Transaction {
             }
         } else if !self.frames.is_empty() {
             // rule: an-error-may-end-the-transaction
-            if self.dialect == Some(Dialect::Postgres) {
+            if self.dialect == Some(Dialect::Postgres) && returned != Returned::Unknown {
                 self.failed = true;
             } else {
                 self.taint();

@@ -1,8 +1,9 @@
 //! What the relay tells the store.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use super::Core;
+use super::{Core, Way};
 use crate::catalogue::Writes;
 use crate::database::TagSpace;
 use crate::error::BackendError;
@@ -21,7 +22,7 @@ impl Core {
     /// # Errors
     /// If the store cannot be told.
     pub(crate) fn relay(
-        &self,
+        self: &Arc<Self>,
         writes: &Writes,
         tags: &BTreeSet<Tag>,
         space: TagSpace,
@@ -35,7 +36,7 @@ impl Core {
         for some in all.chunks(AT_ONCE) {
             self.backend.renew(some)?;
         }
-        self.invalidated(writes, Some(space), Source::Outbox, &all);
+        self.invalidated(writes, Some(space), Source::Outbox, &all, Way::Here);
         Ok(())
     }
 }

@@ -78,17 +78,17 @@ pub trait InsertModel<V, M, Conn>: Backend {
 }
 
 /// The operation of a plain `INSERT`, which Diesel does not name.
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(any(feature = "sqlite", feature = "postgres_backend"))]
 pub(super) trait Operation {
     type Op;
 }
 
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(any(feature = "sqlite", feature = "postgres_backend"))]
 impl<T, Op> Operation for diesel::query_builder::IncompleteInsertStatement<T, Op> {
     type Op = Op;
 }
 
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(any(feature = "sqlite", feature = "postgres_backend"))]
 pub(super) type Returning<V, M, DB> = diesel::query_builder::InsertStatement<
     <M as CacheModel>::Table,
     <V as diesel::Insertable<<M as CacheModel>::Table>>::Values,
@@ -97,7 +97,7 @@ pub(super) type Returning<V, M, DB> = diesel::query_builder::InsertStatement<
 >;
 
 /// Inserts with `RETURNING`.
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(any(feature = "sqlite", feature = "postgres_backend"))]
 macro_rules! insert_returning {
     ($database:ty) => {
         impl<'query, V, M, Conn> InsertModel<V, M, Conn> for $database
@@ -131,10 +131,10 @@ macro_rules! insert_returning {
 #[cfg(feature = "sqlite")]
 insert_returning!(diesel::sqlite::Sqlite);
 
-#[cfg(feature = "postgres")]
+#[cfg(feature = "postgres_backend")]
 insert_returning!(diesel::pg::Pg);
 
-#[cfg(feature = "mysql")]
+#[cfg(feature = "mysql_backend")]
 mod mysql {
     use diesel::connection::Connection;
     use diesel::dsl::{AsSelect, Filter, Select, sql};

@@ -75,7 +75,7 @@ pub trait InsertModels<V, M, Conn>: Backend {
 }
 
 /// Inserts one by one.
-#[cfg(any(feature = "sqlite", feature = "mysql"))]
+#[cfg(any(feature = "sqlite", feature = "mysql_backend"))]
 macro_rules! insert_each {
     ($database:ty) => {
         impl<V, M, Conn> InsertModels<V, M, Conn> for $database
@@ -99,10 +99,10 @@ macro_rules! insert_each {
 #[cfg(feature = "sqlite")]
 insert_each!(diesel::sqlite::Sqlite);
 
-#[cfg(feature = "mysql")]
+#[cfg(feature = "mysql_backend")]
 insert_each!(diesel::mysql::Mysql);
 
-#[cfg(feature = "postgres")]
+#[cfg(feature = "postgres_backend")]
 mod postgres {
     use diesel::connection::Connection;
     use diesel::pg::Pg;

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use diesel::query_builder::QueryFragment;
 use diesel::result::QueryResult;
@@ -13,7 +13,7 @@ use crate::connection::{self, Fill, Wire};
 use crate::core::{Asking, Awaited, Core, Dropped, Found, Lives, Patience, Question};
 use crate::dependencies::{self, Dependencies, Unstored, watch};
 use crate::entry::{Entry, Payload};
-use crate::flight::Seat;
+use crate::flight::{Came, Seat};
 use crate::outcome::Outcome;
 use crate::protocol::Leased;
 use crate::query::Options;
@@ -24,6 +24,9 @@ use crate::query::rows::{Keep, Stored};
 use crate::statement::CacheDatabase;
 use crate::stats::count;
 use crate::tag::Tag;
+
+/// How many leaders may be given up before a reader asks the database itself.
+const TRIES: u32 = 16;
 
 const UNSTORED: Outcome = Outcome::Miss {
     stored: false,
@@ -203,22 +206,31 @@ where
     };
     let fence = joins.then(|| missing.fence(&question)).flatten();
     let mut leader = None;
-    if let Some(fence) = fence {
-        match core.flights.enter(key, &fence, R::HOLDS_UP) {
-            Some(Seat::Leader(seat)) => leader = Some(seat),
-            Some(Seat::Follower(flight)) => {
-                let landed = R::follow(flight, patience).await;
-                if let Some(stored) = landed.as_ref().and_then(&serve) {
-                    joined();
-                    return Ok(stored);
-                }
-                if let Some(stored) = missing.meanwhile.as_ref().and_then(&serve) {
-                    count(&core.counters.served_meanwhile);
-                    report(Some(cache), Outcome::Hit);
-                    return Ok(stored);
-                }
+    let (began, mut tries) = (Instant::now(), 0..TRIES);
+    while let (Some(fence), Some(_)) = (&fence, tries.next()) {
+        let flight = match core.flights.enter(key, fence, R::HOLDS_UP) {
+            Some(Seat::Follower(flight)) => flight,
+            Some(Seat::Leader(seat)) => {
+                leader = Some(seat);
+                break;
             }
-            None => {}
+            None => break,
+        };
+        let left = patience.saturating_sub(began.elapsed());
+        let came = R::follow(flight, left).await;
+        if let Came::Landed(entry) = &came
+            && let Some(stored) = serve(entry)
+        {
+            joined();
+            return Ok(stored);
+        }
+        if let Some(stored) = missing.meanwhile.as_ref().and_then(&serve) {
+            count(&core.counters.served_meanwhile);
+            report(Some(cache), Outcome::Hit);
+            return Ok(stored);
+        }
+        if !matches!(came, Came::Abandoned) {
+            break;
         }
     }
     // Of the processes that miss it one asks the database; the others' leaders wait for it.
@@ -254,6 +266,9 @@ where
     let stored = match conn.read(query, keep, observer.as_mut(), within).await {
         Ok(stored) => stored,
         Err(error) => {
+            if let Some(leader) = leader {
+                leader.fail();
+            }
             R::consult(core, &question, move |core, question| {
                 core.give_back(question.key, lease);
             })
@@ -296,6 +311,9 @@ where
         None => (Some(missing.vector), Some((Vec::new(), Vec::new()))),
     };
     let (Some(vector), Some((further, tokens))) = (vector, further) else {
+        if let Some(leader) = leader {
+            leader.fail();
+        }
         report(Some(cache), UNSTORED);
         if let Some(value) = &options.within {
             value.refuse(Unstored::Overtaken);

@@ -7,9 +7,9 @@ use crate::key::RowForm;
 use crate::statement::CacheDatabase;
 
 mod cells;
-#[cfg(any(feature = "postgres", feature = "mysql"))]
+#[cfg(any(feature = "postgres_backend", feature = "mysql_backend"))]
 mod raw;
-#[cfg(any(feature = "postgres", feature = "mysql"))]
+#[cfg(any(feature = "postgres_backend", feature = "mysql_backend"))]
 mod raw_bytes;
 #[cfg(feature = "sqlite")]
 mod replay;
@@ -18,7 +18,11 @@ mod sqlite;
 #[cfg(all(test, feature = "sqlite"))]
 mod tests;
 mod typed;
-#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+#[cfg(any(
+    feature = "sqlite",
+    feature = "postgres_backend",
+    feature = "mysql_backend"
+))]
 mod wire;
 
 pub(in crate::query) use self::cells::DatabaseCells;

@@ -25,6 +25,8 @@ pub(crate) enum Delivery {
     Close(Option<TagSpace>),
     /// Everything is to be forgotten.
     Clear,
+    /// What was made from a table is to be removed.
+    Purge(Tag),
 }
 
 impl Delivery {
@@ -47,6 +49,7 @@ impl Delivery {
             Self::Renew(tags) => backend.renew(tags)?,
             Self::Close(space) => backend.close(*space)?,
             Self::Clear => backend.clear()?,
+            Self::Purge(tag) => backend.purge(tag)?,
         }
         Ok(None)
     }
@@ -64,7 +67,7 @@ impl Delivery {
         match self {
             Self::Quarantine(holder) => &holder.tags,
             Self::Lift(_, tags, _) | Self::Renew(tags) => tags,
-            Self::Close(_) | Self::Clear => &[],
+            Self::Close(_) | Self::Clear | Self::Purge(_) => &[],
         }
     }
 

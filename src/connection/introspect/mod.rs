@@ -106,7 +106,16 @@ pub(crate) async fn catalogue<L: Link>(conn: &mut L, outbox: &Outbox) -> QueryRe
     Ok(catalogue)
 }
 
-/// Whether the database says that the session has ended, and so whatever it was doing.
+/// What is to have come to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The session, and so whatever it was doing.
+    OfSession,
+    /// What it was doing: it waits for another statement, outside of any transaction.
+    OfStatement,
+}
+
+/// Whether the database says that the session has ended, or what it was doing.
 ///
 /// # Errors
 /// If the database refuses.
@@ -114,11 +123,12 @@ pub(crate) async fn has_ended<L: Link>(
     conn: &mut L,
     space: TagSpace,
     session: &str,
+    end: End,
 ) -> QueryResult<bool> {
-    let _ = space;
+    let _ = (space, end);
     match L::Backend::DIALECT {
-        Dialect::Postgres => postgres::has_ended(conn, session).await,
-        Dialect::Mysql => mysql::has_ended(conn, session).await,
+        Dialect::Postgres => postgres::has_ended(conn, session, end).await,
+        Dialect::Mysql => mysql::has_ended(conn, session, end).await,
         #[cfg(feature = "sqlite")]
         Dialect::Sqlite => sqlite_marks::has_ended(conn, space, session).await,
         #[cfg(not(feature = "sqlite"))]

@@ -4,7 +4,7 @@ use diesel::result::QueryResult;
 use std::collections::{BTreeSet, HashMap};
 
 use super::columns::mysql::{COLUMNS, Tables};
-use super::{SessionInfo, cell, digest, flag, is_number, texts};
+use super::{End, SessionInfo, cell, digest, flag, is_number, texts};
 use crate::catalogue::{Catalogue, Child, Code, Events, Language, Trigger};
 use crate::connection::Link;
 use crate::connection::gate::Mark;
@@ -383,7 +383,7 @@ fn server(identity: &str) -> String {
 }
 
 /// Whether the session has ended: the server does not list it, and would.
-pub(super) async fn has_ended<L: Link>(conn: &mut L, session: &str) -> QueryResult<bool> {
+pub(super) async fn has_ended<L: Link>(conn: &mut L, session: &str, end: End) -> QueryResult<bool> {
     let mut parts = session.splitn(3, ' ');
     let (Some(of), Some(id), Some(user)) = (parts.next(), parts.next(), parts.next()) else {
         return Ok(false);
@@ -401,7 +401,11 @@ pub(super) async fn has_ended<L: Link>(conn: &mut L, session: &str) -> QueryResu
     {
         return Ok(false);
     }
-    let sql = format!("SELECT '1' FROM information_schema.processlist WHERE id = {id}");
+    let at_work = match end {
+        End::OfSession => "",
+        End::OfStatement => " AND command <> 'Sleep'",
+    };
+    let sql = format!("SELECT '1' FROM information_schema.processlist WHERE id = {id}{at_work}");
     Ok(texts(conn, &sql).await?.is_empty())
 }
 

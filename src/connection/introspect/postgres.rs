@@ -3,7 +3,7 @@
 use diesel::result::QueryResult;
 
 use super::columns::postgres::shapes;
-use super::{SessionInfo, Texts, cell, digest, flag, is_number, names, texts};
+use super::{End, SessionInfo, Texts, cell, digest, flag, is_number, names, texts};
 use crate::catalogue::{Catalogue, Child};
 use crate::connection::Link;
 use crate::connection::gate::Mark;
@@ -175,7 +175,7 @@ fn session_name(row: &Texts) -> String {
 }
 
 /// Whether the session has ended: the server lists no such process, or it was restarted since.
-pub(super) async fn has_ended<L: Link>(conn: &mut L, session: &str) -> QueryResult<bool> {
+pub(super) async fn has_ended<L: Link>(conn: &mut L, session: &str, end: End) -> QueryResult<bool> {
     let mut parts = session.split(' ');
     let (Some(database), Some(start), Some(pid)) = (parts.next(), parts.next(), parts.next())
     else {
@@ -184,11 +184,16 @@ pub(super) async fn has_ended<L: Link>(conn: &mut L, session: &str) -> QueryResu
     if !is_number(pid) {
         return Ok(false);
     }
+    // A state that may not be seen is none.
+    let at_work = match end {
+        End::OfSession => "",
+        End::OfStatement => " AND state IS DISTINCT FROM 'idle'",
+    };
     let sql = format!(
         "SELECT (SELECT system_identifier::text FROM pg_control_system()) || '/' || \
                 (SELECT oid::text FROM pg_database WHERE datname = current_database()), \
                 extract(epoch FROM pg_postmaster_start_time())::text, \
-                EXISTS (SELECT 1 FROM pg_stat_activity WHERE pid = {pid})::int::text, \
+                EXISTS (SELECT 1 FROM pg_stat_activity WHERE pid = {pid}{at_work})::int::text, \
                 pg_is_in_recovery()::int::text"
     );
     let rows = texts(conn, &sql).await?;

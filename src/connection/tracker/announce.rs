@@ -23,16 +23,15 @@ pub(crate) enum Announced {
 }
 
 impl Tracker {
-    /// Announces what the open transaction is about to commit.
-    // rule: a-write-that-cannot-be-announced-is-aborted
-    pub(crate) fn announce(&mut self) -> Announced {
+    /// What the open transaction is about to commit, to be announced before that; none, if that
+    /// is done when its COMMIT is sent.
+    pub(crate) fn about_to_commit(&mut self) -> Option<Guard> {
         let core = self.cache.core();
-        // What is played is never committed.
-        let durable = core.config.level == Level::Durable && self.simulation.is_none();
-        let aborts = core.aborts();
+        // Nobody waits for the store when a COMMIT is sent.
+        let handed = self.is_awaited() && core.is_shared() && core.config.level >= Level::Strong;
         // What has failed is rolled back, however it ends.
-        if self.transaction.has_failed() || !aborts && !durable {
-            return Announced::Ready;
+        if self.transaction.has_failed() || !(core.aborts() || self.is_durable() || handed) {
+            return None;
         }
         let mut writes = self.transaction.pending();
         // rule: what-cannot-be-followed-is-announced-as-everything
@@ -40,14 +39,27 @@ impl Tracker {
             writes.merge(&Writes::everything());
         }
         if writes.is_empty() {
-            return Announced::Ready;
+            return None;
         }
         let database = self.database.as_ref();
         let seen = database.and_then(|database| database.opening());
-        let guard = match self.announced.take() {
-            Some(guard) => guard.also(writes, None, seen),
-            None => self.quarantine(writes, None, seen),
-        };
+        let (session, space) = (self.session.clone(), self.space());
+        Some(match self.announced.take() {
+            Some(guard) => guard.with(writes, None, seen),
+            None => core.guard(writes, space, session, None, seen),
+        })
+    }
+
+    /// Whether the outbox is told what is committed. What is played is never committed.
+    fn is_durable(&self) -> bool {
+        let core = self.cache.core();
+        core.config.level == Level::Durable && self.simulation.is_none()
+    }
+
+    /// What the open transaction is about to commit was announced, as far as it could be.
+    // rule: a-write-that-cannot-be-announced-is-aborted
+    pub(crate) fn announced(&mut self, guard: Guard) -> Announced {
+        let aborts = self.cache.core().aborts();
         // What can never be announced goes on, as documented.
         if aborts && !guard.is_acknowledged() && guard.is_announced() {
             guard.restore();
@@ -55,8 +67,8 @@ impl Tracker {
         }
         // rule: the-outbox-is-told-what-the-store-is-told
         let tags = guard.tags().to_vec();
-        self.announced = Some(guard);
-        match durable {
+        self.announced = Some(guard.told_by(self.way()));
+        match self.is_durable() {
             true => Announced::Outbox(tags),
             false => Announced::Ready,
         }
@@ -71,7 +83,7 @@ impl Tracker {
     ) -> Guard {
         let session = self.session.clone();
         let core = self.cache.core();
-        core.quarantine(writes, self.space(), session, governed, seen)
+        core.quarantine(writes, self.space(), session, governed, seen, self.way())
     }
 
     /// What the session is called in the outbox.
@@ -94,7 +106,7 @@ impl Tracker {
             self.outbox_session = None;
         }
         if let Some(session) = &self.outbox_session {
-            session.set_busy(!self.in_flight.is_empty() || !self.doubts.is_empty());
+            session.set_busy(self.is_at_work());
         }
     }
 }

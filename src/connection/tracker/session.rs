@@ -29,7 +29,7 @@ impl Tracker {
         // rule: a-session-that-answers-is-not-at-work-for-another
         // Whatever an earlier session of the same name was asked is over.
         if let (None, Some(session)) = (&self.session, &info.session) {
-            self.cache.core().resolve(session);
+            self.cache.core().resolve(session, self.way());
         }
         self.session = info.session.map(SessionName::of_a_server);
         self.watch = self.database.as_ref().map(|known| known.watch(&info.user));

@@ -264,9 +264,9 @@ macro_rules! raw_rows {
     };
 }
 
-#[cfg(feature = "mysql")]
+#[cfg(feature = "mysql_backend")]
 mod mysql;
-#[cfg(feature = "postgres")]
+#[cfg(feature = "postgres_backend")]
 mod postgres;
 #[cfg(test)]
 mod tests;

@@ -94,7 +94,7 @@ fn refuses_other_fingerprints<DB: RawDatabase>(number: u32) {
     }
 }
 
-#[cfg(feature = "postgres")]
+#[cfg(feature = "postgres_backend")]
 mod postgres {
     use diesel::pg::Pg;
 
@@ -135,7 +135,7 @@ mod postgres {
     }
 }
 
-#[cfg(feature = "mysql")]
+#[cfg(feature = "mysql_backend")]
 mod mysql {
     use diesel::mysql::{Mysql, MysqlType};
 
