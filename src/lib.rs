@@ -66,6 +66,8 @@
 //! Features that are not listed here are not part of the API.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "async")]
+pub mod asynchronous;
 pub mod backend;
 pub mod bypass;
 mod cache;

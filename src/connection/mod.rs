@@ -36,6 +36,8 @@ mod unresolved;
 pub(crate) use self::catalogue::reread as reread_catalogue;
 pub use self::explain::explain_write;
 pub(crate) use self::gate::{open as open_gate, resolve_orphans};
+#[cfg(any(feature = "async-postgres", feature = "async-mysql"))]
+pub(crate) use self::link::texts_of;
 pub(crate) use self::link::{Blocking, Link, Quiet, Wire, now};
 #[cfg(feature = "r2d2")]
 pub use self::pool::Customizer;
@@ -175,7 +177,7 @@ impl Cache {
 ///
 /// # Errors
 /// If the connection cannot be asked.
-async fn introduce<L: Link>(conn: &mut L) -> Result<(), Error> {
+pub(crate) async fn introduce<L: Link>(conn: &mut L) -> Result<(), Error> {
     ask_session(conn).await.map_err(Error::Attach)?;
     outbox::check(conn).await?;
     let asked = catalogue::ask(conn, Place::Autocommit).await;

@@ -39,7 +39,7 @@ const UNSTORED: Outcome = Outcome::Miss {
 ///
 /// # Errors
 /// What the database returns; never because of the cache.
-pub(super) async fn execute<Q, R, S>(
+pub(crate) async fn execute<Q, R, S>(
     query: Q,
     options: Options,
     conn: &mut R,

@@ -24,8 +24,18 @@ mod shared;
 #[cfg(feature = "test")]
 mod stored;
 
+#[cfg(feature = "async")]
+pub(crate) use self::execute::execute;
 pub use self::load::CachedRows;
+#[cfg(any(feature = "async-postgres", feature = "async-mysql"))]
+pub(crate) use self::observe::Observer;
+#[cfg(any(feature = "async-postgres", feature = "async-mysql"))]
+pub(crate) use self::reader::Reader;
 pub use self::rows::DatabaseRows;
+#[cfg(any(feature = "async-postgres", feature = "async-mysql"))]
+pub(crate) use self::rows::Keep;
+#[cfg(feature = "async")]
+pub(crate) use self::rows::{DatabaseCells, Stored, Typed};
 pub use self::shared::{LoadShared, LoadSharedDsl, Shared};
 #[cfg(feature = "test")]
 pub(crate) use self::stored::through_bytes;
@@ -44,7 +54,11 @@ pub struct Cached<Q> {
 
 /// How a query is cached.
 #[derive(Debug, Clone, Default)]
-struct Options {
+#[allow(
+    unreachable_pub,
+    reason = "it stands in what a trait asks of connections that are known here"
+)]
+pub struct Options {
     ttl: Option<Duration>,
     negative_ttl: Option<Duration>,
     scope: Option<Vec<u8>>,
@@ -128,6 +142,12 @@ impl<Q: LimitDsl> CacheableQuery<Select> for Q {}
 impl<Q: Query<SqlType = Untyped>> CacheableQuery<Sql> for Q {}
 
 impl<Q> Cached<Q> {
+    /// The query, and how it is cached.
+    #[cfg(feature = "async")]
+    pub(crate) fn into_parts(self) -> (Q, Options) {
+        (self.query, self.options)
+    }
+
     /// How long the result lives at most, if nothing invalidates it. Default: the
     /// shortest time of the models it reads, or else the cache's.
     pub fn ttl(mut self, ttl: Duration) -> Self {

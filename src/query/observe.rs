@@ -14,7 +14,7 @@ const MOST_TAGS: usize = 4096;
 
 /// Looks at the rows of a result as they come.
 #[derive(Debug)]
-pub(super) struct Observer<'l> {
+pub(crate) struct Observer<'l> {
     late: &'l Late,
     /// What was seen, for each table; `None` if it could not be told.
     seen: Option<Vec<Seen>>,
@@ -30,7 +30,7 @@ impl<'l> Observer<'l> {
     }
 
     /// Looks at a row. It was made already: to look at a cell may convert it.
-    pub(super) fn see<'a, DB, R>(&mut self, row: &R)
+    pub(crate) fn see<'a, DB, R>(&mut self, row: &R)
     where
         DB: CacheDatabase,
         R: Row<'a, DB>,

@@ -15,7 +15,7 @@ use crate::query::rows::{Keep, Stored};
 use crate::statement::CacheDatabase;
 
 /// A connection that loads the rows of a query.
-pub(super) trait Reader<Q, S>: Link {
+pub(crate) trait Reader<Q, S>: Link {
     /// Asks the database. The handle, if there is one, is told by the caller what this read is.
     fn read(
         &mut self,

@@ -25,8 +25,8 @@ mod typed;
 ))]
 mod wire;
 
-pub(in crate::query) use self::cells::DatabaseCells;
-pub(in crate::query) use self::typed::Typed;
+pub(crate) use self::cells::DatabaseCells;
+pub(crate) use self::typed::Typed;
 
 /// How rows of type `U`, selected as `ST`, cross the cache when they come from this database.
 ///

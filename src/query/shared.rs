@@ -18,6 +18,12 @@ use crate::query::rows::{DatabaseCells, Typed};
 /// Rows that are shared with the cache. Dereferences to a slice.
 pub struct Shared<U>(Arc<dyn AsRef<[U]> + Send + Sync>);
 
+impl<U> Shared<U> {
+    pub(crate) fn of(rows: Arc<impl AsRef<[U]> + Send + Sync + 'static>) -> Self {
+        Self(rows)
+    }
+}
+
 impl<U: fmt::Debug> fmt::Debug for Shared<U> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Shared").field(&&**self).finish()
@@ -100,6 +106,6 @@ where
             &mut Blocking(conn),
             row_type,
         ))?;
-        Ok(Shared(stored))
+        Ok(Shared::of(stored))
     }
 }

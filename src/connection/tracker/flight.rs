@@ -32,6 +32,10 @@ pub(crate) enum Manner {
     /// The thread.
     Blocks,
     /// A task.
+    #[cfg_attr(
+        not(any(feature = "async-postgres", feature = "async-mysql")),
+        allow(dead_code, reason = "they are awaited")
+    )]
     Awaits,
     /// That is not known yet: whoever makes connections asked for a tracker.
     Unknown,
@@ -187,6 +191,10 @@ impl Tracker {
 
     /// The session has answered to a statement of this crate's own, which was begun now at the
     /// latest and after all that was given up.
+    #[cfg_attr(
+        not(any(feature = "async-postgres", feature = "async-mysql")),
+        allow(dead_code, reason = "they are awaited")
+    )]
     pub(crate) fn answered(&mut self) {
         let now = self.tick();
         self.settle(now);

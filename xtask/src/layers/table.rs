@@ -14,7 +14,17 @@ pub(super) struct Table {
 pub(super) const TABLE: Table = Table {
     layers: &[
         (5, &["lib", "prelude", "test"]),
-        (4, &["query", "values", "model", "connection", "relay"]),
+        (
+            4,
+            &[
+                "query",
+                "values",
+                "model",
+                "connection",
+                "relay",
+                "asynchronous",
+            ],
+        ),
         (3, &["cache"]),
         (2, &["core", "flight", "invalidate", "shared"]),
         (
@@ -61,6 +71,7 @@ pub(super) const TABLE: Table = Table {
         "model",
         "connection",
         "relay",
+        "asynchronous",
         "signal",
         "statement",
         "error",

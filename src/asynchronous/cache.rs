@@ -1,0 +1,205 @@
+//! The cache, for those who await it.
+
+use std::future::Future;
+use std::ops::Deref;
+use std::time::Duration;
+
+use diesel::connection::Instrumentation;
+use diesel::result::Error as DieselError;
+use diesel_async::{AsyncConnection, TransactionManager};
+
+use crate::asynchronous::{CacheConnection, aside};
+use crate::cache::Cache;
+use crate::error::Error;
+
+/// A [`Cache`] whose operations are awaited: whatever may ask a store keeps no thread of the
+/// runtime waiting. Cloning it is cheap; all clones are one cache, and [`Cache`] is another
+/// handle to it. What stands here in place of a method of [`Cache`] has its terms.
+#[derive(Debug, Clone)]
+pub struct AsyncCache(Cache);
+
+impl From<Cache> for AsyncCache {
+    fn from(cache: Cache) -> Self {
+        Self(cache)
+    }
+}
+
+impl Deref for AsyncCache {
+    type Target = Cache;
+
+    fn deref(&self) -> &Cache {
+        &self.0
+    }
+}
+
+/// A closure that returns a future which may move between threads.
+pub trait SendAsyncFnOnce<A, T>: FnOnce(A) -> <Self as SendAsyncFnOnce<A, T>>::Future {
+    /// What it returns.
+    type Future: Future<Output = T> + Send;
+}
+
+impl<F, A, T, Fut> SendAsyncFnOnce<A, T> for F
+where
+    F: FnOnce(A) -> Fut,
+    Fut: Future<Output = T> + Send,
+{
+    type Future = Fut;
+}
+
+impl AsyncCache {
+    /// As [`Cache::from_url`].
+    ///
+    /// # Errors
+    /// If the URL is not understood.
+    pub fn from_url(url: &str) -> Result<Self, Error> {
+        Cache::from_url(url).map(Self)
+    }
+
+    /// As [`Cache::from_env`].
+    ///
+    /// # Errors
+    /// If the configuration is not understood.
+    pub fn from_env() -> Result<Self, Error> {
+        Cache::from_env().map(Self)
+    }
+
+    /// Attaches this cache to a connection: its cached reads use the cache, and every write
+    /// through it is seen.
+    ///
+    /// # Errors
+    /// If the connection cannot be asked.
+    pub fn attach(
+        &self,
+        conn: &mut impl CacheConnection,
+    ) -> impl Future<Output = Result<(), Error>> + Send {
+        conn.attach_cache(&self.0, None)
+    }
+
+    /// Like [`attach`](Self::attach), and passes every event on to `next`.
+    ///
+    /// # Errors
+    /// If the connection cannot be asked.
+    pub fn attach_with(
+        &self,
+        conn: &mut impl CacheConnection,
+        next: impl Instrumentation,
+    ) -> impl Future<Output = Result<(), Error>> + Send {
+        conn.attach_cache(&self.0, Some(Box::new(next)))
+    }
+
+    /// What to give to `AsyncDieselConnectionManager::new_with_config`: this cache is attached to
+    /// each connection that the pool makes, and each is asked for a sign of life before it is
+    /// handed out, which tells that whatever was given up on it is over.
+    #[cfg(any(feature = "bb8", feature = "deadpool", feature = "mobc"))]
+    #[must_use]
+    pub fn manager_config<C>(&self) -> diesel_async::pooled_connection::ManagerConfig<C>
+    where
+        C: CacheConnection + AsyncConnection + 'static,
+    {
+        use diesel::result::{ConnectionError, QueryResult};
+        use diesel_async::pooled_connection::{ManagerConfig, RecyclingMethod};
+        use futures_util::FutureExt;
+        use futures_util::future::BoxFuture;
+
+        fn recycle<C: CacheConnection>(conn: &mut C) -> BoxFuture<'_, QueryResult<()>> {
+            conn.ask_for_life().boxed()
+        }
+
+        let cache = self.clone();
+        let mut config = ManagerConfig::<C>::default();
+        config.custom_setup = Box::new(move |url| {
+            let cache = cache.clone();
+            async move {
+                let mut conn = C::establish(url).await?;
+                cache.attach(&mut conn).await.map_err(|error| {
+                    ConnectionError::CouldntSetupConfiguration(match error {
+                        Error::Attach(error) => error,
+                        other => DieselError::QueryBuilderError(other.into()),
+                    })
+                })?;
+                Ok(conn)
+            }
+            .boxed()
+        });
+        config.recycling_method = RecyclingMethod::CustomFunction(Box::new(recycle::<C>));
+        config
+    }
+
+    /// Runs a transaction of which every write is seen, and announced to the store before it is
+    /// committed.
+    ///
+    /// Like diesel-async's `transaction`, but refuses to begin where the cache is not attached to
+    /// the connection. If the future is dropped, the connection is left with an open
+    /// transaction, as diesel-async leaves it: pools close it.
+    ///
+    /// # Errors
+    /// What `run` returns, what the database returns, or
+    /// [`QueryBuilderError`](DieselError::QueryBuilderError) if this cache is not attached, or if
+    /// a shared store is out of reach and
+    /// [`OnUnreachable::Abort`](crate::OnUnreachable::Abort) was chosen; nothing is written then.
+    pub async fn transaction<C, T, E, F>(&self, conn: &mut C, run: F) -> Result<T, E>
+    where
+        C: CacheConnection + AsyncConnection,
+        F: for<'c> SendAsyncFnOnce<&'c mut C, Result<T, E>> + Send,
+        E: From<DieselError> + Send,
+        T: Send,
+    {
+        if !conn.has_cache(&self.0).await {
+            let why = "the cache is not attached to this connection";
+            return Err(DieselError::QueryBuilderError(why.into()).into());
+        }
+        C::TransactionManager::begin_transaction(conn).await?;
+        let result = match run(conn).await {
+            Ok(value) => conn
+                .announce_writes()
+                .await
+                .map(|()| value)
+                .map_err(E::from),
+            Err(error) => Err(error),
+        };
+        match result {
+            Ok(value) => {
+                C::TransactionManager::commit_transaction(conn).await?;
+                Ok(value)
+            }
+            Err(error) => match C::TransactionManager::rollback_transaction(conn).await {
+                // What went wrong first is of more interest.
+                Ok(()) | Err(DieselError::BrokenTransactionManager) => Err(error),
+                Err(of_rollback) => Err(of_rollback.into()),
+            },
+        }
+    }
+
+    /// Waits until everything that was invalidated is delivered to a shared store, for that long
+    /// at most. Returns whether it is.
+    pub async fn flush(&self, patience: Duration) -> bool {
+        let cache = self.0.clone();
+        aside(move || cache.flush(patience)).await.unwrap_or(false)
+    }
+
+    /// As [`Cache::shutdown`].
+    pub async fn shutdown(&self, patience: Duration) -> bool {
+        let cache = self.0.clone();
+        aside(move || cache.shutdown(patience))
+            .await
+            .unwrap_or(false)
+    }
+
+    /// As [`Cache::invalidate_table`].
+    pub async fn invalidate_table(&self, table: &str) {
+        let (cache, table) = (self.0.clone(), table.to_owned());
+        aside(move || cache.invalidate_table(&table)).await;
+    }
+
+    /// As [`Cache::invalidate_tag`].
+    pub async fn invalidate_tag(&self, name: &str) {
+        let (cache, name) = (self.0.clone(), name.to_owned());
+        aside(move || cache.invalidate_tag(&name)).await;
+    }
+
+    /// As [`Cache::clear`].
+    pub async fn clear(&self) {
+        let cache = self.0.clone();
+        aside(move || cache.clear()).await;
+    }
+}

@@ -1,0 +1,122 @@
+//! Connections that a cache can be attached to.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use diesel::connection::Instrumentation;
+use diesel::query_builder::{Query, QueryFragment, QueryId};
+use diesel::result::QueryResult;
+use diesel_async::AsyncConnectionCore;
+
+use crate::cache::Cache;
+use crate::error::Error;
+use crate::query::{Options, Stored};
+use crate::statement::CacheDatabase;
+
+/// A connection of [`diesel_async`] that a cache can be attached to, and that reads are cached
+/// on: `AsyncPgConnection`, `AsyncMysqlConnection`, `SyncConnectionWrapper<SqliteConnection>`,
+/// and those of the pools of bb8, deadpool and mobc.
+///
+/// What it asks for is of this crate alone: it cannot be implemented elsewhere.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a connection of diesel-async that diesel-cache knows",
+    label = "a cache cannot be attached to this, nor can reads be cached on it",
+    note = "switch on the feature `async-postgres`, `async-mysql` or `async-sqlite` of `diesel-cache`; for a connection from a pool also `bb8`, `deadpool` or `mobc`"
+)]
+pub trait CacheConnection: AsyncConnectionCore<Backend: CacheDatabase> {
+    /// Attaches the cache, and passes every event on to `next`, if there is one.
+    #[doc(hidden)]
+    fn attach_cache(
+        &mut self,
+        cache: &Cache,
+        next: Option<Box<dyn Instrumentation>>,
+    ) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Whether this cache is attached.
+    #[doc(hidden)]
+    fn has_cache(&mut self, cache: &Cache) -> impl Future<Output = bool> + Send;
+
+    /// Announces what the open transaction is about to commit.
+    #[doc(hidden)]
+    fn announce_writes(&mut self) -> impl Future<Output = QueryResult<()>> + Send;
+
+    /// Asks the server for a sign of life: whatever was given up before is over then.
+    #[doc(hidden)]
+    fn ask_for_life(&mut self) -> impl Future<Output = QueryResult<()>> + Send;
+
+    /// Runs a cached read.
+    #[doc(hidden)]
+    fn read_cached<Q, S>(
+        &mut self,
+        query: Q,
+        options: Options,
+        row_type: &'static str,
+    ) -> impl Future<Output = QueryResult<Arc<S>>> + Send
+    where
+        Q: Query + QueryFragment<Self::Backend> + QueryId + Send,
+        S: Stored<Self::Backend>;
+}
+
+/// Implements it for a connection that answers to tasks.
+#[cfg(any(feature = "async-postgres", feature = "async-mysql"))]
+macro_rules! awaited {
+    ($connection:ty) => {
+        impl CacheConnection for $connection {
+            async fn attach_cache(
+                &mut self,
+                cache: &Cache,
+                next: Option<Box<dyn Instrumentation>>,
+            ) -> Result<(), Error> {
+                let tracker = Tracker::new(cache.clone(), next, Manner::Awaits);
+                self.set_instrumentation(tracker);
+                connection::introduce(&mut Awaiting(self)).await
+            }
+
+            async fn has_cache(&mut self, cache: &Cache) -> bool {
+                let tracker = Awaiting(self)
+                    .tracker()
+                    .map(|tracker| tracker.cache().is(cache));
+                tracker.unwrap_or(false)
+            }
+
+            async fn announce_writes(&mut self) -> QueryResult<()> {
+                connection::announce(&mut Awaiting(self)).await
+            }
+
+            async fn ask_for_life(&mut self) -> QueryResult<()> {
+                Awaiting(self).batch("SELECT 1").await
+            }
+
+            fn read_cached<Q, S>(
+                &mut self,
+                query: Q,
+                options: Options,
+                row_type: &'static str,
+            ) -> impl Future<Output = QueryResult<Arc<S>>> + Send
+            where
+                Q: Query + QueryFragment<Self::Backend> + QueryId + Send,
+                S: Stored<Self::Backend>,
+            {
+                async move { execute(query, options, &mut Awaiting(self), row_type).await }
+            }
+        }
+    };
+}
+
+#[cfg(any(feature = "async-postgres", feature = "async-mysql"))]
+use self::of_servers::*;
+
+#[cfg(any(feature = "async-postgres", feature = "async-mysql"))]
+mod of_servers {
+    pub(super) use diesel_async::AsyncConnection;
+
+    pub(super) use crate::asynchronous::link::Awaiting;
+    pub(super) use crate::connection::{self, Manner, Tracker, Wire};
+    pub(super) use crate::query::execute;
+}
+
+#[cfg(feature = "async-postgres")]
+awaited!(diesel_async::AsyncPgConnection);
+
+#[cfg(feature = "async-mysql")]
+awaited!(diesel_async::AsyncMysqlConnection);

@@ -1,0 +1,120 @@
+//! A connection that tasks wait for, as the core uses it.
+
+use std::future::{Future, poll_fn};
+use std::num::NonZeroU32;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use diesel::result::QueryResult;
+use diesel_async::{AsyncConnection, TransactionManager};
+use futures_util::StreamExt;
+
+use crate::asynchronous::aside;
+use crate::asynchronous::owned::Owned;
+use crate::connection::introspect::Texts;
+use crate::connection::{Link, Manner, Quiet, Tracker, Wire, texts_of};
+use crate::core::{Core, Question};
+use crate::flight::{Came, Following};
+use crate::statement::{self, CacheDatabase};
+
+/// A connection that a task has for itself, and waits for.
+#[derive(Debug)]
+pub(super) struct Awaiting<'c, C>(pub(super) &'c mut C);
+
+/// Does work of this crate's own, out of the tracker's and the user's sight. Events are told in
+/// the middle of a poll, on its thread; whatever else runs meanwhile is heard.
+// rule: quiet-is-kept-for-each-poll
+async fn quietly<T>(work: impl Future<Output = T>) -> T {
+    let mut work = pin!(work);
+    poll_fn(|task| {
+        let _quiet = Quiet::begin();
+        work.as_mut().poll(task)
+    })
+    .await
+}
+
+impl<C: AsyncConnection> Awaiting<'_, C> {
+    /// The session has answered: what was given up before is over.
+    fn answered<T>(&mut self, answer: QueryResult<T>) -> QueryResult<T> {
+        if answer.is_ok()
+            && let Some(tracker) = self.tracker()
+        {
+            tracker.answered();
+        }
+        answer
+    }
+}
+
+impl<C: AsyncConnection> Wire for Awaiting<'_, C> {
+    fn tracker(&mut self) -> Option<&mut Tracker> {
+        let tracker = self.0.instrumentation().downcast_mut::<Tracker>()?;
+        tracker.set_manner(Manner::Awaits);
+        tracker.is_exclusive();
+        Some(tracker)
+    }
+
+    fn depth(&mut self) -> QueryResult<Option<NonZeroU32>> {
+        C::TransactionManager::transaction_manager_status_mut(self.0).transaction_depth()
+    }
+
+    async fn batch(&mut self, sql: &str) -> QueryResult<()> {
+        let done = quietly(self.0.batch_execute(sql)).await;
+        self.answered(done)
+    }
+
+    async fn with_store<T: Send + 'static>(
+        core: &Arc<Core>,
+        run: impl FnOnce(&Arc<Core>) -> T + Send + 'static,
+    ) -> Option<T> {
+        if !core.is_shared() {
+            return Some(run(core));
+        }
+        let core = Arc::clone(core);
+        aside(move || run(&core)).await
+    }
+
+    async fn consult<T: Send + 'static>(
+        core: &Arc<Core>,
+        question: &Question<'_>,
+        run: impl FnOnce(&Core, &Question<'_>) -> T + Send + 'static,
+    ) -> Option<T> {
+        if !core.is_shared() {
+            return Some(run(core, question));
+        }
+        let (core, question) = (Arc::clone(core), Owned::of(question));
+        aside(move || run(&core, &question.question())).await
+    }
+
+    const HOLDS_UP: bool = false;
+
+    async fn follow(flight: Following, patience: Duration) -> Came {
+        let landed = poll_fn(|task| flight.poll(task));
+        let came = tokio::time::timeout(patience, landed).await;
+        came.unwrap_or(Came::Nothing)
+    }
+
+    async fn sleep(time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+}
+
+impl<C> Link for Awaiting<'_, C>
+where
+    C: AsyncConnection<Backend: CacheDatabase>,
+{
+    type Backend = C::Backend;
+
+    async fn texts(&mut self, sql: &str) -> QueryResult<Vec<Texts>> {
+        let answer = quietly(async {
+            let mut rows = pin!(self.0.load(statement::Question(sql)).await?);
+            let mut texts = Vec::new();
+            while let Some(row) = rows.next().await {
+                texts.push(texts_of(&row?));
+            }
+            Ok(texts)
+        });
+        let answer = answer.await;
+        self.answered(answer)
+    }
+}

@@ -1,0 +1,82 @@
+//! Cached reads, models and transactions on connections of [`diesel_async`].
+//!
+//! ```no_run
+//! # #[cfg(feature = "async-postgres")]
+//! # mod app {
+//! use diesel::prelude::*;
+//! use diesel_async::pooled_connection::AsyncDieselConnectionManager;
+//! use diesel_async::{AsyncPgConnection, RunQueryDsl};
+//! use diesel_cache::asynchronous::{AsyncCache, CachedDsl};
+//!
+//! diesel::table! { posts (id) { id -> Integer, title -> Text } }
+//!
+//! pub(crate) async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//!     let cache = AsyncCache::from_url("memory://")?;
+//!     let config = cache.manager_config::<AsyncPgConnection>();
+//!     let manager = AsyncDieselConnectionManager::new_with_config("postgres://localhost/blog", config);
+//! #   let mut conn: AsyncPgConnection = unimplemented!("{manager:?}");
+//!     // … `let mut conn = pool.get().await?` of bb8, deadpool or mobc …
+//!     let titles: Vec<String> = posts::table.select(posts::title).cached().load(&mut conn).await?;
+//!     cache
+//!         .transaction(&mut conn, async |conn| {
+//!             let title = posts::title.eq("new");
+//!             diesel::update(posts::table.find(1)).set(title).execute(conn).await
+//!         })
+//!         .await?;
+//!     Ok(())
+//! }
+//! # }
+//! ```
+//!
+//! # What is promised
+//!
+//! The core is that of connections that block, and so are the statistics, the reasons and the
+//! errors. No thread of the runtime waits for a store: what asks one runs where blocking is
+//! allowed, or is handed to the cache's own worker. That makes one difference, on a store that
+//! other processes share:
+//!
+//! | write | in this process | in other processes |
+//! |---|---|---|
+//! | [`AsyncCache::transaction`], and the helpers of models | a read that begins after the commit is fresh | the same: the store has the quarantine before `COMMIT` is sent |
+//! | any other statement or transaction | a read that begins after the commit is fresh | a read is stale at most until the worker has told the store, which it is asked to when the statement is sent; [`AsyncCache::flush`] waits for that. If the process dies in between, at most for the time to live |
+//!
+//! With the store in memory, and on `SyncConnectionWrapper`, each write is as if it blocked.
+//!
+//! A future may be dropped at any time. What it had begun may still be at work on the server, and
+//! counts as written: what it touches is read from the database until that is over. What was
+//! begun on a connection from a pool is known to be over when the connection is taken from the
+//! pool the next time, if the pool was made with [`AsyncCache::manager_config`]; on any other,
+//! with its next cached read or transaction.
+//!
+//! Statements through `&AsyncPgConnection`, which may overlap, can be read through the cache.
+//! One that writes is followed until its future has come to its end or is dropped.
+//!
+//! A statement that returns no rows is to be `execute`d: `load` on one that writes says that it
+//! has returned before it has committed, and only of a text with `RETURNING` is that expected.
+
+mod cache;
+mod connection;
+#[cfg(any(feature = "async-postgres", feature = "async-mysql"))]
+mod link;
+mod load;
+#[cfg(any(feature = "async-postgres", feature = "async-mysql"))]
+mod owned;
+#[cfg(any(feature = "bb8", feature = "deadpool", feature = "mobc"))]
+mod pools;
+#[cfg(any(feature = "async-postgres", feature = "async-mysql"))]
+mod reader;
+#[cfg(feature = "async-sqlite")]
+mod wrapper;
+
+pub use self::cache::AsyncCache;
+pub use self::connection::CacheConnection;
+pub use self::load::{AsyncCached, CachedDsl};
+
+/// Runs what may block where that is allowed. Once begun, it runs to its end, whoever waits.
+// rule: no-thread-of-a-runtime-waits-for-the-store
+async fn aside<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    match tokio::runtime::Handle::try_current() {
+        Ok(runtime) => runtime.spawn_blocking(run).await.ok(),
+        Err(_) => Some(run()),
+    }
+}
