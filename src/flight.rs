@@ -135,20 +135,31 @@ impl Following {
 }
 
 impl Flight {
+    /// Tells everybody what came of it, unless they know.
+    fn tell(&self, came: Came) {
+        let mut state = self.state();
+        state.came.get_or_insert(came);
+        let wakers = std::mem::take(&mut state.wakers);
+        drop(state);
+        self.landed.notify_all();
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Leader<'_> {
-    /// Hands the result to the followers.
-    pub(crate) fn land(self, entry: Entry) {
-        self.flight.state().came = Some(Came::Landed(entry));
+    /// Hands the result to the followers, also to those that come before this is dropped: the
+    /// leader may have it stored meanwhile.
+    pub(crate) fn land(&self, entry: Entry) {
+        self.flight.tell(Came::Landed(entry));
     }
 
     /// Nothing comes of it, for anybody.
     pub(crate) fn fail(self) {
-        self.flight.state().came = Some(Came::Nothing);
+        self.flight.tell(Came::Nothing);
     }
 }
 
@@ -160,12 +171,7 @@ impl Drop for Leader<'_> {
             .unwrap_or_else(PoisonError::into_inner)
             .remove(&self.name);
         // rule: an-abandoned-flight-has-another-leader
-        let mut state = self.flight.state();
-        state.came.get_or_insert(Came::Abandoned);
-        let wakers = std::mem::take(&mut state.wakers);
-        drop(state);
-        self.flight.landed.notify_all();
-        wakers.into_iter().for_each(Waker::wake);
+        self.flight.tell(Came::Abandoned);
         if self.holds_up {
             LEADING.set(LEADING.get() - 1);
         }

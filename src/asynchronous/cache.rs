@@ -32,16 +32,19 @@ impl Deref for AsyncCache {
     }
 }
 
-/// A closure that returns a future which may move between threads.
-pub trait SendAsyncFnOnce<A, T>: FnOnce(A) -> <Self as SendAsyncFnOnce<A, T>>::Future {
+/// An async closure whose future can be named, so that it can be asked to be `Send`: that of
+/// `AsyncFnOnce` cannot, as yet. The idea is diesel-async's.
+pub trait NamedAsyncFnOnce<A, T>:
+    AsyncFnOnce(A) -> T + FnOnce(A) -> <Self as NamedAsyncFnOnce<A, T>>::Future
+{
     /// What it returns.
-    type Future: Future<Output = T> + Send;
+    type Future: Future<Output = T>;
 }
 
-impl<F, A, T, Fut> SendAsyncFnOnce<A, T> for F
+impl<F, A, T, Fut> NamedAsyncFnOnce<A, T> for F
 where
-    F: FnOnce(A) -> Fut,
-    Fut: Future<Output = T> + Send,
+    F: AsyncFnOnce(A) -> T + FnOnce(A) -> Fut,
+    Fut: Future<Output = T>,
 {
     type Future = Fut;
 }
@@ -140,7 +143,9 @@ impl AsyncCache {
     pub async fn transaction<C, T, E, F>(&self, conn: &mut C, run: F) -> Result<T, E>
     where
         C: CacheConnection + AsyncConnection,
-        F: for<'c> SendAsyncFnOnce<&'c mut C, Result<T, E>> + Send,
+        for<'c> F: AsyncFnOnce(&'c mut C) -> Result<T, E>
+            + NamedAsyncFnOnce<&'c mut C, Result<T, E>, Future: Send>
+            + Send,
         E: From<DieselError> + Send,
         T: Send,
     {

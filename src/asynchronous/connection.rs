@@ -13,17 +13,41 @@ use crate::error::Error;
 use crate::query::{Options, Stored};
 use crate::statement::CacheDatabase;
 
-/// A connection of [`diesel_async`] that a cache can be attached to, and that reads are cached
-/// on: `AsyncPgConnection`, `AsyncMysqlConnection`, `SyncConnectionWrapper<SqliteConnection>`,
-/// and those of the pools of bb8, deadpool and mobc.
+/// A connection of [`diesel_async`] that reads are cached on: each that a cache can be
+/// [attached](CacheConnection) to, and `&AsyncPgConnection`, on which several futures may read at
+/// once.
 ///
 /// What it asks for is of this crate alone: it cannot be implemented elsewhere.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a connection of diesel-async that diesel-cache knows",
-    label = "a cache cannot be attached to this, nor can reads be cached on it",
+    label = "reads cannot be cached on this",
     note = "switch on the feature `async-postgres`, `async-mysql` or `async-sqlite` of `diesel-cache`; for a connection from a pool also `bb8`, `deadpool` or `mobc`"
 )]
-pub trait CacheConnection: AsyncConnectionCore<Backend: CacheDatabase> {
+pub trait CacheReader: AsyncConnectionCore<Backend: CacheDatabase> {
+    /// Runs a cached read.
+    #[doc(hidden)]
+    fn read_cached<Q, S>(
+        &mut self,
+        query: Q,
+        options: Options,
+        row_type: &'static str,
+    ) -> impl Future<Output = QueryResult<Arc<S>>> + Send
+    where
+        Q: Query + QueryFragment<Self::Backend> + QueryId + Send,
+        S: Stored<Self::Backend>;
+}
+
+/// A connection of [`diesel_async`] that a cache can be attached to: `AsyncPgConnection`,
+/// `AsyncMysqlConnection`, `SyncConnectionWrapper<SqliteConnection>`, and those of the pools of
+/// bb8, deadpool and mobc.
+///
+/// What it asks for is of this crate alone: it cannot be implemented elsewhere.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a connection of diesel-async that diesel-cache knows",
+    label = "a cache cannot be attached to this",
+    note = "switch on the feature `async-postgres`, `async-mysql` or `async-sqlite` of `diesel-cache`; for a connection from a pool also `bb8`, `deadpool` or `mobc`"
+)]
+pub trait CacheConnection: CacheReader {
     /// Attaches the cache, and passes every event on to `next`, if there is one.
     #[doc(hidden)]
     fn attach_cache(
@@ -43,24 +67,27 @@ pub trait CacheConnection: AsyncConnectionCore<Backend: CacheDatabase> {
     /// Asks the server for a sign of life: whatever was given up before is over then.
     #[doc(hidden)]
     fn ask_for_life(&mut self) -> impl Future<Output = QueryResult<()>> + Send;
-
-    /// Runs a cached read.
-    #[doc(hidden)]
-    fn read_cached<Q, S>(
-        &mut self,
-        query: Q,
-        options: Options,
-        row_type: &'static str,
-    ) -> impl Future<Output = QueryResult<Arc<S>>> + Send
-    where
-        Q: Query + QueryFragment<Self::Backend> + QueryId + Send,
-        S: Stored<Self::Backend>;
 }
 
 /// Implements it for a connection that answers to tasks.
 #[cfg(any(feature = "async-postgres", feature = "async-mysql"))]
 macro_rules! awaited {
     ($connection:ty) => {
+        impl CacheReader for $connection {
+            fn read_cached<Q, S>(
+                &mut self,
+                query: Q,
+                options: Options,
+                row_type: &'static str,
+            ) -> impl Future<Output = QueryResult<Arc<S>>> + Send
+            where
+                Q: Query + QueryFragment<Self::Backend> + QueryId + Send,
+                S: Stored<Self::Backend>,
+            {
+                async move { execute(query, options, &mut Awaiting(self), row_type).await }
+            }
+        }
+
         impl CacheConnection for $connection {
             async fn attach_cache(
                 &mut self,
@@ -84,20 +111,12 @@ macro_rules! awaited {
             }
 
             async fn ask_for_life(&mut self) -> QueryResult<()> {
-                Awaiting(self).batch("SELECT 1").await
-            }
-
-            fn read_cached<Q, S>(
-                &mut self,
-                query: Q,
-                options: Options,
-                row_type: &'static str,
-            ) -> impl Future<Output = QueryResult<Arc<S>>> + Send
-            where
-                Q: Query + QueryFragment<Self::Backend> + QueryId + Send,
-                S: Stored<Self::Backend>,
-            {
-                async move { execute(query, options, &mut Awaiting(self), row_type).await }
+                let mut conn = Awaiting(self);
+                if conn.tracker().is_some_and(|tracker| tracker.is_out_of_step()) {
+                    let why = "a statement on it was given up, and its answers can no longer be told apart";
+                    return Err(diesel::result::Error::QueryBuilderError(why.into()));
+                }
+                conn.batch("SELECT 1").await
             }
         }
     };

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use diesel::result::QueryResult;
-use diesel_async::{AsyncConnection, TransactionManager};
+use diesel_async::{AsyncConnection, AsyncConnectionCore, TransactionManager};
 use futures_util::StreamExt;
 
 use crate::asynchronous::aside;
@@ -25,7 +25,7 @@ pub(super) struct Awaiting<'c, C>(pub(super) &'c mut C);
 /// Does work of this crate's own, out of the tracker's and the user's sight. Events are told in
 /// the middle of a poll, on its thread; whatever else runs meanwhile is heard.
 // rule: quiet-is-kept-for-each-poll
-async fn quietly<T>(work: impl Future<Output = T>) -> T {
+pub(super) async fn quietly<T>(work: impl Future<Output = T>) -> T {
     let mut work = pin!(work);
     poll_fn(|task| {
         let _quiet = Quiet::begin();
@@ -34,13 +34,35 @@ async fn quietly<T>(work: impl Future<Output = T>) -> T {
     .await
 }
 
+/// Runs a query, and reads every value as text.
+pub(super) async fn texts<C>(conn: &mut C, sql: &str) -> QueryResult<Vec<Texts>>
+where
+    C: AsyncConnectionCore<Backend: CacheDatabase>,
+{
+    let mut rows = pin!(conn.load(statement::Question(sql)).await?);
+    let mut texts = Vec::new();
+    while let Some(row) = rows.next().await {
+        texts.push(texts_of(&row?));
+    }
+    Ok(texts)
+}
+
 impl<C: AsyncConnection> Awaiting<'_, C> {
+    /// A statement of this crate's own is sent. If nobody waits for its answer to the end, the
+    /// tracker is told so when it is asked for the next time.
+    fn asks(&mut self) {
+        if let Some(tracker) = self.tracker() {
+            tracker.set_asking(true);
+        }
+    }
+
     /// The session has answered: what was given up before is over.
     fn answered<T>(&mut self, answer: QueryResult<T>) -> QueryResult<T> {
-        if answer.is_ok()
-            && let Some(tracker) = self.tracker()
-        {
-            tracker.answered();
+        if let Some(tracker) = self.0.instrumentation().downcast_mut::<Tracker>() {
+            tracker.set_asking(false);
+            if answer.is_ok() {
+                tracker.answered();
+            }
         }
         answer
     }
@@ -59,6 +81,7 @@ impl<C: AsyncConnection> Wire for Awaiting<'_, C> {
     }
 
     async fn batch(&mut self, sql: &str) -> QueryResult<()> {
+        self.asks();
         let done = quietly(self.0.batch_execute(sql)).await;
         self.answered(done)
     }
@@ -106,15 +129,8 @@ where
     type Backend = C::Backend;
 
     async fn texts(&mut self, sql: &str) -> QueryResult<Vec<Texts>> {
-        let answer = quietly(async {
-            let mut rows = pin!(self.0.load(statement::Question(sql)).await?);
-            let mut texts = Vec::new();
-            while let Some(row) = rows.next().await {
-                texts.push(texts_of(&row?));
-            }
-            Ok(texts)
-        });
-        let answer = answer.await;
+        self.asks();
+        let answer = quietly(texts(self.0, sql)).await;
         self.answered(answer)
     }
 }

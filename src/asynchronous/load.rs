@@ -9,10 +9,10 @@ use diesel::query_dsl::CompatibleType;
 use diesel::query_dsl::methods::LimitDsl;
 use diesel::result::{Error, QueryResult};
 
-use crate::asynchronous::CacheConnection;
+use crate::asynchronous::CacheReader;
 use crate::dependencies::Dependencies;
 use crate::outcome::Report;
-use crate::query::{CacheableQuery, Cached, DatabaseCells, DatabaseRows, Shared, Typed};
+use crate::query::{self, CacheableQuery, Cached, DatabaseCells, DatabaseRows, Shared, Typed};
 
 /// A query that is read through the cache, and awaited; made by [`cached`](CachedDsl::cached).
 ///
@@ -36,7 +36,7 @@ impl<T: AsQuery> CachedDsl for T {
     where
         Self::Query: CacheableQuery<Kind>,
     {
-        AsyncCached(crate::CachedDsl::cached(self))
+        AsyncCached(query::CachedDsl::cached(self))
     }
 }
 
@@ -44,10 +44,10 @@ impl<T: AsQuery> CachedDsl for T {
 #[diagnostic::on_unimplemented(
     message = "rows of type `{U}` cannot be read through the cache on `{Self}`",
     label = "no rows of type `{U}` on this connection",
-    note = "the connection must be one that `diesel_cache::asynchronous::CacheConnection` is implemented for",
+    note = "the connection must be one that `diesel_cache::asynchronous::CacheReader` is implemented for",
     note = "the type must be one that the query can be loaded as; on SQLite it must also be `Clone + Send + Sync + 'static`"
 )]
-pub trait LoadCached<Q, U>: CacheConnection {
+pub trait LoadCached<Q, U>: CacheReader {
     /// Runs the read.
     ///
     /// # Errors
@@ -58,7 +58,7 @@ pub trait LoadCached<Q, U>: CacheConnection {
 
 impl<C, Q, U, ST> LoadCached<Q, U> for C
 where
-    C: CacheConnection<Backend: DatabaseRows<ST, U>>,
+    C: CacheReader<Backend: DatabaseRows<ST, U>>,
     Q: Query + QueryFragment<C::Backend> + QueryId + Send,
     Q::SqlType: CompatibleType<U, C::Backend, SqlType = ST>,
     U: FromSqlRow<ST, C::Backend> + Send + 'static,
@@ -84,7 +84,7 @@ where
     label = "`load_shared` cannot load this query as `{U}` here",
     note = "shared rows must be `Send + Sync + 'static`, and loadable from the query as by `load`"
 )]
-pub trait LoadShared<Q, U>: CacheConnection {
+pub trait LoadShared<Q, U>: CacheReader {
     /// Runs the read.
     ///
     /// # Errors
@@ -98,7 +98,7 @@ pub trait LoadShared<Q, U>: CacheConnection {
 
 impl<C, Q, U, ST> LoadShared<Q, U> for C
 where
-    C: CacheConnection<Backend: DatabaseCells>,
+    C: CacheReader<Backend: DatabaseCells>,
     Q: Query + QueryFragment<C::Backend> + QueryId + Send,
     Q::SqlType: CompatibleType<U, C::Backend, SqlType = ST>,
     U: FromSqlRow<ST, C::Backend> + Send + Sync + 'static,

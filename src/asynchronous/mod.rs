@@ -65,11 +65,13 @@ mod owned;
 mod pools;
 #[cfg(any(feature = "async-postgres", feature = "async-mysql"))]
 mod reader;
+#[cfg(feature = "async-postgres")]
+mod sharing;
 #[cfg(feature = "async-sqlite")]
 mod wrapper;
 
 pub use self::cache::AsyncCache;
-pub use self::connection::CacheConnection;
+pub use self::connection::{CacheConnection, CacheReader};
 pub use self::load::{AsyncCached, CachedDsl};
 
 /// Runs what may block where that is allowed. Once begun, it runs to its end, whoever waits.

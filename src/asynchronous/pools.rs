@@ -9,7 +9,7 @@ use diesel::query_builder::{Query, QueryFragment, QueryId};
 use diesel::result::QueryResult;
 use diesel_async::AsyncConnectionCore;
 
-use crate::asynchronous::CacheConnection;
+use crate::asynchronous::{CacheConnection, CacheReader};
 use crate::cache::Cache;
 use crate::error::Error;
 use crate::query::{Options, Stored};
@@ -17,6 +17,27 @@ use crate::query::{Options, Stored};
 /// Does all with the connection that was taken from the pool.
 macro_rules! pooled {
     ($pooled:ty, $manager:path, $connection:ty) => {
+        impl<M> CacheReader for $pooled
+        where
+            M: $manager,
+            $connection: CacheReader,
+            Self: AsyncConnectionCore<Backend = <$connection as AsyncConnectionCore>::Backend>
+                + DerefMut<Target = $connection>,
+        {
+            fn read_cached<Q, S>(
+                &mut self,
+                query: Q,
+                options: Options,
+                row_type: &'static str,
+            ) -> impl Future<Output = QueryResult<Arc<S>>> + Send
+            where
+                Q: Query + QueryFragment<Self::Backend> + QueryId + Send,
+                S: Stored<Self::Backend>,
+            {
+                self.deref_mut().read_cached(query, options, row_type)
+            }
+        }
+
         impl<M> CacheConnection for $pooled
         where
             M: $manager,
@@ -42,19 +63,6 @@ macro_rules! pooled {
 
             fn ask_for_life(&mut self) -> impl Future<Output = QueryResult<()>> + Send {
                 self.deref_mut().ask_for_life()
-            }
-
-            fn read_cached<Q, S>(
-                &mut self,
-                query: Q,
-                options: Options,
-                row_type: &'static str,
-            ) -> impl Future<Output = QueryResult<Arc<S>>> + Send
-            where
-                Q: Query + QueryFragment<Self::Backend> + QueryId + Send,
-                S: Stored<Self::Backend>,
-            {
-                self.deref_mut().read_cached(query, options, row_type)
             }
         }
     };

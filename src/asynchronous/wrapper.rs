@@ -15,7 +15,7 @@ use diesel::sqlite::{Sqlite, SqliteConnection};
 use diesel_async::AsyncConnectionCore;
 use diesel_async::sync_connection_wrapper::{SpawnBlocking, SyncConnectionWrapper};
 
-use crate::asynchronous::CacheConnection;
+use crate::asynchronous::{CacheConnection, CacheReader};
 use crate::cache::Cache;
 use crate::connection::{self, AttachConnection, Blocking, now, quietly};
 use crate::error::Error;
@@ -39,6 +39,32 @@ fn owned<Q: QueryFragment<Sqlite>>(
         may_stay,
         binds.moveable(),
     ))
+}
+
+impl<R> CacheReader for SyncConnectionWrapper<SqliteConnection, R>
+where
+    Self: AsyncConnectionCore<Backend = Sqlite>,
+    R: SpawnBlocking + Send,
+{
+    fn read_cached<Q, S>(
+        &mut self,
+        query: Q,
+        options: Options,
+        row_type: &'static str,
+    ) -> impl Future<Output = QueryResult<Arc<S>>> + Send
+    where
+        Q: Query + QueryFragment<Sqlite> + QueryId + Send,
+        S: Stored<Sqlite>,
+    {
+        let query = owned(&query);
+        async move {
+            let query = query?;
+            let read = move |conn: &mut SqliteConnection| {
+                now(execute(query, options, &mut Blocking(conn), row_type))
+            };
+            self.spawn_blocking(read).await
+        }
+    }
 }
 
 impl<R> CacheConnection for SyncConnectionWrapper<SqliteConnection, R>
@@ -70,25 +96,5 @@ where
     async fn ask_for_life(&mut self) -> QueryResult<()> {
         self.spawn_blocking(|conn| quietly(conn, |conn| conn.batch_execute("SELECT 1")))
             .await
-    }
-
-    fn read_cached<Q, S>(
-        &mut self,
-        query: Q,
-        options: Options,
-        row_type: &'static str,
-    ) -> impl Future<Output = QueryResult<Arc<S>>> + Send
-    where
-        Q: Query + QueryFragment<Sqlite> + QueryId + Send,
-        S: Stored<Sqlite>,
-    {
-        let query = owned(&query);
-        async move {
-            let query = query?;
-            let read = move |conn: &mut SqliteConnection| {
-                now(execute(query, options, &mut Blocking(conn), row_type))
-            };
-            self.spawn_blocking(read).await
-        }
     }
 }

@@ -41,6 +41,8 @@ pub(crate) use self::link::texts_of;
 pub(crate) use self::link::{Blocking, Link, Quiet, Wire, now};
 #[cfg(feature = "r2d2")]
 pub use self::pool::Customizer;
+#[cfg(feature = "async-postgres")]
+pub(crate) use self::tracker::view;
 pub(crate) use self::tracker::{Announced, Manner, Place, Tracker};
 pub(crate) use self::transaction::Fill;
 
@@ -260,7 +262,8 @@ pub(crate) async fn make_known<L: Link>(conn: &mut L) -> Result<(), Bypass> {
 /// Asks about the session, if that can do no harm.
 async fn ask_session_now<L: Link>(conn: &mut L) -> Result<(), Bypass> {
     let tracker = conn.tracker().ok_or(Bypass::Unattached)?;
-    if !tracker.may_ask() {
+    // What it said would not reach the tracker of a connection that several use.
+    if !tracker.may_ask() || tracker.is_view() {
         return Err(tracker.silence());
     }
     ask_session(conn).await.map_err(|_| Bypass::Unidentified)

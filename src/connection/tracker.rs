@@ -32,6 +32,8 @@ mod flight;
 mod observe;
 mod resolve;
 mod session;
+#[cfg(feature = "async-postgres")]
+pub(crate) mod view;
 
 pub(crate) use self::announce::Announced;
 pub(crate) use self::flight::Manner;
@@ -72,6 +74,12 @@ pub(crate) struct Tracker {
     /// Quarantines whose statement may still be at work on the server.
     doubts: Vec<Doubt>,
     trails: Vec<Trail>,
+    /// Whether a statement of this crate's own is under way.
+    asking: bool,
+    /// Whether an answer may be the one to an earlier statement.
+    out_of_step: bool,
+    /// Whether it is a copy of what another knows.
+    is_view: bool,
     /// What the transaction is about to commit, if it was announced before its COMMIT.
     announced: Option<Guard>,
     /// What the session is called in the outbox.
@@ -118,6 +126,9 @@ impl Tracker {
             in_flight: Vec::new(),
             doubts: Vec::new(),
             trails: Vec::new(),
+            asking: false,
+            out_of_step: false,
+            is_view: false,
             announced: None,
             outbox_session: None,
             pending_generation: None,
@@ -531,6 +542,10 @@ impl Tracker {
 
 impl Instrumentation for Tracker {
     fn on_connection_event(&mut self, event: InstrumentationEvent<'_>) {
+        #[cfg(feature = "async-postgres")]
+        if matches!(event, InstrumentationEvent::StartQuery { .. }) && self.answers_view() {
+            return;
+        }
         // This crate's own questions concern nobody.
         let quiet = Quiet::is_kept();
         let mut due = Vec::new();
@@ -572,6 +587,9 @@ impl Instrumentation for Tracker {
 impl Drop for Tracker {
     // rule: a-dropped-connection-counts-as-committed
     fn drop(&mut self) {
+        if self.is_view {
+            return;
+        }
         // rule: nobody-answers-for-what-is-not-followed
         self.outbox_session = None;
         let mut pending = self.transaction.pending();

@@ -233,12 +233,24 @@ where
             break;
         }
     }
+    // It may have landed between the lookup and here.
+    if leader.is_some()
+        && !core.is_shared()
+        && let Found::Hit(entry) = ask::<R>(core, &question, Asking::Again).await
+        && let Some(stored) = serve(&entry)
+    {
+        if let Some(leader) = &leader {
+            leader.land(entry);
+        }
+        joined();
+        return Ok(stored);
+    }
     // Of the processes that miss it one asks the database; the others' leaders wait for it.
     if leader.is_some() && missing.leased == Leased::Taken {
         match await_entry::<R>(core, &question).await {
             Awaited::Landed(entry) => {
                 if let Some(stored) = serve(&entry) {
-                    if let Some(leader) = leader {
+                    if let Some(leader) = &leader {
                         leader.land(entry);
                     }
                     joined();
@@ -333,7 +345,7 @@ where
     };
     entry.depend_on(&further, &tokens);
     depend(&entry);
-    if let Some(leader) = leader {
+    if let Some(leader) = &leader {
         leader.land(entry.clone());
     }
     let storable = lifetime.is_some() && (!core.is_shared() || entry.become_bytes(stored.encode()));

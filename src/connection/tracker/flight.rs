@@ -20,6 +20,7 @@ use crate::connection::returned::Returned;
 use crate::connection::simulated::Effect;
 use crate::connection::told;
 use crate::core::Way;
+use crate::dialect::Dialect;
 use crate::event::Source;
 use crate::footprint::{self, Step};
 use crate::invalidate::Guard;
@@ -96,6 +97,11 @@ impl Tracker {
         self.manner = manner;
     }
 
+    /// Whether it is a copy of what the tracker of a connection knows that several use.
+    pub(crate) fn is_view(&self) -> bool {
+        self.is_view
+    }
+
     /// The time, as events count it.
     pub(super) fn tick(&mut self) -> u64 {
         self.clock += 1;
@@ -128,9 +134,26 @@ impl Tracker {
         Some(landed)
     }
 
+    /// A statement of this crate's own is sent, and then answered.
+    pub(crate) fn set_asking(&mut self, asking: bool) {
+        self.asking = asking;
+    }
+
+    /// Whether an answer may be the one to an earlier statement. Of MySQL's, what is left of an
+    /// answer when its statement is given up may be taken for the answer to the next.
+    pub(crate) fn is_out_of_step(&self) -> bool {
+        self.out_of_step
+    }
+
     /// Whoever asks has the connection for himself: what has not finished was given up.
     // rule: what-was-given-up-may-have-committed
     pub(crate) fn is_exclusive(&mut self) {
+        let gave_up = std::mem::take(&mut self.asking) || !self.in_flight.is_empty();
+        // rule: an-answer-to-another-question-is-none
+        if gave_up && self.dialect() == Some(Dialect::Mysql) {
+            self.out_of_step = true;
+            self.transaction.lose_track();
+        }
         if self.in_flight.is_empty() {
             return;
         }
@@ -203,6 +226,9 @@ impl Tracker {
 
     /// The session has answered to what was begun then: what it was asked before is over.
     pub(super) fn settle(&mut self, began: u64) {
+        if self.out_of_step {
+            return;
+        }
         for doubt in std::mem::take(&mut self.doubts) {
             match doubt.since < began {
                 true => doubt.guard.renew(Source::Unknown),

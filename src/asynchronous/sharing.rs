@@ -1,0 +1,121 @@
+//! A connection to PostgreSQL that several futures read on at once: their statements overlap.
+
+use std::future::Future;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use diesel::pg::Pg;
+use diesel::query_builder::{Query, QueryFragment, QueryId};
+use diesel::result::QueryResult;
+use diesel_async::{AsyncConnectionCore, AsyncPgConnection, SimpleAsyncConnection};
+
+use crate::asynchronous::CacheReader;
+use crate::asynchronous::link::{Awaiting, quietly, texts};
+use crate::asynchronous::reader::load;
+use crate::connection::introspect::Texts;
+use crate::connection::{Link, Tracker, Wire, view};
+use crate::core::{Core, Question};
+use crate::dependencies::Dependencies;
+use crate::flight::{Came, Following};
+use crate::query::{Keep, Observer, Options, Reader, Stored, execute};
+use crate::statement;
+
+/// A connection that a future has together with others.
+struct Sharing<'c> {
+    conn: &'c AsyncPgConnection,
+    /// What its tracker knew when the read began.
+    view: Option<Box<Tracker>>,
+}
+
+/// What one who has the connection for himself does in the same way.
+type Alone = Awaiting<'static, AsyncPgConnection>;
+
+impl<'c> Sharing<'c> {
+    fn new(mut conn: &'c AsyncPgConnection) -> Self {
+        let view = view::ask(|| drop(conn.load(statement::Question("SELECT 1"))));
+        Self {
+            conn,
+            view: view.map(Box::new),
+        }
+    }
+}
+
+impl Wire for Sharing<'_> {
+    fn tracker(&mut self) -> Option<&mut Tracker> {
+        self.view.as_deref_mut()
+    }
+
+    fn depth(&mut self) -> QueryResult<Option<NonZeroU32>> {
+        // It is asked of what commits, and that has the connection for itself.
+        Ok(None)
+    }
+
+    async fn batch(&mut self, sql: &str) -> QueryResult<()> {
+        quietly(self.conn.batch_execute(sql)).await
+    }
+
+    fn with_store<T: Send + 'static>(
+        core: &Arc<Core>,
+        run: impl FnOnce(&Arc<Core>) -> T + Send + 'static,
+    ) -> impl Future<Output = Option<T>> + Send {
+        Alone::with_store(core, run)
+    }
+
+    fn consult<T: Send + 'static>(
+        core: &Arc<Core>,
+        question: &Question<'_>,
+        run: impl FnOnce(&Core, &Question<'_>) -> T + Send + 'static,
+    ) -> impl Future<Output = Option<T>> + Send {
+        Alone::consult(core, question, run)
+    }
+
+    const HOLDS_UP: bool = Alone::HOLDS_UP;
+
+    fn follow(flight: Following, patience: Duration) -> impl Future<Output = Came> + Send {
+        Alone::follow(flight, patience)
+    }
+
+    fn sleep(time: Duration) -> impl Future<Output = ()> + Send {
+        Alone::sleep(time)
+    }
+}
+
+impl Link for Sharing<'_> {
+    type Backend = Pg;
+
+    async fn texts(&mut self, sql: &str) -> QueryResult<Vec<Texts>> {
+        quietly(texts(&mut self.conn, sql)).await
+    }
+}
+
+impl<Q, S> Reader<Q, S> for Sharing<'_>
+where
+    Q: Query + QueryFragment<Pg> + QueryId + Send,
+    S: Stored<Pg>,
+{
+    fn read(
+        &mut self,
+        query: Q,
+        keep: Keep,
+        observer: Option<&mut Observer<'_>>,
+        within: Option<&Dependencies>,
+    ) -> impl Future<Output = QueryResult<Arc<S>>> + Send {
+        load(&mut self.conn, query, keep, observer, within)
+    }
+}
+
+impl CacheReader for &AsyncPgConnection {
+    fn read_cached<Q, S>(
+        &mut self,
+        query: Q,
+        options: Options,
+        row_type: &'static str,
+    ) -> impl Future<Output = QueryResult<Arc<S>>> + Send
+    where
+        Q: Query + QueryFragment<Pg> + QueryId + Send,
+        S: Stored<Pg>,
+    {
+        async move { execute(query, options, &mut Sharing::new(self), row_type).await }
+    }
+}

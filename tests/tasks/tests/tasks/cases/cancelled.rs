@@ -1,0 +1,161 @@
+//! Futures that are given up, at every point where they wait.
+
+use diesel::prelude::*;
+use diesel_async::{AsyncConnection, SimpleAsyncConnection};
+use diesel_cache::Outcome;
+use diesel_cache_tasks::give_up;
+
+use super::engine::{Arena, Conn, NAME};
+use super::kit::{blog, join, memory, retitle, settle, title, truth};
+
+/// Ways to write that a future can be given up in.
+#[derive(Debug, Clone, Copy)]
+enum Write {
+    Statement,
+    Batch,
+    Transaction,
+    Explicit,
+}
+
+const WRITES: [Write; 4] = [
+    Write::Statement,
+    Write::Batch,
+    Write::Transaction,
+    Write::Explicit,
+];
+
+async fn write(
+    kind: Write,
+    cache: &diesel_cache::asynchronous::AsyncCache,
+    conn: &mut Conn,
+    title: &str,
+) -> QueryResult<()> {
+    match kind {
+        Write::Statement => retitle(conn, 1, title).await.map(drop),
+        Write::Batch => {
+            let sql = format!("UPDATE posts SET title = '{title}' WHERE id = 1");
+            conn.batch_execute(&sql).await
+        }
+        Write::Transaction => {
+            conn.transaction(async |conn| {
+                retitle(conn, 2, title).await?;
+                retitle(conn, 1, title).await.map(drop)
+            })
+            .await
+        }
+        Write::Explicit => {
+            cache
+                .transaction(conn, async |conn| {
+                    retitle(conn, 2, title).await?;
+                    retitle(conn, 1, title).await.map(drop)
+                })
+                .await
+        }
+    }
+}
+
+/// Whatever became of the write, no read is stale, before the connection is dropped and after.
+async fn given_up(arena: &Arena, kind: Write, drops: bool) -> u32 {
+    let cache = memory();
+    let mut reader = join(arena, &cache).await;
+    let mut plain = arena.connect().await;
+    for after in 0..200 {
+        let mut writer = join(arena, &cache).await;
+        for id in [1, 2] {
+            settle(&mut reader, &mut plain, id).await;
+        }
+        let new = format!("{kind:?} {after}");
+        let done = give_up(after, write(kind, &cache, &mut writer, &new)).await;
+        for _ in 0..5 {
+            check(&mut reader, &mut plain).await;
+        }
+        if drops {
+            drop(writer);
+        } else if done.is_none() {
+            // Whatever is left open is not of interest to others.
+            let _ = writer.batch_execute("ROLLBACK").await;
+            let _ = title(&mut writer, 1).await;
+        }
+        for id in [1, 2] {
+            settle(&mut reader, &mut plain, id).await;
+        }
+        if let Some(done) = done {
+            done.unwrap();
+            assert_eq!(truth(&mut plain, 1).await, new);
+            return after;
+        }
+    }
+    panic!("{kind:?} never came to an end");
+}
+
+async fn check(cached: &mut Conn, plain: &mut Conn) {
+    for id in [1, 2] {
+        let before = truth(plain, id).await;
+        let (title, outcome) = title(cached, id).await;
+        let after = truth(plain, id).await;
+        if before == after {
+            assert_eq!(title, before, "{outcome:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_is_given_up_leaves_nothing_stale() {
+    let arena = blog().await;
+    let mut points = 0;
+    for kind in WRITES {
+        // What is left of an answer makes a connection of MySQL's useless.
+        for drops in [true, NAME == "mysql"] {
+            points += given_up(&arena, kind, drops).await;
+        }
+    }
+    assert!(points >= 16, "{points}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_that_is_given_up_harms_nobody() {
+    let arena = blog().await;
+    let cache = memory();
+    let mut reader = join(&arena, &cache).await;
+    let mut plain = arena.connect().await;
+    let mut after = 0;
+    loop {
+        cache.clear().await;
+        let done = give_up(after, title(&mut reader, 1)).await;
+        if NAME == "mysql" && done.is_none() {
+            reader = join(&arena, &cache).await;
+        }
+        let (title, _) = title(&mut reader, 1).await;
+        assert_eq!(title, "a");
+        if done.is_some() {
+            break;
+        }
+        after += 1;
+    }
+    settle(&mut reader, &mut plain, 1).await;
+    retitle(&mut reader, 1, "new").await.unwrap();
+    assert_eq!(title(&mut reader, 1).await.0, "new");
+}
+
+/// The followers of a read that was given up have another leader.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_that_is_given_up_is_replaced() {
+    let arena = blog().await;
+    let cache = memory();
+    for after in 1..4 {
+        cache.clear().await;
+        let mut readers = Vec::new();
+        for _ in 0..8 {
+            readers.push(join(&arena, &cache).await);
+        }
+        let mut leader = join(&arena, &cache).await;
+        let before = cache.stats();
+        let abandoned = give_up(after, title(&mut leader, 1));
+        let others = readers.iter_mut().map(|conn| title(conn, 1));
+        let (_, titles) = tokio::join!(abandoned, futures_util::future::join_all(others));
+        assert!(titles.iter().all(|(title, _)| title == "a"));
+        let asked = |outcome: &Outcome| matches!(outcome, Outcome::Miss { joined: false, .. });
+        let asked = titles.iter().filter(|(_, outcome)| asked(outcome)).count();
+        assert!(asked <= 2, "{asked} asked, {before:?}");
+    }
+}

@@ -1,0 +1,144 @@
+//! Statements that overlap on one connection.
+
+use diesel::prelude::*;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use diesel_cache::asynchronous::CachedDsl;
+use diesel_cache::{Bypass, Outcome, Report};
+use diesel_cache_tasks::give_up;
+use futures_util::future::{join_all, try_join3};
+
+use super::kit::{blog, join, memory, posts, settle, title, truth};
+
+async fn shared_title(mut conn: &AsyncPgConnection, id: i32) -> (String, Outcome) {
+    let report = Report::new();
+    let title = posts::table
+        .find(id)
+        .select(posts::title)
+        .cached()
+        .report(&report)
+        .first::<String>(&mut conn)
+        .await
+        .unwrap();
+    (title, report.outcome().unwrap())
+}
+
+async fn shared_retitle(mut conn: &AsyncPgConnection, id: i32, title: &str) -> QueryResult<usize> {
+    diesel::update(posts::table.find(id))
+        .set(posts::title.eq(title))
+        .execute(&mut conn)
+        .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reads_overlap_and_hit() {
+    let arena = blog().await;
+    let cache = memory();
+    let conn = join(&arena, &cache).await;
+    let titles = join_all([1, 2, 1, 2, 1].map(|id| shared_title(&conn, id))).await;
+    let titles: Vec<&str> = titles.iter().map(|(title, _)| title.as_str()).collect();
+    assert_eq!(titles, ["a", "b", "a", "b", "a"]);
+    for (_, outcome) in join_all([1, 2].map(|id| shared_title(&conn, id))).await {
+        assert_eq!(outcome, Outcome::Hit);
+    }
+    let unattached = arena.connect().await;
+    let (title, outcome) = shared_title(&unattached, 1).await;
+    assert_eq!(
+        (&*title, outcome),
+        ("a", Outcome::Bypass(Bypass::Unattached))
+    );
+}
+
+/// The catalogue is looked at on it too.
+#[tokio::test(flavor = "multi_thread")]
+async fn reads_go_on_when_a_look_is_due() {
+    let arena = blog().await;
+    let cache = diesel_cache::Cache::builder()
+        .url("memory://")
+        .catalogue_interval(std::time::Duration::from_millis(20))
+        .build();
+    let cache = diesel_cache::asynchronous::AsyncCache::from(cache.unwrap());
+    let conn = join(&arena, &cache).await;
+    shared_title(&conn, 1).await;
+    for _ in 0..10 {
+        tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+        assert_eq!(shared_title(&conn, 1).await.1, Outcome::Hit);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn writes_that_overlap_are_seen() {
+    let arena = blog().await;
+    let cache = memory();
+    let writer = join(&arena, &cache).await;
+    let mut reader = join(&arena, &cache).await;
+    let mut plain = arena.connect().await;
+    for n in 0..50 {
+        settle(&mut reader, &mut plain, 1).await;
+        settle(&mut reader, &mut plain, 2).await;
+        let (one, two) = (format!("{n} one"), format!("{n} two"));
+        // Two of one text, and one of another.
+        let more = format!("UPDATE posts SET author = {n}");
+        let mut conn = &writer;
+        let more = diesel::sql_query(more).execute(&mut conn);
+        let all = try_join3(
+            shared_retitle(&writer, 1, &one),
+            more,
+            shared_retitle(&writer, 2, &two),
+        );
+        all.await.unwrap();
+        assert_eq!(title(&mut reader, 1).await.0, one);
+        assert_eq!(title(&mut reader, 2).await.0, two);
+    }
+}
+
+/// One is sent after another has answered, though it was begun before.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_begun_first_may_be_sent_last() {
+    let arena = blog().await;
+    let cache = memory();
+    let writer = join(&arena, &cache).await;
+    let mut reader = join(&arena, &cache).await;
+    let mut plain = arena.connect().await;
+    for n in 0..20 {
+        settle(&mut reader, &mut plain, 1).await;
+        let new = n.to_string();
+        let mut conn = &writer;
+        let late = diesel::update(posts::table.find(1))
+            .set(posts::title.eq(&new))
+            .execute(&mut conn);
+        let answered = shared_title(&writer, 2).await;
+        assert_eq!(answered.0, "b");
+        let before = title(&mut reader, 1).await.0;
+        assert_eq!(before, truth(&mut plain, 1).await);
+        late.await.unwrap();
+        assert_eq!(title(&mut reader, 1).await.0, new);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_given_up_among_others_leaves_nothing_stale() {
+    let arena = blog().await;
+    let cache = memory();
+    let mut reader = join(&arena, &cache).await;
+    let mut plain = arena.connect().await;
+    for after in 0..12 {
+        let mut writer = join(&arena, &cache).await;
+        settle(&mut reader, &mut plain, 1).await;
+        let new = after.to_string();
+        {
+            let given_up = give_up(after, shared_retitle(&writer, 1, &new));
+            let others = shared_retitle(&writer, 2, &new);
+            let _ = tokio::join!(given_up, others);
+        }
+        for _ in 0..5 {
+            let before = truth(&mut plain, 1).await;
+            let (seen, outcome) = title(&mut reader, 1).await;
+            if truth(&mut plain, 1).await == before {
+                assert_eq!(seen, before, "{outcome:?}");
+            }
+        }
+        // Whoever has it for himself knows that nothing is under way.
+        title(&mut writer, 1).await;
+        settle(&mut reader, &mut plain, 1).await;
+    }
+}
