@@ -377,8 +377,8 @@ pub(super) const RULES: &[Mutant] = &[
     hazard(
         "a-change-from-elsewhere-voids-the-catalogue",
         LOOK,
-        "cache.schema_found_changed(space, watch.user(), &view.fingerprint);",
-        "let _ = space;",
+        "telling.schema_found_changed(space, seen.user(), &view.fingerprint);",
+        "let _ = (&telling, &seen);",
         DRIFT_OF_SQLITE,
         false,
     ),
@@ -393,8 +393,8 @@ pub(super) const RULES: &[Mutant] = &[
     hazard(
         "what-is-left-of-a-time-when-nobody-looked-is-void",
         LOOK,
-        "cache.meet_schema(database.id.tags, watch.user(), &view.fingerprint);",
-        "",
+        "meeting.meet_schema(id.tags, seen.user(), &view.fingerprint);",
+        "let _ = (&meeting, &seen);",
         DRIFT_OF_SQLITE,
         false,
     ),

@@ -45,6 +45,7 @@ macro_rules! noticed {
     };
 }
 
+mod asynchronous;
 mod backends;
 mod bytes;
 mod catalogue;
@@ -72,6 +73,7 @@ pub(super) const ALL: &[&[Mutant]] = &[
     columns::RULES,
     late::RULES,
     outbox::RULES,
+    asynchronous::RULES,
     precision::RULES,
     protocol::RULES,
     settings::RULES,

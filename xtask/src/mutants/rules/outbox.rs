@@ -110,8 +110,8 @@ pub(super) const RULES: &[Mutant] = &[
     killed(
         "a-transaction-leaves-a-row",
         ANNOUNCE,
-        "let durable = core.config.level == Level::Durable && self.simulation.is_none();",
-        "let durable = false && self.simulation.is_none();",
+        "core.config.level == Level::Durable && self.simulation.is_none()",
+        "core.config.level == Level::Durable && false",
     ),
     served(
         "what-an-outbox-has-undone-is-not-committed",

@@ -98,8 +98,8 @@ pub(super) const RULES: &[Mutant] = &[
     Mutant {
         name: "uncommitted-rows-make-no-value",
         file: "src/query/execute.rs",
-        find: "if connection::tracker(conn).is_some_and(|tracker| tracker.is_simulated()) {",
-        replace: "if false && connection::tracker(conn).is_some_and(|tracker| tracker.is_simulated()) {",
+        find: "if conn.tracker().is_some_and(|tracker| tracker.is_simulated()) {",
+        replace: "if false && conn.tracker().is_some_and(|tracker| tracker.is_simulated()) {",
         tests: SUITE,
         servers: false,
     },

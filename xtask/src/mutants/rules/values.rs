@@ -38,7 +38,7 @@ pub(super) const RULES: &[Mutant] = &[
     Mutant {
         name: "a-cached-read-outside-of-the-handle-counts",
         file: "src/query/execute.rs",
-        find: "    watch::cached(options.within.as_ref());\n",
+        find: "    watch::cached(within);\n",
         replace: "",
         tests: SUITE,
         servers: false,
@@ -134,7 +134,7 @@ pub(super) const RULES: &[Mutant] = &[
     Mutant {
         name: "the-delete-strategy-removes-at-once",
         file: "src/invalidate.rs",
-        find: "self.purge(table, space.filter(|_| !writes.root));",
+        find: "self.purge(table, space.filter(|_| !writes.root), way);",
         replace: "let _ = table;",
         tests: SUITE,
         servers: false,
