@@ -9,9 +9,12 @@ use crate::layout;
 pub(crate) const USAGE: &str = "\
 soak --seconds N [--faults all|none|NAME,NAME...] [--level strong|eventual|durable]
      [--backend redis|memory|file|tiered] [--database postgres|mariadb|sqlite]
-     [--path seen|explicit] [--on-unreachable proceed|abort]
+     [--path seen|explicit] [--on-unreachable proceed|abort] [--async]
      [--staleness-ms D] [--processes P] [--threads T] [--seed S] [--max-staleness-ms M] [--lag-ms L]
      [--sabotage NAME]";
+
+/// Within what time the store is told of a write that nobody waited for.
+pub(crate) const HANDED_MS: u64 = 2000;
 
 /// What `Builder::relay` states: an interval, four seconds where who leads is gone, one after a failure.
 const LAG_MS: u64 = 5250;
@@ -94,12 +97,21 @@ pub(crate) struct Options {
     /// For how long the memory in front of a store may answer without asking.
     pub(crate) staleness_ms: u64,
     pub(crate) sabotage: Option<Sabotage>,
+    /// Whether connections are awaited, and futures given up.
+    pub(crate) awaits: bool,
 }
 
 impl Options {
     /// Whether somebody writes to that table besides the application.
     pub(crate) fn is_outside(&self, table: usize) -> bool {
         self.level == Level::Durable && layout::is_outside(table)
+    }
+
+    /// Whether each write is announced to the store before it is committed: on connections that
+    /// are awaited, those of the explicit path alone.
+    pub(crate) fn announces(&self) -> bool {
+        let waits = !self.awaits || self.path == Path::Explicit || self.backend == Backend::Memory;
+        self.level != Level::Eventual && waits
     }
 
     /// Reads the command line, without the program's name.
@@ -122,10 +134,15 @@ impl Options {
             lag_ms: LAG_MS,
             staleness_ms: 0,
             sabotage: None,
+            awaits: false,
         };
         let mut chosen = false;
         let mut args = args.into_iter();
         while let Some(arg) = args.next() {
+            if arg == "--async" {
+                options.awaits = true;
+                continue;
+            }
             let (name, value) = match arg.split_once('=') {
                 Some((name, value)) => (name.to_owned(), value.to_owned()),
                 None => {
@@ -227,6 +244,9 @@ impl Options {
         if self.lag_ms != LAG_MS {
             command.push_str(&format!(" --lag-ms {}", self.lag_ms));
         }
+        if self.awaits {
+            command.push_str(" --async");
+        }
         if let Some(limit) = self.max_staleness_ms {
             command.push_str(&format!(" --max-staleness-ms {limit}"));
         }
@@ -249,7 +269,7 @@ mod tests {
     fn a_run_can_be_repeated_by_its_command() {
         let line = "--seconds 5 --faults flushall,db-kill --level eventual --database mariadb \
                     --path explicit --on-unreachable=abort --threads 4 --seed 9 \
-                    --max-staleness-ms 100 --lag-ms 9 --sabotage gate-off";
+                    --max-staleness-ms 100 --lag-ms 9 --async --sabotage gate-off";
         let options = parse(line).unwrap();
         let command = options.command();
         let again = command.strip_prefix("cargo xtask soak ").unwrap();

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::clock::millis;
 use crate::coordinator::Outcome;
-use crate::options::{Level, OnUnreachable, Options, Path};
+use crate::options::{HANDED_MS, Level, OnUnreachable, Options, Path};
 use crate::tally::Tally;
 
 /// All that a run found.
@@ -76,6 +76,7 @@ pub(super) fn of(options: &Options, found: &Found<'_>) -> Outcome {
         "processes": options.processes,
         "threads": options.threads,
         "seed": options.seed,
+        "async": options.awaits,
         "sabotage": options.sabotage.map(|sabotage| sabotage.text()),
         "stats": sum(found.stats),
     });
@@ -112,7 +113,7 @@ fn broken(options: &Options, found: &Found<'_>, stats: &Value) -> Vec<String> {
         u64::from(tally.reads_at_end == 0),
         "sweep: nothing was read at the end",
     );
-    let strong = options.level != Level::Eventual;
+    let strong = options.announces();
     // Where the store cannot be reached before a commit, staleness is what `proceed` means. On the
     // seen path every write proceeds.
     let refuses = options.on_unreachable == OnUnreachable::Abort && options.path == Path::Explicit;
@@ -146,6 +147,15 @@ fn broken(options: &Options, found: &Found<'_>, stats: &Value) -> Vec<String> {
                 tally.stale_inside,
                 "stale reads of what the application alone writes",
             );
+        }
+        // Nobody waited for the store.
+        _ if options.level == Level::Strong && !strong => {
+            if millis(tally.longest_lag) > HANDED_MS as f64 {
+                never(
+                    tally.stale_reads,
+                    "stale reads, one for longer than outage and delivery",
+                );
+            }
         }
         _ if strong && bounded.is_none() => never(tally.stale_reads - excused, "stale reads"),
         _ => {}

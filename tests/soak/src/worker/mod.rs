@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::options::{Database, Options};
 use crate::points::{Armed, How, Point};
 
+mod awaited;
 mod log;
 mod mariadb;
 mod postgres;
@@ -140,10 +141,14 @@ fn run(setup: Setup) -> Result<(), String> {
         probes: Mutex::default(),
         probed: AtomicUsize::new(0),
     });
-    let start = match shared.setup.options.database {
-        Database::Postgres => postgres::user::start,
-        Database::Mariadb => mariadb::user::start,
-        Database::Sqlite => sqlite::user::start,
+    let options = &shared.setup.options;
+    let start = match (options.database, options.awaits) {
+        (Database::Postgres, false) => postgres::user::start,
+        (Database::Mariadb, false) => mariadb::user::start,
+        (Database::Sqlite, false) => sqlite::user::start,
+        (Database::Postgres, true) => awaited::postgres::user::start,
+        (Database::Mariadb, true) => awaited::mariadb::user::start,
+        (Database::Sqlite, true) => awaited::sqlite::user::start,
     };
     start(&shared, &cache)?;
     answer("ready");

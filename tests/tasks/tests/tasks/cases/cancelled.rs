@@ -2,11 +2,12 @@
 
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, SimpleAsyncConnection};
-use diesel_cache::Outcome;
+use diesel_cache::asynchronous::CachedDsl;
+use diesel_cache::{Outcome, Report};
 use diesel_cache_tasks::give_up;
 
 use super::engine::{Arena, Conn, NAME};
-use super::kit::{blog, join, memory, retitle, settle, title, truth};
+use super::kit::{blog, join, memory, posts, retitle, settle, title, truth};
 
 /// Ways to write that a future can be given up in.
 #[derive(Debug, Clone, Copy)]
@@ -135,6 +136,33 @@ async fn a_read_that_is_given_up_harms_nobody() {
     settle(&mut reader, &mut plain, 1).await;
     retitle(&mut reader, 1, "new").await.unwrap();
     assert_eq!(title(&mut reader, 1).await.0, "new");
+}
+
+/// On MySQL what is left of an answer may be taken for the answer to the next question. Then
+/// nothing that comes from there is stored.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_connection_says_after_it_was_given_up_is_not_stored() {
+    let arena = blog().await;
+    for after in 1..12 {
+        let cache = memory();
+        let mut reader = join(&arena, &cache).await;
+        let done = give_up(after, title(&mut reader, 1)).await;
+        cache.clear().await;
+        let report = Report::new();
+        let again = posts::table.find(2).select(posts::title).cached();
+        let again = again.report(&report).first::<String>(&mut reader).await;
+        if done.is_none() && NAME == "mysql" {
+            assert!(
+                matches!(report.outcome(), Some(Outcome::Bypass(_))),
+                "{after}: {again:?} {:?}",
+                report.outcome()
+            );
+        } else {
+            assert_eq!(again.unwrap(), "b");
+        }
+        let mut other = join(&arena, &cache).await;
+        assert_eq!(title(&mut other, 2).await.0, "b");
+    }
 }
 
 /// The followers of a read that was given up have another leader.

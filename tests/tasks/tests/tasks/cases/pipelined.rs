@@ -1,13 +1,13 @@
 //! Statements that overlap on one connection.
 
 use diesel::prelude::*;
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use diesel_cache::asynchronous::CachedDsl;
 use diesel_cache::{Bypass, Outcome, Report};
 use diesel_cache_tasks::give_up;
 use futures_util::future::{join_all, try_join3};
 
-use super::kit::{blog, join, memory, posts, settle, title, truth};
+use super::kit::{blog, join, memory, posts, retitle, settle, title, truth};
 
 async fn shared_title(mut conn: &AsyncPgConnection, id: i32) -> (String, Outcome) {
     let report = Report::new();
@@ -88,6 +88,47 @@ async fn writes_that_overlap_are_seen() {
         all.await.unwrap();
         assert_eq!(title(&mut reader, 1).await.0, one);
         assert_eq!(title(&mut reader, 2).await.0, two);
+    }
+}
+
+/// The first of two has answered, and the second waits for a lock: what it is to write is not
+/// cached meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_waits_is_under_way_after_another_has_answered() {
+    let arena = blog().await;
+    let cache = memory();
+    let writer = join(&arena, &cache).await;
+    let mut reader = join(&arena, &cache).await;
+    let mut plain = arena.connect().await;
+    let mut locker = arena.connect().await;
+    for (n, same_text) in [true, false, true, false].into_iter().enumerate() {
+        settle(&mut reader, &mut plain, 2).await;
+        locker.batch_execute("BEGIN").await.unwrap();
+        retitle(&mut locker, 2, "locked").await.unwrap();
+        let (first, second) = (format!("{n} first"), format!("{n} second"));
+        let fast = async {
+            let mut conn = &writer;
+            match same_text {
+                true => shared_retitle(&writer, 1, &first).await.unwrap(),
+                false => {
+                    let update = "UPDATE posts SET author = author + 1 WHERE id = 1";
+                    diesel::sql_query(update).execute(&mut conn).await.unwrap()
+                }
+            };
+        };
+        let reads = async {
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            for _ in 0..5 {
+                let (seen, outcome) = title(&mut reader, 2).await;
+                assert_eq!(seen, truth(&mut plain, 2).await);
+                assert!(matches!(outcome, Outcome::Bypass(_)), "{outcome:?}");
+            }
+            locker.batch_execute("ROLLBACK").await.unwrap();
+        };
+        let slow = shared_retitle(&writer, 2, &second);
+        let ((), slow, ()) = tokio::join!(fast, slow, reads);
+        slow.unwrap();
+        assert_eq!(title(&mut reader, 2).await.0, second);
     }
 }
 
