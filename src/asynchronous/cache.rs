@@ -165,6 +165,7 @@ impl AsyncCache {
         match result {
             Ok(value) => {
                 C::TransactionManager::commit_transaction(conn).await?;
+                conn.tell_committed().await;
                 Ok(value)
             }
             Err(error) => match C::TransactionManager::rollback_transaction(conn).await {

@@ -64,6 +64,10 @@ pub trait CacheConnection: CacheReader {
     #[doc(hidden)]
     fn announce_writes(&mut self) -> impl Future<Output = QueryResult<()>> + Send;
 
+    /// Tells the store of what that transaction has committed.
+    #[doc(hidden)]
+    fn tell_committed(&mut self) -> impl Future<Output = ()> + Send;
+
     /// Asks the server for a sign of life: whatever was given up before is over then.
     #[doc(hidden)]
     fn ask_for_life(&mut self) -> impl Future<Output = QueryResult<()>> + Send;
@@ -108,6 +112,10 @@ macro_rules! awaited {
 
             async fn announce_writes(&mut self) -> QueryResult<()> {
                 connection::announce(&mut Awaiting(self)).await
+            }
+
+            async fn tell_committed(&mut self) {
+                connection::tell_committed(&mut Awaiting(self)).await;
             }
 
             async fn ask_for_life(&mut self) -> QueryResult<()> {

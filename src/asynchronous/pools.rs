@@ -61,6 +61,10 @@ macro_rules! pooled {
                 self.deref_mut().announce_writes()
             }
 
+            fn tell_committed(&mut self) -> impl Future<Output = ()> + Send {
+                self.deref_mut().tell_committed()
+            }
+
             fn ask_for_life(&mut self) -> impl Future<Output = QueryResult<()>> + Send {
                 self.deref_mut().ask_for_life()
             }

@@ -93,6 +93,9 @@ where
             .await
     }
 
+    // Its thread told the store.
+    async fn tell_committed(&mut self) {}
+
     async fn ask_for_life(&mut self) -> QueryResult<()> {
         self.spawn_blocking(|conn| quietly(conn, |conn| conn.batch_execute("SELECT 1")))
             .await

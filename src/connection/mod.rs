@@ -10,6 +10,8 @@ use diesel::result::QueryResult;
 
 use crate::bypass::Bypass;
 use crate::cache::Cache;
+#[cfg(any(feature = "async-postgres", feature = "async-mysql"))]
+use crate::core::Way;
 use crate::dialect::Dialect;
 use crate::error::{Error, StoreUnreachable};
 use crate::model::CacheModel;
@@ -233,6 +235,19 @@ pub(crate) async fn announce<L: Wire>(conn: &mut L) -> QueryResult<()> {
         Announced::Refused => Err(diesel::result::Error::QueryBuilderError(
             StoreUnreachable.into(),
         )),
+    }
+}
+
+/// Tells the store of what an announced transaction has committed.
+#[cfg(any(feature = "async-postgres", feature = "async-mysql"))]
+pub(crate) async fn tell_committed<L: Wire>(conn: &mut L) {
+    let Some((guard, source)) = conn.tracker().and_then(Tracker::take_committed) else {
+        return;
+    };
+    let core = Arc::clone(guard.core());
+    L::with_store(&core, move |_| guard.told_by(Way::Here).renew(source)).await;
+    if let Some(tracker) = conn.tracker() {
+        tracker.note_turn();
     }
 }
 

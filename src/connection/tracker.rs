@@ -74,6 +74,8 @@ pub(crate) struct Tracker {
     /// Quarantines whose statement may still be at work on the server.
     doubts: Vec<Doubt>,
     trails: Vec<Trail>,
+    /// What an announced transaction has committed, and who awaits it has yet to tell.
+    committed: Option<(Guard, Source)>,
     /// Whether a statement of this crate's own is under way.
     asking: bool,
     /// Whether an answer may be the one to an earlier statement.
@@ -82,6 +84,8 @@ pub(crate) struct Tracker {
     is_view: bool,
     /// What the transaction is about to commit, if it was announced before its COMMIT.
     announced: Option<Guard>,
+    /// Whether the statement under way commits it, and somebody awaits that.
+    is_announced: bool,
     /// What the session is called in the outbox.
     outbox_session: Option<Arc<OutboxSession>>,
     /// The schema's generation by which the transaction's first write was resolved.
@@ -126,10 +130,12 @@ impl Tracker {
             in_flight: Vec::new(),
             doubts: Vec::new(),
             trails: Vec::new(),
+            committed: None,
             asking: false,
             out_of_step: false,
             is_view: false,
             announced: None,
+            is_announced: false,
             outbox_session: None,
             pending_generation: None,
             hint: None,
@@ -344,6 +350,7 @@ impl Tracker {
     }
 
     fn start(&mut self, text: &str) {
+        self.hand_over_committed();
         // The generation comes first: a change while the text is resolved is a newer one. So
         // does the opening that it was read in.
         let seen = self
@@ -421,6 +428,7 @@ impl Tracker {
         };
         self.note_schema_change(&resolved.writes);
         self.note_schema_change(&quarantine);
+        self.is_announced = self.announced.is_some() && self.is_awaited();
         let guard = (!quarantine.is_empty()).then(|| match self.announced.take() {
             Some(guard) => guard.also(quarantine, governed, seen),
             None => self.quarantine(quarantine, governed, seen),
@@ -488,6 +496,7 @@ impl Tracker {
             Source::Statement
         };
         let (over, way) = (self.is_over(&finished.resolved), self.way());
+        let announced = std::mem::take(&mut self.is_announced);
         for guard in finished.held {
             match over {
                 true => guard.renew(source),
@@ -496,6 +505,9 @@ impl Tracker {
         }
         if let Some(guard) = finished.guard {
             match verdict {
+                Verdict::Renew if over && announced && returned == Returned::Done => {
+                    self.committed = Some((guard, source));
+                }
                 Verdict::Renew if over => guard.renew(source),
                 Verdict::Renew => self.trail(guard),
                 Verdict::Restore => guard.restore(),
@@ -590,6 +602,7 @@ impl Drop for Tracker {
         if self.is_view {
             return;
         }
+        self.hand_over_committed();
         // rule: nobody-answers-for-what-is-not-followed
         self.outbox_session = None;
         let mut pending = self.transaction.pending();

@@ -99,7 +99,7 @@ impl Tracker {
 
     /// Whether something is at work that may commit, or may have.
     // rule: a-session-is-busy-until-the-store-is-told
-    pub(super) fn note_turn(&mut self) {
+    pub(crate) fn note_turn(&mut self) {
         // rule: nobody-answers-for-what-cannot-be-followed
         // A transaction that is prepared here may be committed by anybody, at any time.
         if self.transaction.is_lost() {

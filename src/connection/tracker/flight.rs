@@ -134,6 +134,18 @@ impl Tracker {
         Some(landed)
     }
 
+    /// What an announced transaction has committed, for who awaits it to tell the store.
+    pub(crate) fn take_committed(&mut self) -> Option<(Guard, Source)> {
+        self.committed.take()
+    }
+
+    /// Whoever was to tell the store of what is committed was given up: the worker does.
+    pub(super) fn hand_over_committed(&mut self) {
+        if let Some((guard, source)) = self.committed.take() {
+            guard.renew(source);
+        }
+    }
+
     /// A statement of this crate's own is sent, and then answered.
     pub(crate) fn set_asking(&mut self, asking: bool) {
         self.asking = asking;
@@ -245,7 +257,8 @@ impl Tracker {
 
     /// Whether anything may still be at work.
     pub(super) fn is_at_work(&self) -> bool {
-        !(self.in_flight.is_empty() && self.doubts.is_empty() && self.trails.is_empty())
+        let at_rest = self.in_flight.is_empty() && self.doubts.is_empty();
+        !(at_rest && self.trails.is_empty() && self.committed.is_none())
     }
 
     /// What may still be at work is left behind, if its session runs elsewhere.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use diesel::prelude::*;
 use diesel_cache::asynchronous::AsyncCache;
 use diesel_cache::{Cache, OnUnreachable, Outcome};
-use diesel_cache_faults::RedisServer;
+use diesel_cache_faults::{Mode, Proxy, RedisServer};
 use diesel_cache_tasks::{give_up, redis};
 
 use super::kit::{blog, join, retitle, settle, title, truth};
@@ -46,6 +46,40 @@ async fn an_explicit_transaction_is_seen_everywhere_when_it_returns() {
         assert_eq!(title(&mut writer, 1).await.0, new);
     }
     assert!(two.stats().hits >= 30);
+}
+
+/// However far the store is, it has the quarantine before the database has the commit.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_waits_for_its_announcement() {
+    let arena = blog().await;
+    let server = RedisServer::start(&[]).unwrap();
+    let proxy = Proxy::start(server.address()).unwrap();
+    let one = AsyncCache::from_url(&format!("{}?io_timeout=5s", proxy.url())).unwrap();
+    let two = AsyncCache::from_url(&server.url()).unwrap();
+    let mut writer = join(&arena, &one).await;
+    let mut reader = join(&arena, &two).await;
+    let mut plain = arena.connect().await;
+    for n in 0..3 {
+        proxy.set(Mode::Pass);
+        settle(&mut reader, &mut plain, 1).await;
+        proxy.set(Mode::Delay(Duration::from_millis(150)));
+        let new = n.to_string();
+        let write = async {
+            let work = async |conn: &mut super::engine::Conn| retitle(conn, 1, &new).await;
+            one.transaction(&mut writer, work).await.unwrap();
+        };
+        let reads = async {
+            let began = std::time::Instant::now();
+            while began.elapsed() < Duration::from_millis(1200) {
+                let before = truth(&mut plain, 1).await;
+                let (seen, outcome) = title(&mut reader, 1).await;
+                if truth(&mut plain, 1).await == before {
+                    assert_eq!(seen, before, "{outcome:?}");
+                }
+            }
+        };
+        tokio::join!(write, reads);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -155,8 +189,8 @@ async fn a_store_that_hangs_holds_up_nobody() {
         longest
     };
     let work = async {
-        title(&mut conn, 1).await;
         let _ = retitle(&mut conn, 1, "new").await;
+        title(&mut conn, 1).await;
         QueryResult::Ok(())
     };
     let (longest, _) = tokio::join!(ticks, tokio::time::timeout(Duration::from_secs(9), work));
