@@ -8,7 +8,7 @@ use diesel::connection::Instrumentation;
 use diesel::result::Error as DieselError;
 use diesel_async::{AsyncConnection, TransactionManager};
 
-use crate::asynchronous::{CacheConnection, aside};
+use crate::asynchronous::{CacheConnection, aside, transaction};
 use crate::cache::Cache;
 use crate::error::Error;
 
@@ -154,26 +154,8 @@ impl AsyncCache {
             return Err(DieselError::QueryBuilderError(why.into()).into());
         }
         C::TransactionManager::begin_transaction(conn).await?;
-        let result = match run(conn).await {
-            Ok(value) => conn
-                .announce_writes()
-                .await
-                .map(|()| value)
-                .map_err(E::from),
-            Err(error) => Err(error),
-        };
-        match result {
-            Ok(value) => {
-                C::TransactionManager::commit_transaction(conn).await?;
-                conn.tell_committed().await;
-                Ok(value)
-            }
-            Err(error) => match C::TransactionManager::rollback_transaction(conn).await {
-                // What went wrong first is of more interest.
-                Ok(()) | Err(DieselError::BrokenTransactionManager) => Err(error),
-                Err(of_rollback) => Err(of_rollback.into()),
-            },
-        }
+        let result = run(conn).await;
+        transaction::end(conn, result).await
     }
 
     /// Waits until everything that was invalidated is delivered to a shared store, for that long

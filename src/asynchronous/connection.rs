@@ -9,6 +9,7 @@ use diesel::result::QueryResult;
 use diesel_async::AsyncConnectionCore;
 
 use crate::cache::Cache;
+use crate::connection::Tracker;
 use crate::error::Error;
 use crate::query::{Options, Stored};
 use crate::statement::CacheDatabase;
@@ -60,6 +61,14 @@ pub trait CacheConnection: CacheReader {
     #[doc(hidden)]
     fn has_cache(&mut self, cache: &Cache) -> impl Future<Output = bool> + Send;
 
+    /// Does something with what follows the connection; with nothing, if no cache is attached.
+    /// `None` if it could not be done.
+    #[doc(hidden)]
+    fn with_tracker<T: Send + 'static>(
+        &mut self,
+        run: impl FnOnce(Option<&mut Tracker>) -> T + Send + 'static,
+    ) -> impl Future<Output = Option<T>> + Send;
+
     /// Announces what the open transaction is about to commit.
     #[doc(hidden)]
     fn announce_writes(&mut self) -> impl Future<Output = QueryResult<()>> + Send;
@@ -110,6 +119,13 @@ macro_rules! awaited {
                 tracker.unwrap_or(false)
             }
 
+            async fn with_tracker<T: Send + 'static>(
+                &mut self,
+                run: impl FnOnce(Option<&mut Tracker>) -> T + Send + 'static,
+            ) -> Option<T> {
+                Some(run(Awaiting(self).tracker()))
+            }
+
             async fn announce_writes(&mut self) -> QueryResult<()> {
                 connection::announce(&mut Awaiting(self)).await
             }
@@ -138,7 +154,7 @@ mod of_servers {
     pub(super) use diesel_async::AsyncConnection;
 
     pub(super) use crate::asynchronous::link::Awaiting;
-    pub(super) use crate::connection::{self, Manner, Tracker, Wire};
+    pub(super) use crate::connection::{self, Manner, Wire};
     pub(super) use crate::query::execute;
 }
 

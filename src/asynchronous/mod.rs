@@ -59,6 +59,7 @@ mod connection;
 #[cfg(any(feature = "async-postgres", feature = "async-mysql"))]
 mod link;
 mod load;
+mod model;
 #[cfg(any(feature = "async-postgres", feature = "async-mysql"))]
 mod owned;
 #[cfg(any(feature = "bb8", feature = "deadpool", feature = "mobc"))]
@@ -67,12 +68,14 @@ mod pools;
 mod reader;
 #[cfg(feature = "async-postgres")]
 mod sharing;
+mod transaction;
 #[cfg(feature = "async-sqlite")]
 mod wrapper;
 
 pub use self::cache::AsyncCache;
 pub use self::connection::{CacheConnection, CacheReader};
 pub use self::load::{AsyncCached, CachedDsl};
+pub use self::model::{CreateDsl, DeleteAllDsl, DeleteDsl, InsertModel, SaveAllDsl, SaveDsl};
 
 /// Runs what may block where that is allowed. Once begun, it runs to its end, whoever waits.
 // rule: no-thread-of-a-runtime-waits-for-the-store

@@ -11,6 +11,7 @@ use diesel_async::AsyncConnectionCore;
 
 use crate::asynchronous::{CacheConnection, CacheReader};
 use crate::cache::Cache;
+use crate::connection::Tracker;
 use crate::error::Error;
 use crate::query::{Options, Stored};
 
@@ -55,6 +56,13 @@ macro_rules! pooled {
 
             fn has_cache(&mut self, cache: &Cache) -> impl Future<Output = bool> + Send {
                 self.deref_mut().has_cache(cache)
+            }
+
+            fn with_tracker<T: Send + 'static>(
+                &mut self,
+                run: impl FnOnce(Option<&mut Tracker>) -> T + Send + 'static,
+            ) -> impl Future<Output = Option<T>> + Send {
+                self.deref_mut().with_tracker(run)
             }
 
             fn announce_writes(&mut self) -> impl Future<Output = QueryResult<()>> + Send {

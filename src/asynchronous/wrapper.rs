@@ -17,7 +17,7 @@ use diesel_async::sync_connection_wrapper::{SpawnBlocking, SyncConnectionWrapper
 
 use crate::asynchronous::{CacheConnection, CacheReader};
 use crate::cache::Cache;
-use crate::connection::{self, AttachConnection, Blocking, now, quietly};
+use crate::connection::{self, AttachConnection, Blocking, Tracker, now, quietly};
 use crate::error::Error;
 use crate::query::{Options, Stored, execute};
 
@@ -86,6 +86,14 @@ where
         let cache = cache.clone();
         let attached = self.spawn_blocking(move |conn| Ok(conn.has_cache(&cache)));
         attached.await.unwrap_or(false)
+    }
+
+    async fn with_tracker<T: Send + 'static>(
+        &mut self,
+        run: impl FnOnce(Option<&mut Tracker>) -> T + Send + 'static,
+    ) -> Option<T> {
+        let done = self.spawn_blocking(|conn| Ok(run(connection::tracker(conn))));
+        done.await.ok()
     }
 
     async fn announce_writes(&mut self) -> QueryResult<()> {

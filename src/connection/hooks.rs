@@ -78,6 +78,11 @@ impl Hooks {
         self.suspected &= suspected_before;
     }
 
+    /// Whether anything waits for the commit.
+    pub(crate) fn wait(&self) -> bool {
+        self.frames.iter().any(|frame| !frame.hooks.is_empty())
+    }
+
     /// Whether the database may have rolled the transaction back since the last savepoint.
     pub(crate) fn is_suspected(&self) -> bool {
         self.suspected
@@ -240,7 +245,7 @@ impl Hooks {
     }
 
     /// The database may have rolled the open transaction back.
-    fn suspect(&mut self) {
+    pub(crate) fn suspect(&mut self) {
         self.suspected |= !self.frames.is_empty();
     }
 

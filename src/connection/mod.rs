@@ -223,6 +223,12 @@ pub(crate) async fn announce<L: Wire>(conn: &mut L) -> QueryResult<()> {
     if depth.is_some_and(|depth| depth.get() > 1) {
         return Ok(());
     }
+    if conn.tracker().is_some_and(|tracker| tracker.must_prove())
+        && conn.batch("SELECT 1").await.is_ok()
+        && let Some(tracker) = conn.tracker()
+    {
+        tracker.vouch(false);
+    }
     let Some(guard) = conn.tracker().and_then(Tracker::about_to_commit) else {
         return Ok(());
     };

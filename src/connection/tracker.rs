@@ -1,6 +1,7 @@
 //! The tracker: this crate's instrumentation on a connection.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 
 use diesel::connection::{Instrumentation, InstrumentationEvent};
@@ -12,7 +13,7 @@ use crate::catalogue::{Reads, Writes};
 use crate::connection::Quiet;
 use crate::connection::hooks::{Due, Hooks};
 use crate::connection::returned::{self, Returned};
-use crate::connection::simulated::{Simulation, Standing};
+use crate::connection::simulated::Simulation;
 use crate::connection::told;
 use crate::connection::transaction::{Fill, Transaction, Verdict};
 use crate::connection::unresolved::{dialect_of_url, is_type_lookup, takes_marks_away};
@@ -29,6 +30,7 @@ use crate::signal::Hook;
 
 mod announce;
 mod flight;
+mod ground;
 mod observe;
 mod resolve;
 mod session;
@@ -43,7 +45,11 @@ use self::flight::{Doubt, InFlight, Trail};
 const MOST_TEMPORARIES: usize = 1000;
 
 /// Follows what a connection does, and hands every write to the cache.
-pub(crate) struct Tracker {
+#[allow(
+    unreachable_pub,
+    reason = "it stands in what a trait asks of connections that are known here"
+)]
+pub struct Tracker {
     cache: Cache,
     next: Option<Box<dyn Instrumentation>>,
     database: Option<Arc<Database>>,
@@ -231,56 +237,6 @@ impl Tracker {
             && !self.transaction.awaits_transaction()
             // rule: a-test-transaction-is-asked-nothing
             && self.simulation.is_none()
-    }
-
-    /// Commits are played in the transaction that was just begun. Returns whether it was.
-    #[cfg(feature = "test")]
-    pub(crate) fn simulate(&mut self) -> bool {
-        let Some(dialect) = self.dialect().filter(|_| self.transaction.become_ground()) else {
-            return false;
-        };
-        self.simulation = Some(Simulation::new(dialect));
-        // `BEGIN` was the last that they heard.
-        self.hooks = Hooks::new();
-        true
-    }
-
-    /// Whether commits are played on this connection.
-    pub(crate) fn is_simulated(&self) -> bool {
-        self.simulation.is_some()
-    }
-
-    /// Whether the database should tell if the transaction that commits are played in is
-    /// still open; and its dialect.
-    pub(crate) fn doubts_ground(&self) -> Option<Dialect> {
-        let simulation = self.simulation.as_ref()?;
-        let may_ask = simulation.may_be_asked() && self.in_flight.is_empty();
-        self.dialect().filter(|_| may_ask)
-    }
-
-    /// The database told.
-    pub(crate) fn told_of_ground(&mut self, open: bool) {
-        if let Some(simulation) = &mut self.simulation {
-            simulation.told(open);
-            if open {
-                self.transaction.settle();
-            }
-        }
-    }
-
-    fn is_ground_lost(&self) -> bool {
-        self.simulation.as_ref().is_some_and(Simulation::is_lost)
-    }
-
-    fn follow_ground(&mut self, finished: &InFlight, returned: Returned) {
-        let Some(simulation) = &mut self.simulation else {
-            return;
-        };
-        match simulation.finish(&finished.resolved, finished.effect.as_ref(), returned) {
-            Standing::Open => {}
-            Standing::Proven => self.transaction.settle(),
-            Standing::Over => self.simulation = None,
-        }
     }
 
     /// Where a question about the catalogue can be asked now, if anywhere.
@@ -477,6 +433,7 @@ impl Tracker {
         if self.transaction.is_lost() || self.is_ground_lost() {
             due.merge(self.hooks.lose());
         }
+        self.judge_rows(resolved, returned);
         self.note_schema_change(&finished.resolved.writes);
         self.note_schema_change(&also);
         // The session has answered: what it was asked before is over.
@@ -549,6 +506,12 @@ impl Tracker {
 
     fn space(&self) -> Option<TagSpace> {
         self.database.as_ref().map(|database| database.id.tags)
+    }
+}
+
+impl fmt::Debug for Tracker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tracker").finish_non_exhaustive()
     }
 }
 

@@ -79,7 +79,7 @@ pub trait InsertModel<V, M, Conn>: Backend {
 
 /// The operation of a plain `INSERT`, which Diesel does not name.
 #[cfg(any(feature = "sqlite", feature = "postgres_backend"))]
-pub(super) trait Operation {
+pub(crate) trait Operation {
     type Op;
 }
 
@@ -89,7 +89,7 @@ impl<T, Op> Operation for diesel::query_builder::IncompleteInsertStatement<T, Op
 }
 
 #[cfg(any(feature = "sqlite", feature = "postgres_backend"))]
-pub(super) type Returning<V, M, DB> = diesel::query_builder::InsertStatement<
+pub(crate) type Returning<V, M, DB> = diesel::query_builder::InsertStatement<
     <M as CacheModel>::Table,
     <V as diesel::Insertable<<M as CacheModel>::Table>>::Values,
     <diesel::query_builder::IncompleteInsertStatement<<M as CacheModel>::Table> as Operation>::Op,
@@ -146,7 +146,7 @@ mod mysql {
     use diesel::sql_types::{Bool, Unsigned};
     use diesel::{Insertable, RunQueryDsl, Selectable, SelectableHelper};
 
-    use super::InsertModel;
+    use super::{InsertModel, needs_number};
     use crate::model::CacheModel;
 
     type Inserted<V, M> = InsertStatement<
@@ -168,7 +168,7 @@ mod mysql {
     {
         fn insert_model(values: V, conn: &mut Conn) -> QueryResult<M> {
             let [key] = M::PRIMARY_KEY else {
-                return Err(unsupported());
+                return Err(needs_number());
             };
             conn.transaction(|conn| {
                 // The number of an earlier insert must not be taken for this one's.
@@ -183,7 +183,7 @@ mod mysql {
                 ))
                 .get_result::<u64>(conn)?;
                 if id == 0 {
-                    return Err(unsupported());
+                    return Err(needs_number());
                 }
                 let key = key.replace('`', "``");
                 let is_it = sql::<Bool>(&format!("`{key}` = {id}"));
@@ -197,12 +197,14 @@ mod mysql {
             })
         }
     }
+}
 
-    fn unsupported() -> Error {
-        Error::QueryBuilderError(
-            "`create` on MySQL needs one auto-increment key, which the values leave to the \
-             database: use `create_with_key` for this model"
-                .into(),
-        )
-    }
+/// A model that MySQL cannot return.
+#[cfg(feature = "mysql_backend")]
+pub(crate) fn needs_number() -> diesel::result::Error {
+    diesel::result::Error::QueryBuilderError(
+        "`create` on MySQL needs one auto-increment key, which the values leave to the database: \
+         use `create_with_key` for this model"
+            .into(),
+    )
 }

@@ -1,6 +1,7 @@
 //! Who listens to a write of a model, and how they are told.
 
 use std::any::Any;
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use diesel::result::{Error, QueryResult};
 
 use crate::cache::Cache;
 use crate::connection::{self, Blocking, Tracker, now, tracker};
+use crate::footprint::Name;
 use crate::model::CacheModel;
 use crate::signal::{
     AnyEvent, Change, Commits, Event, Hook, Inside, Lifecycle, PostDelete, PostSave, PreDelete,
@@ -16,10 +18,39 @@ use crate::signal::{
 };
 
 type AnySignal = Arc<Signal<AnyEvent<'static>>>;
+pub(crate) type Changed = BTreeSet<Name>;
+
+/// Where a write takes place, as far as those who listen may know.
+pub(crate) trait Place {
+    /// The connection, to be used by the receivers.
+    fn inside(&mut self) -> Inside<'_>;
+
+    /// The columns that stood in `SET` of the last statement.
+    fn changed(&mut self) -> Option<Changed>;
+
+    /// Leaves word for those who wait for the commit.
+    fn after_commit(&mut self, hook: Hook);
+}
+
+impl<C: Connection + 'static> Place for C {
+    fn inside(&mut self) -> Inside<'_> {
+        Inside::of(self)
+    }
+
+    fn changed(&mut self) -> Option<Changed> {
+        tracker(self)?.changed().cloned()
+    }
+
+    fn after_commit(&mut self, hook: Hook) {
+        if let Some(tracker) = tracker(self) {
+            tracker.after_commit(hook);
+        }
+    }
+}
 
 /// The signals with receivers when a write begins. A signal that gets its first receiver
 /// later is not told: the write may not have the transaction that it needs.
-pub(super) struct Heard<M, Pre: Event, Post: Event> {
+pub(crate) struct Heard<M, Pre: Event, Post: Event> {
     pre: Option<Arc<Signal<Pre>>>,
     any_pre: Option<AnySignal>,
     post: Option<Arc<Signal<Post>>>,
@@ -29,9 +60,9 @@ pub(super) struct Heard<M, Pre: Event, Post: Event> {
 }
 
 /// Who listens to `save` and `create`.
-pub(super) type Saves<M> = Heard<M, PreSave<'static, M>, PostSave<'static, M>>;
+pub(crate) type Saves<M> = Heard<M, PreSave<'static, M>, PostSave<'static, M>>;
 /// Who listens to `delete`.
-pub(super) type Deletes<M> = Heard<M, PreDelete<'static, M>, PostDelete<'static, M>>;
+pub(crate) type Deletes<M> = Heard<M, PreDelete<'static, M>, PostDelete<'static, M>>;
 
 impl<M: CacheModel, Pre: Event, Post: Event> Heard<M, Pre, Post> {
     fn new(cache: &Cache, pre: Lifecycle, post: Lifecycle) -> Self {
@@ -46,18 +77,22 @@ impl<M: CacheModel, Pre: Event, Post: Event> Heard<M, Pre, Post> {
         }
     }
 
+    /// Whether a receiver may undo the write, so that it needs a transaction.
+    pub(crate) fn may_undo(&self) -> bool {
+        self.pre.is_some()
+            || self.any_pre.is_some()
+            || self.post.is_some()
+            || self.any_post.is_some()
+    }
+
     /// Runs a write, in a transaction if a receiver may undo it.
     pub(super) fn run<C: Connection, T>(
         &self,
         conn: &mut C,
         write: impl FnOnce(&mut C) -> QueryResult<T>,
     ) -> QueryResult<T> {
-        let undoes = self.pre.is_some()
-            || self.any_pre.is_some()
-            || self.post.is_some()
-            || self.any_post.is_some();
         let announces = |tracker: &mut Tracker| tracker.cache().core().announces_early();
-        if undoes || tracker(conn).is_some_and(announces) {
+        if self.may_undo() || tracker(conn).is_some_and(announces) {
             transaction(conn, write)
         } else {
             write(conn)
@@ -70,12 +105,12 @@ impl<M: CacheModel, Pre: Event, Post: Event> Heard<M, Pre, Post> {
     }
 
     /// Leaves word for those who wait for the commit.
-    fn await_commit<C: Connection>(
+    fn await_commit(
         &self,
         instance: &M,
         change: Change,
         changed: Option<&Changed>,
-        conn: &mut C,
+        conn: &mut dyn Place,
     ) {
         if !self.hears_commit() {
             return;
@@ -90,16 +125,14 @@ impl<M: CacheModel, Pre: Event, Post: Event> Heard<M, Pre, Post> {
             })),
             (None, None) => None,
         };
-        if let (Some(hook), Some(tracker)) = (hook, tracker(conn)) {
-            tracker.after_commit(hook);
+        if let Some(hook) = hook {
+            conn.after_commit(hook);
         }
     }
 }
 
-type Changed = std::collections::BTreeSet<crate::footprint::Name>;
-
 impl<M: CacheModel> Saves<M> {
-    pub(super) fn of(cache: &Cache) -> Self {
+    pub(crate) fn of(cache: &Cache) -> Self {
         Self::new(cache, Lifecycle::PreSave, Lifecycle::PostSave)
     }
 
@@ -107,23 +140,19 @@ impl<M: CacheModel> Saves<M> {
     ///
     /// # Errors
     /// A receiver's veto.
-    pub(super) fn before<C: Connection + 'static>(
-        &self,
-        instance: Option<&M>,
-        conn: &mut C,
-    ) -> QueryResult<()> {
+    pub(crate) fn before(&self, instance: Option<&M>, conn: &mut dyn Place) -> QueryResult<()> {
         let created = instance.is_none();
         if let Some(signal) = &self.pre {
             signal.send(&PreSave {
                 instance,
                 created,
-                inside: Inside::of(conn),
+                inside: conn.inside(),
             })?;
         }
         if let Some(signal) = &self.any_pre {
             let change = saved(created);
             let instance = instance.map(|instance| instance as &dyn Any);
-            send_any::<M, C>(signal, Lifecycle::PreSave, instance, change, None, conn)?;
+            send_any::<M>(signal, Lifecycle::PreSave, instance, change, None, conn)?;
         }
         Ok(())
     }
@@ -132,17 +161,15 @@ impl<M: CacheModel> Saves<M> {
     ///
     /// # Errors
     /// What a receiver returned.
-    pub(super) fn after<C: Connection + 'static>(
+    pub(crate) fn after(
         &self,
         instance: &M,
         created: bool,
-        conn: &mut C,
+        conn: &mut dyn Place,
     ) -> QueryResult<()> {
         let listens = self.post.is_some() || self.any_post.is_some() || self.hears_commit();
         // rule: changed-columns-are-those-of-the-statement
-        let changed = (listens && !created)
-            .then(|| tracker(conn).and_then(|tracker| tracker.changed().cloned()))
-            .flatten();
+        let changed = (listens && !created).then(|| conn.changed()).flatten();
         let changed = changed.as_ref();
         let change = saved(created);
         self.await_commit(instance, change, changed, conn);
@@ -151,11 +178,11 @@ impl<M: CacheModel> Saves<M> {
                 instance,
                 created,
                 changed,
-                inside: Inside::of(conn),
+                inside: conn.inside(),
             })?;
         }
         if let Some(signal) = &self.any_post {
-            send_any::<M, C>(
+            send_any::<M>(
                 signal,
                 Lifecycle::PostSave,
                 Some(instance),
@@ -177,7 +204,7 @@ fn saved(created: bool) -> Change {
 }
 
 impl<M: CacheModel> Deletes<M> {
-    pub(super) fn of(cache: &Cache) -> Self {
+    pub(crate) fn of(cache: &Cache) -> Self {
         Self::new(cache, Lifecycle::PreDelete, Lifecycle::PostDelete)
     }
 
@@ -185,18 +212,14 @@ impl<M: CacheModel> Deletes<M> {
     ///
     /// # Errors
     /// A receiver's veto.
-    pub(super) fn before<C: Connection + 'static>(
-        &self,
-        instance: &M,
-        conn: &mut C,
-    ) -> QueryResult<()> {
+    pub(crate) fn before(&self, instance: &M, conn: &mut dyn Place) -> QueryResult<()> {
         if let Some(signal) = &self.pre {
-            let inside = Inside::of(conn);
+            let inside = conn.inside();
             signal.send(&PreDelete { instance, inside })?;
         }
         if let Some(signal) = &self.any_pre {
             let (lifecycle, change) = (Lifecycle::PreDelete, Change::Deleted);
-            send_any::<M, C>(signal, lifecycle, Some(instance), change, None, conn)?;
+            send_any::<M>(signal, lifecycle, Some(instance), change, None, conn)?;
         }
         Ok(())
     }
@@ -205,31 +228,27 @@ impl<M: CacheModel> Deletes<M> {
     ///
     /// # Errors
     /// What a receiver returned.
-    pub(super) fn after<C: Connection + 'static>(
-        &self,
-        instance: &M,
-        conn: &mut C,
-    ) -> QueryResult<()> {
+    pub(crate) fn after(&self, instance: &M, conn: &mut dyn Place) -> QueryResult<()> {
         self.await_commit(instance, Change::Deleted, None, conn);
         if let Some(signal) = &self.post {
-            let inside = Inside::of(conn);
+            let inside = conn.inside();
             signal.send(&PostDelete { instance, inside })?;
         }
         if let Some(signal) = &self.any_post {
             let (lifecycle, change) = (Lifecycle::PostDelete, Change::Deleted);
-            send_any::<M, C>(signal, lifecycle, Some(instance), change, None, conn)?;
+            send_any::<M>(signal, lifecycle, Some(instance), change, None, conn)?;
         }
         Ok(())
     }
 }
 
-fn send_any<M: CacheModel, C: Connection + 'static>(
+fn send_any<M: CacheModel>(
     signal: &AnySignal,
     lifecycle: Lifecycle,
     instance: Option<&dyn Any>,
     change: Change,
     changed: Option<&Changed>,
-    conn: &mut C,
+    conn: &mut dyn Place,
 ) -> QueryResult<()> {
     signal.send(&AnyEvent {
         lifecycle,
@@ -237,7 +256,7 @@ fn send_any<M: CacheModel, C: Connection + 'static>(
         instance,
         change,
         changed,
-        inside: Inside::of(conn),
+        inside: conn.inside(),
     })
 }
 
@@ -295,4 +314,65 @@ fn depth<C: Connection>(conn: &mut C) -> u32 {
     let status = C::TransactionManager::transaction_manager_status_mut(conn);
     let depth = status.transaction_depth().ok().flatten();
     depth.map_or(0, std::num::NonZeroU32::get)
+}
+
+/// Who listens to a write of a model, for whoever writes in a future: the signals' own types
+/// would keep it from being `Send`.
+#[cfg(feature = "async")]
+pub(crate) mod boxed {
+    use diesel::result::QueryResult;
+
+    use super::{Deletes, Place, Saves};
+    use crate::cache::Cache;
+    use crate::model::CacheModel;
+
+    /// Who listens to `save` and `create`.
+    pub(crate) trait Saving<M>: Send + Sync {
+        fn may_undo(&self) -> bool;
+        fn before(&self, instance: Option<&M>, conn: &mut dyn Place) -> QueryResult<()>;
+        fn after(&self, instance: &M, created: bool, conn: &mut dyn Place) -> QueryResult<()>;
+    }
+
+    /// Who listens to `delete`.
+    pub(crate) trait Deleting<M>: Send + Sync {
+        fn may_undo(&self) -> bool;
+        fn before(&self, instance: &M, conn: &mut dyn Place) -> QueryResult<()>;
+        fn after(&self, instance: &M, conn: &mut dyn Place) -> QueryResult<()>;
+    }
+
+    pub(crate) fn saving<M: CacheModel>(cache: &Cache) -> Box<dyn Saving<M>> {
+        Box::new(Saves::<M>::of(cache))
+    }
+
+    pub(crate) fn deleting<M: CacheModel>(cache: &Cache) -> Box<dyn Deleting<M>> {
+        Box::new(Deletes::<M>::of(cache))
+    }
+
+    impl<M: CacheModel> Saving<M> for Saves<M> {
+        fn may_undo(&self) -> bool {
+            Saves::may_undo(self)
+        }
+
+        fn before(&self, instance: Option<&M>, conn: &mut dyn Place) -> QueryResult<()> {
+            Saves::before(self, instance, conn)
+        }
+
+        fn after(&self, instance: &M, created: bool, conn: &mut dyn Place) -> QueryResult<()> {
+            Saves::after(self, instance, created, conn)
+        }
+    }
+
+    impl<M: CacheModel> Deleting<M> for Deletes<M> {
+        fn may_undo(&self) -> bool {
+            Deletes::may_undo(self)
+        }
+
+        fn before(&self, instance: &M, conn: &mut dyn Place) -> QueryResult<()> {
+            Deletes::before(self, instance, conn)
+        }
+
+        fn after(&self, instance: &M, conn: &mut dyn Place) -> QueryResult<()> {
+            Deletes::after(self, instance, conn)
+        }
+    }
 }

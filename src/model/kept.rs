@@ -61,7 +61,7 @@ pub struct KeptRow<'a, M: CacheModel> {
 
 impl<'a, M: CacheModel> KeptRow<'a, M> {
     /// The row of `row`, if its keys have the values that they have in `keys`.
-    pub(super) fn new(row: &'a M, keys: &'a M) -> Self {
+    pub(crate) fn new(row: &'a M, keys: &'a M) -> Self {
         Self {
             row,
             kept: keys.kept(),

@@ -12,11 +12,15 @@ mod create_all;
 mod create_with_key;
 mod declare;
 mod delete;
-mod heard;
-mod kept;
+pub(crate) mod heard;
+pub(crate) mod kept;
 mod save;
 mod signals;
 
+#[cfg(any(feature = "async-sqlite", feature = "async-postgres"))]
+pub(crate) use self::create::Returning;
+#[cfg(feature = "async-mysql")]
+pub(crate) use self::create::needs_number;
 pub use self::create::{CreateDsl, InsertModel};
 pub use self::create_all::{CreateAllDsl, InsertModels};
 pub use self::create_with_key::{CreateWithKeyDsl, InsertWithKey};

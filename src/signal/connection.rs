@@ -53,7 +53,18 @@ plain_or_pooled!(diesel::pg::PgConnection);
 plain_or_pooled!(diesel::mysql::MysqlConnection);
 
 /// The connection of an event; none if the event was made by hand.
-pub(crate) struct Inside<'a>(Option<Open<'a>>);
+pub(crate) struct Inside<'a>(Where<'a>);
+
+enum Where<'a> {
+    Nowhere,
+    Open(Open<'a>),
+    /// Only whoever awaits it can use it.
+    #[cfg_attr(
+        not(feature = "async"),
+        allow(dead_code, reason = "no connection is awaited")
+    )]
+    Awaited,
+}
 
 struct Open<'a> {
     conn: RefCell<&'a mut (dyn Any + 'static)>,
@@ -62,11 +73,17 @@ struct Open<'a> {
 
 impl<'a> Inside<'a> {
     pub(crate) fn none() -> Self {
-        Self(None)
+        Self(Where::Nowhere)
+    }
+
+    /// On a connection that is awaited.
+    #[cfg(feature = "async")]
+    pub(crate) fn awaited() -> Self {
+        Self(Where::Awaited)
     }
 
     pub(crate) fn of<C: Connection + 'static>(conn: &'a mut C) -> Self {
-        Self(Some(Open {
+        Self(Where::Open(Open {
             conn: RefCell::new(conn),
             name: type_name::<C>(),
         }))
@@ -80,8 +97,12 @@ impl<'a> Inside<'a> {
         &self,
         run: impl FnOnce(&mut C) -> QueryResult<T>,
     ) -> QueryResult<T> {
-        let Some(open) = &self.0 else {
-            return refuse("this event was sent without a connection".into());
+        let open = match &self.0 {
+            Where::Open(open) => open,
+            Where::Nowhere => return refuse("this event was sent without a connection".into()),
+            Where::Awaited => {
+                return refuse("a receiver cannot use a connection that is awaited".into());
+            }
         };
         let Ok(mut conn) = open.conn.try_borrow_mut() else {
             return refuse("the receiver is using the event's connection already".into());
@@ -100,8 +121,9 @@ impl<'a> Inside<'a> {
 impl fmt::Debug for Inside<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Some(open) => f.write_str(open.name),
-            None => f.write_str("none"),
+            Where::Open(open) => f.write_str(open.name),
+            Where::Nowhere => f.write_str("none"),
+            Where::Awaited => f.write_str("awaited"),
         }
     }
 }

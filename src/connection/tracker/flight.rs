@@ -134,27 +134,11 @@ impl Tracker {
         Some(landed)
     }
 
-    /// What an announced transaction has committed, for who awaits it to tell the store.
-    pub(crate) fn take_committed(&mut self) -> Option<(Guard, Source)> {
-        self.committed.take()
-    }
-
     /// Whoever was to tell the store of what is committed was given up: the worker does.
     pub(super) fn hand_over_committed(&mut self) {
         if let Some((guard, source)) = self.committed.take() {
             guard.renew(source);
         }
-    }
-
-    /// A statement of this crate's own is sent, and then answered.
-    pub(crate) fn set_asking(&mut self, asking: bool) {
-        self.asking = asking;
-    }
-
-    /// Whether an answer may be the one to an earlier statement. Of MySQL's, what is left of an
-    /// answer when its statement is given up may be taken for the answer to the next.
-    pub(crate) fn is_out_of_step(&self) -> bool {
-        self.out_of_step
     }
 
     /// Whoever asks has the connection for himself: what has not finished was given up.
@@ -224,16 +208,29 @@ impl Tracker {
         !self.is_awaited() || !resolved.returning && resolved.analysis.steps.iter().all(plain)
     }
 
-    /// The session has answered to a statement of this crate's own, which was begun now at the
-    /// latest and after all that was given up.
-    #[cfg_attr(
-        not(any(feature = "async-postgres", feature = "async-mysql")),
-        allow(dead_code, reason = "they are awaited")
-    )]
-    pub(crate) fn answered(&mut self) {
-        let now = self.tick();
-        self.settle(now);
-        self.note_turn();
+    /// A statement has answered. On a connection that is awaited its error may come with its
+    /// rows, and has then ended the transaction unseen; PostgreSQL refuses all that follows.
+    // rule: what-is-answered-after-rows-proves-them
+    pub(super) fn judge_rows(&mut self, resolved: &Resolved, returned: Returned) {
+        if !self.is_awaited() || returned != Returned::Done {
+            return;
+        }
+        let controls = |step: &Step| matches!(step, Step::Control(_));
+        if !resolved.writes.is_empty() && !self.is_over(resolved) {
+            self.hooks.suspect();
+        } else if self.dialect() == Some(Dialect::Postgres)
+            && !resolved.analysis.steps.iter().any(controls)
+        {
+            self.hooks.vouch(false);
+        }
+    }
+
+    /// Whether something waits for a commit of which an answer would prove that it is one.
+    pub(crate) fn must_prove(&self) -> bool {
+        self.is_awaited()
+            && self.dialect() == Some(Dialect::Postgres)
+            && self.hooks.is_suspected()
+            && self.hooks.wait()
     }
 
     /// The session has answered to what was begun then: what it was asked before is over.
@@ -266,5 +263,33 @@ impl Tracker {
         for doubt in std::mem::take(&mut self.doubts) {
             drop(doubt.guard);
         }
+    }
+}
+
+/// For those who await a connection to a server.
+#[cfg(any(feature = "async-postgres", feature = "async-mysql"))]
+impl Tracker {
+    /// What an announced transaction has committed, for who awaits it to tell the store.
+    pub(crate) fn take_committed(&mut self) -> Option<(Guard, Source)> {
+        self.committed.take()
+    }
+
+    /// A statement of this crate's own is sent, and then answered.
+    pub(crate) fn set_asking(&mut self, asking: bool) {
+        self.asking = asking;
+    }
+
+    /// Whether an answer may be the one to an earlier statement. Of MySQL's, what is left of an
+    /// answer when its statement is given up may be taken for the answer to the next.
+    pub(crate) fn is_out_of_step(&self) -> bool {
+        self.out_of_step
+    }
+
+    /// The session has answered to a statement of this crate's own, which was begun now at the
+    /// latest and after all that was given up.
+    pub(crate) fn answered(&mut self) {
+        let now = self.tick();
+        self.settle(now);
+        self.note_turn();
     }
 }

@@ -8,6 +8,8 @@ mod cancelled;
 mod kit;
 #[path = "cases/many.rs"]
 mod many;
+#[path = "cases/models.rs"]
+mod models;
 #[path = "cases/pools.rs"]
 mod pools;
 #[path = "cases/reads.rs"]
