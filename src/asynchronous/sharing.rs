@@ -106,16 +106,16 @@ where
 }
 
 impl CacheReader for &AsyncPgConnection {
-    fn read_cached<Q, S>(
+    async fn read_cached<Q, S>(
         &mut self,
         query: Q,
         options: Options,
         row_type: &'static str,
-    ) -> impl Future<Output = QueryResult<Arc<S>>> + Send
+    ) -> QueryResult<Arc<S>>
     where
         Q: Query + QueryFragment<Pg> + QueryId + Send,
         S: Stored<Pg>,
     {
-        async move { execute(query, options, &mut Sharing::new(self), row_type).await }
+        execute(query, options, &mut Sharing::new(self), row_type).await
     }
 }

@@ -115,16 +115,19 @@ impl Core {
 }
 
 impl Guard {
+    /// Whether there is evidence to be had of its end.
+    pub(crate) fn can_trail(&self) -> bool {
+        self.session_elsewhere().is_some()
+    }
+
     /// The writer has answered, and may not be over yet: it is when its session has answered to
     /// something later, waits for another statement, or has ended. Returns the writer, to be
-    /// [resolved](Core::resolve_writers) then; or the guard, if its session has no name.
-    pub(crate) fn trail(mut self) -> Result<WriterId, Self> {
-        let Some(session) = self.session_elsewhere() else {
-            return Err(self);
-        };
-        let writer = self.writer;
-        self.leave(session, true);
-        Ok(writer)
+    /// [resolved](Core::resolve_writers) then.
+    pub(crate) fn trail(mut self) -> WriterId {
+        if let Some(session) = self.session_elsewhere() {
+            self.leave(session, true);
+        }
+        self.writer
     }
 
     /// The session, if its statements run in another process.

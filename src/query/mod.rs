@@ -24,7 +24,11 @@ mod shared;
 #[cfg(feature = "test")]
 mod stored;
 
-#[cfg(feature = "async")]
+#[cfg(any(
+    feature = "async-postgres",
+    feature = "async-mysql",
+    feature = "async-sqlite"
+))]
 pub(crate) use self::execute::execute;
 pub use self::load::CachedRows;
 #[cfg(any(feature = "async-postgres", feature = "async-mysql"))]

@@ -10,7 +10,7 @@ use crate::servers::Kind;
 use crate::workspace::cargo;
 use crate::{layers, model, process, setup, test};
 
-const PACKAGES: [&str; 9] = [
+const PACKAGES: [&str; 10] = [
     "diesel-cache",
     "diesel-cache-derive",
     "diesel-cache-databases",
@@ -19,11 +19,13 @@ const PACKAGES: [&str; 9] = [
     "diesel-cache-replay",
     "diesel-cache-soak",
     "diesel-cache-stores",
+    "diesel-cache-tasks",
     "xtask",
 ];
 
-/// The features of shared stores.
-const STORE: &str = "file,memcached,redis,redis-cluster,redis-sentinel,tiered,tls";
+/// The features of shared stores, and of connections that are awaited.
+const STORE: &str = "async-mysql,async-postgres,async-sqlite,bb8,deadpool,file,memcached,mobc,redis,\
+                     redis-cluster,redis-sentinel,tiered,tls";
 
 /// Runs every check, also after one has failed, and then the tests.
 pub(crate) fn command(no_test: bool) -> Result<ExitCode> {
@@ -45,13 +47,14 @@ pub(crate) fn command(no_test: bool) -> Result<ExitCode> {
         STORE,
         "--",
     ];
-    steps.cargo("clippy of the store", deny_warnings(&store))?;
+    steps.cargo("clippy of stores and tasks", deny_warnings(&store))?;
     steps.step("layers", || Ok(layers::command()? == ExitCode::SUCCESS))?;
     let docs: [&[&str]; 2] = [
         &[
             "diesel-cache",
             "--features",
-            "conformance,file,memcached,sqlite,r2d2,redis,redis-cluster,redis-sentinel,test,tiered,tls",
+            "async-mysql,async-postgres,async-sqlite,bb8,conformance,deadpool,file,memcached,mobc,sqlite,\
+             r2d2,redis,redis-cluster,redis-sentinel,test,tiered,tls",
         ],
         &["diesel-cache-derive"],
     ];

@@ -184,9 +184,11 @@ impl Tracker {
     /// A statement has answered that may not have committed what it wrote.
     pub(super) fn trail(&mut self, guard: Guard) {
         let since = self.tick();
-        match guard.trail() {
-            Ok(writer) => self.trails.push(Trail { writer, since }),
-            Err(guard) => self.doubts.push(Doubt { guard, since }),
+        if guard.can_trail() {
+            let writer = guard.trail();
+            self.trails.push(Trail { writer, since });
+        } else {
+            self.doubts.push(Doubt { guard, since });
         }
     }
 

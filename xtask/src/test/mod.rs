@@ -46,7 +46,8 @@ const RUNS: &[Run] = &[
     Run {
         words: &[
             "--features",
-            "file,memcached,redis,redis-cluster,redis-sentinel,tiered,tls",
+            "async-mysql,async-postgres,async-sqlite,bb8,deadpool,file,memcached,mobc,redis,\
+             redis-cluster,redis-sentinel,tiered,tls",
         ],
         databases: true,
         ..all_of("diesel-cache")
@@ -72,6 +73,10 @@ const RUNS: &[Run] = &[
     },
     all_of("diesel-cache-soak"),
     all_of("diesel-cache-stores"),
+    Run {
+        databases: true,
+        ..all_of("diesel-cache-tasks")
+    },
     all_of("xtask"),
 ];
 

@@ -150,12 +150,11 @@ fn broken(options: &Options, found: &Found<'_>, stats: &Value) -> Vec<String> {
         }
         // Nobody waited for the store.
         _ if options.level == Level::Strong && !strong => {
-            if millis(tally.longest_lag) > HANDED_MS as f64 {
-                never(
-                    tally.stale_reads,
-                    "stale reads, one for longer than outage and delivery",
-                );
-            }
+            let late = millis(tally.longest_lag) > HANDED_MS as f64;
+            never(
+                if late { tally.stale_reads } else { 0 },
+                "stale reads, one for longer than outage and delivery",
+            );
         }
         _ if strong && bounded.is_none() => never(tally.stale_reads - excused, "stale reads"),
         _ => {}

@@ -64,6 +64,15 @@ async fn raise_all(conn: &mut Conn, parts: &mut [Part]) -> QueryResult<()> {
     Ok(())
 }
 
+/// What a transaction does.
+async fn together(conn: &mut Conn, parts: &mut [Part], commits: bool) -> QueryResult<()> {
+    raise_all(conn, parts).await?;
+    match commits {
+        true => Ok(()),
+        false => Err(Error::RollbackTransaction),
+    }
+}
+
 /// In a transaction of the text's own.
 async fn by_hand(conn: &mut Conn, parts: &mut [Part], commits: bool) -> QueryResult<()> {
     conn.batch_execute("BEGIN").await?;
@@ -87,23 +96,13 @@ impl User {
             _ => self.several(),
         };
         let (patience, cache) = (self.patience(), self.cache.clone());
-        let rows = &mut parts;
-        let end = async move |conn: &mut Conn| {
-            raise_all(conn, rows).await?;
-            match commits {
-                true => Ok(()),
-                false => Err(Error::RollbackTransaction),
-            }
-        };
         let (done, rolls_back) = match (self.path, kind) {
             (Path::Seen, 0..45) => {
-                drop(end);
-                let returning = RETURNS && kind % 3 == 0;
+                let returning = RETURNS && kind.is_multiple_of(3);
                 let done = perhaps(patience, raise(conn, &mut parts[0], returning)).await;
                 (done, false)
             }
             (Path::Seen, 45..55) => {
-                drop(end);
                 let done = perhaps(patience, by_hand(conn, &mut parts, commits)).await;
                 if !matches!(done, Some(Ok(()) | Err(Error::RollbackTransaction))) {
                     // What cannot be rolled back is broken, and thrown away.
@@ -111,9 +110,13 @@ impl User {
                 }
                 (done, !commits)
             }
-            (Path::Seen, _) => (perhaps(patience, conn.transaction(end)).await, !commits),
-            (Path::Explicit, _) => {
-                let done = perhaps(patience, cache.transaction(conn, end)).await;
+            (path, _) => {
+                let rows = &mut parts;
+                let work = async |conn: &mut Conn| together(conn, rows, commits).await;
+                let done = match path {
+                    Path::Seen => perhaps(patience, conn.transaction(work)).await,
+                    Path::Explicit => perhaps(patience, cache.transaction(conn, work)).await,
+                };
                 (done, !commits)
             }
         };
