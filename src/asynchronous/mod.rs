@@ -17,13 +17,22 @@
 //! #   let mut conn: AsyncPgConnection = unimplemented!("{manager:?}");
 //!     // … `let mut conn = pool.get().await?` of bb8, deadpool or mobc …
 //!     let titles: Vec<String> = posts::table.select(posts::title).cached().load(&mut conn).await?;
-//!     cache
-//!         .transaction(&mut conn, async |conn| {
-//!             let title = posts::title.eq("new");
-//!             diesel::update(posts::table.find(1)).set(title).execute(conn).await
-//!         })
-//!         .await?;
+//!     rename(&cache, &mut conn, 1, &titles.join(" and ")).await?;
 //!     Ok(())
+//! }
+//!
+//! async fn rename(
+//!     cache: &AsyncCache,
+//!     conn: &mut AsyncPgConnection,
+//!     id: i32,
+//!     title: &str,
+//! ) -> QueryResult<usize> {
+//!     cache
+//!         .transaction(conn, async |conn| {
+//!             let post = posts::table.find(id);
+//!             diesel::update(post).set(posts::title.eq(title)).execute(conn).await
+//!         })
+//!         .await
 //! }
 //! # }
 //! ```
