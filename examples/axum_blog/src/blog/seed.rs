@@ -1,0 +1,51 @@
+//! A few rows for a blog that has none.
+
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use diesel_cache::asynchronous::AsyncCache;
+
+use super::{Connection, writes};
+use crate::drafts::{CommentDraft, PostDraft};
+use crate::schema::posts;
+
+/// Authors, titles and texts.
+const POSTS: [[&str; 3]; 3] = [
+    [
+        "Ada",
+        "Why this page is fast",
+        "Open this page twice, and look at its foot: the second time its rows come from the cache.",
+    ],
+    [
+        "Ada",
+        "Why this page is right",
+        "Write a comment below. It is here at once: what you wrote made the comments of this post \
+         be read anew, and nothing else.",
+    ],
+    [
+        "Grace",
+        "What nobody had to write",
+        "There is no key, and no call that invalidates. Have a look at reads.rs and writes.rs.",
+    ],
+];
+
+/// Plants them, unless there is something.
+pub(super) async fn plant(cache: &AsyncCache, conn: &mut Connection) -> QueryResult<()> {
+    let count: i64 = posts::table.count().get_result(conn).await?;
+    if count > 0 {
+        return Ok(());
+    }
+    for [name, title, body] in POSTS {
+        let post = PostDraft {
+            name: name.into(),
+            title: title.into(),
+            body: body.into(),
+        };
+        let id = writes::post(cache, conn, &post).await?;
+        let comment = CommentDraft {
+            name: "Linus".into(),
+            body: "Thank you!".into(),
+        };
+        writes::comment(cache, conn, id, &comment).await?;
+    }
+    Ok(())
+}
