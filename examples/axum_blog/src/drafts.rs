@@ -8,6 +8,8 @@ pub(crate) const NAME: usize = 60;
 pub(crate) const TITLE: usize = 120;
 /// How long a text may be.
 pub(crate) const BODY: usize = 10_000;
+/// How large a form may be, in bytes: a character has twelve at most as it is sent.
+pub(crate) const FORM: usize = 256 << 10;
 
 /// A comment as it was sent.
 #[derive(Debug, Default, Deserialize)]

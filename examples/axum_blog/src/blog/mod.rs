@@ -9,12 +9,14 @@ mod writes;
 use std::error::Error;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use diesel_async::SimpleAsyncConnection;
 use diesel_async::pooled_connection::deadpool::Pool;
 use diesel_cache::asynchronous::AsyncCache;
 
 use super::{Connection, TABLES};
+use crate::drafts::FORM;
 use crate::failure::Failure;
 use crate::foot::Foot;
 
@@ -43,5 +45,6 @@ pub(super) async fn app(app: App) -> Result<Router, Box<dyn Error + Send + Sync>
         .route("/authors/{id}", get(pages::author))
         .fallback(async || Failure::NotFound(Foot::default()))
         .method_not_allowed_fallback(async || Failure::NotAllowed)
+        .layer(DefaultBodyLimit::max(FORM))
         .with_state(app))
 }

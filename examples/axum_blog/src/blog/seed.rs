@@ -28,24 +28,29 @@ const POSTS: [[&str; 3]; 3] = [
     ],
 ];
 
-/// Plants them, unless there is something.
+/// Plants all of them, or none if there is something.
 pub(super) async fn plant(cache: &AsyncCache, conn: &mut Connection) -> QueryResult<()> {
-    let count: i64 = posts::table.count().get_result(conn).await?;
-    if count > 0 {
-        return Ok(());
-    }
-    for [name, title, body] in POSTS {
-        let post = PostDraft {
-            name: name.into(),
-            title: title.into(),
-            body: body.into(),
-        };
-        let id = writes::post(cache, conn, &post).await?;
-        let comment = CommentDraft {
-            name: "Linus".into(),
-            body: "Thank you!".into(),
-        };
-        writes::comment(cache, conn, id, &comment).await?;
-    }
-    Ok(())
+    cache
+        .transaction(conn, async |conn| {
+            let count: i64 = posts::table.count().get_result(conn).await?;
+            if count > 0 {
+                return Ok(());
+            }
+            for [name, title, body] in POSTS {
+                let post = PostDraft {
+                    name: name.into(),
+                    title: title.into(),
+                    body: body.into(),
+                };
+                let comment = CommentDraft {
+                    name: "Linus".into(),
+                    body: "Thank you!".into(),
+                };
+                // Transactions inside of this one.
+                let id = writes::post(cache, conn, &post).await?;
+                writes::comment(cache, conn, id, &comment).await?;
+            }
+            Ok(())
+        })
+        .await
 }
