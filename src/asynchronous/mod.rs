@@ -49,7 +49,9 @@
 //! | [`AsyncCache::transaction`], and the helpers of models | a read that begins after the commit is fresh | the same: the store has the quarantine before `COMMIT` is sent |
 //! | any other statement or transaction | a read that begins after the commit is fresh | a read is stale at most until the worker has told the store, which it is asked to when the statement is sent; [`AsyncCache::flush`] waits for that. If the process dies in between, at most for the time to live |
 //!
-//! With the store in memory, and on `SyncConnectionWrapper`, each write is as if it blocked.
+//! With the store in memory, and on `SyncConnectionWrapper`, each write is as if it blocked. On the
+//! latter the values that it writes are not known, for diesel-async tells them in another form: it
+//! invalidates by table.
 //!
 //! A future may be dropped at any time. What it had begun may still be at work on the server, and
 //! counts as written: what it touches is read from the database until that is over. What was
