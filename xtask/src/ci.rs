@@ -10,7 +10,8 @@ use crate::servers::Kind;
 use crate::workspace::cargo;
 use crate::{layers, model, process, setup, test};
 
-const PACKAGES: [&str; 10] = [
+const PACKAGES: [&str; 11] = [
+    "axum_blog",
     "diesel-cache",
     "diesel-cache-derive",
     "diesel-cache-databases",

@@ -84,6 +84,13 @@ const NEEDS: &[Need] = &[
         server: Some(Kind::Stores),
         present: servers::has_memcached,
     },
+    Need {
+        // It brings the browser.
+        package: "chromium-driver",
+        what: "Chromium, and what drives it",
+        server: Some(Kind::Browser),
+        present: || servers::installed(Kind::Browser),
+    },
 ];
 
 /// Makes sure that everything the tests need with these servers is there:

@@ -1,7 +1,8 @@
 //! The rows.
 //!
 //! `#[cache(key(…))]` names the columns, besides the primary key, that rows are told apart by: a
-//! comment on one post leaves the cached comments of the others alone.
+//! comment on one post leaves the cached comments of the others alone. That is so on PostgreSQL; on
+//! SQLite behind diesel-async's wrapper a write invalidates by table.
 
 use diesel::prelude::*;
 use diesel_cache::CacheInvalidate;

@@ -21,6 +21,7 @@ use tempfile::TempDir;
 use crate::error::{Context, Error, Result};
 use crate::process::{self, Group};
 use crate::setup;
+use crate::workspace::program;
 
 use self::site::Site;
 use self::stores::Stores;
@@ -41,20 +42,27 @@ pub(crate) enum Kind {
     Redis,
     /// Redis in its other shapes: a cluster, behind sentinels, with TLS; and memcached.
     Stores,
+    /// No server: a test starts the browser that it needs.
+    Browser,
 }
 
 impl Kind {
     /// Every server the tests use.
-    pub(crate) const ALL: &'static [Self] =
-        &[Self::Postgres, Self::Mariadb, Self::Redis, Self::Stores];
+    pub(crate) const ALL: &'static [Self] = &[
+        Self::Postgres,
+        Self::Mariadb,
+        Self::Redis,
+        Self::Stores,
+        Self::Browser,
+    ];
 
-    /// The one process it consists of, unless there are several.
+    /// The one process it consists of, unless there are several, or none here.
     fn daemon(self) -> Option<&'static dyn Daemon> {
         match self {
             Self::Postgres => Some(&postgres::Postgres),
             Self::Mariadb => Some(&mariadb::Mariadb),
             Self::Redis => Some(&redis::Redis),
-            Self::Stores => None,
+            Self::Stores | Self::Browser => None,
         }
     }
 }
@@ -63,6 +71,9 @@ impl Kind {
 pub(crate) fn installed(kind: Kind) -> bool {
     match kind.daemon() {
         Some(daemon) => daemon.installed(),
+        None if kind == Kind::Browser => ["chromium", "chromedriver"]
+            .iter()
+            .all(|name| program(name, &[]).is_some()),
         None => stores::installed(),
     }
 }

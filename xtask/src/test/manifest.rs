@@ -191,7 +191,7 @@ impl Manifest {
 
 /// Whether a suite has tests of databases.
 fn is_of_databases(suite: &str) -> bool {
-    let whole = ["diesel-cache", "diesel-cache-replay"];
+    let whole = ["axum_blog", "diesel-cache", "diesel-cache-replay"];
     whole.contains(&suite) || suite.starts_with("diesel-cache-databases")
 }
 
@@ -212,6 +212,7 @@ fn subject(package: &'static str, doc: bool, name: &str) -> &'static str {
         (None, "diesel-cache-soak") => "soak",
         (None, "diesel-cache-model") => "model",
         (None, "diesel-cache-replay") => "replay",
+        (None, "axum_blog") => "example, any",
         (None, other) => other,
     }
 }

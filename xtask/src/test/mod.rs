@@ -77,6 +77,10 @@ const RUNS: &[Run] = &[
         databases: true,
         ..all_of("diesel-cache-tasks")
     },
+    Run {
+        databases: true,
+        ..all_of("axum_blog")
+    },
     all_of("xtask"),
 ];
 
@@ -130,7 +134,7 @@ fn run(
     let mut words = vec!["test", "--no-fail-fast", "--package", one.package];
     words.extend(one.words);
     if only.is_some() && one.name == one.package {
-        words.extend(["--lib", "--tests"]);
+        words.push("--tests");
     }
     let has_valkey = servers
         .environment()

@@ -18,8 +18,8 @@ const POSTS: [[&str; 3]; 3] = [
     [
         "Ada",
         "Why this page is right",
-        "Write a comment below. It is here at once: what you wrote made the comments of this post \
-         be read anew, and nothing else.",
+        "Write a comment below. It is here at once: what you wrote made the comments be read anew, \
+         and left the post alone.",
     ],
     [
         "Grace",

@@ -53,10 +53,19 @@ impl Blog {
     /// Views a page until all of it is cached: a store that is new begins by bypassing, and what
     /// was just written may still be under way.
     pub(crate) fn settled(&self, path: &str) -> Page {
+        self.get_until(path, |kind| kind == "hit")
+    }
+
+    /// Views a page until none of its reads is bypassed.
+    pub(crate) fn rested(&self, path: &str) -> Page {
+        self.get_until(path, |kind| kind != "bypass")
+    }
+
+    fn get_until(&self, path: &str, good: impl Fn(&str) -> bool) -> Page {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let page = self.get(path);
-            if page.kinds().iter().all(|kind| *kind == "hit") && !page.reads.is_empty() {
+            if page.kinds().into_iter().all(&good) && !page.reads.is_empty() {
                 return page;
             }
             assert!(Instant::now() < deadline, "{:?}", page.reads);
