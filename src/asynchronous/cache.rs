@@ -133,7 +133,9 @@ impl AsyncCache {
     ///
     /// Like diesel-async's `transaction`, but refuses to begin where the cache is not attached to
     /// the connection. If the future is dropped, the connection is left with an open
-    /// transaction, as diesel-async leaves it: pools close it.
+    /// transaction, as diesel-async leaves it: pools close it when its turn comes to be handed
+    /// out again. Until then it keeps its locks, and what it wrote is read from the database. Spawn
+    /// what must not be given up: servers drop the request of a client that hangs up.
     ///
     /// # Errors
     /// What `run` returns, what the database returns, or
