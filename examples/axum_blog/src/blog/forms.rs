@@ -29,8 +29,11 @@ pub(super) async fn post(
         };
         return Ok(views::page(StatusCode::UNPROCESSABLE_ENTITY, &page));
     }
-    let mut conn = app.pool.get().await?;
-    let id = writes::post(&app.cache, &mut conn, &draft).await?;
+    let id = to_the_end(async move {
+        let mut conn = app.pool.get().await?;
+        Ok(writes::post(&app.cache, &mut conn, &draft).await?)
+    })
+    .await?;
     Ok(Redirect::to(&format!("/posts/{id}")).into_response())
 }
 
@@ -51,9 +54,21 @@ pub(super) async fn comment(
         };
         return Ok(views::page(StatusCode::UNPROCESSABLE_ENTITY, &page));
     }
-    let mut conn = app.pool.get().await?;
-    match writes::comment(&app.cache, &mut conn, post_id, &draft).await? {
+    let written = to_the_end(async move {
+        let mut conn = app.pool.get().await?;
+        Ok(writes::comment(&app.cache, &mut conn, post_id, &draft).await?)
+    });
+    match written.await? {
         true => Ok(Redirect::to(&format!("/posts/{post_id}#comments")).into_response()),
         false => Err(Failure::NotFound(Foot::default())),
     }
+}
+
+/// Writes, also for a visitor who has left: axum drops the future of a request that nobody waits
+/// for, and half a transaction would keep its locks until the pool looks at its connection again.
+async fn to_the_end<T: Send + 'static>(
+    write: impl Future<Output = Result<T, Failure>> + Send + 'static,
+) -> Result<T, Failure> {
+    let written = tokio::spawn(write).await;
+    written.map_err(|panicked| Failure::Internal(panicked.into()))?
 }

@@ -40,6 +40,7 @@ fn who_leaves_early_leaves_no_stale_page_behind() {
             scope.spawn(move || {
                 for number in 0..20 {
                     blog.comment_and_leave(1, &format!("rude {visitor}, {number}."), number);
+                    blog.view_and_leave("/posts/1", number);
                     assert_eq!(blog.get("/posts/1").status, 200);
                 }
             });

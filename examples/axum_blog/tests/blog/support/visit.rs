@@ -89,8 +89,19 @@ impl Blog {
 
     /// Sends a comment, and hangs up before, while or after it is written.
     pub(crate) fn comment_and_leave(&self, post: i32, body: &str, number: u64) {
+        self.ask_and_leave(&request(post, body), number);
+    }
+
+    /// Asks for a page, and hangs up before, while or after it is made.
+    pub(crate) fn view_and_leave(&self, path: &str, number: u64) {
+        self.ask_and_leave(
+            &format!("GET {path} HTTP/1.1\r\nHost: blog\r\n\r\n"),
+            number,
+        );
+    }
+
+    fn ask_and_leave(&self, request: &str, number: u64) {
         let mut connection = self.connect();
-        let request = request(post, body);
         connection.write_all(request.as_bytes()).unwrap();
         thread::sleep(Duration::from_micros(number * 400));
     }
