@@ -22,7 +22,7 @@ use crate::token::{Opening, WriterId};
 
 mod orphans;
 
-pub(crate) use self::orphans::Orphan;
+pub(crate) use self::orphans::{Orphan, of_holder};
 
 /// What a writer's session is called where it can be asked whether it has ended.
 #[derive(Debug, Clone)]
@@ -327,7 +327,7 @@ impl Guard {
             self.acknowledged = false;
             self.widen_unless_known();
             core.shared.withhold(self.writer, &self.tags);
-            self.hand_over();
+            self.hand_over(false);
             return;
         }
         let known = core.put_under_quarantine(self);
@@ -372,15 +372,18 @@ impl Guard {
         widens
     }
 
-    /// Has the worker announce it.
-    fn hand_over(&self) {
+    /// Has the worker announce it, or say that its writer has answered.
+    fn hand_over(&self, answered: bool) {
         count(&self.core.counters.quarantines);
         let session = self.session.as_ref();
         let holder = Holder {
             writer: self.writer,
             process: self.core.process,
             space: self.space,
-            session: session.map(|session| session.name.to_string()),
+            session: session.map(|session| match answered {
+                true => orphans::marked(&session.name),
+                false => session.name.to_string(),
+            }),
             tags: self.tags.clone(),
         };
         self.core

@@ -2,11 +2,19 @@
 
 use std::future::Future;
 use std::ops::Deref;
+#[cfg(any(feature = "bb8", feature = "deadpool", feature = "mobc"))]
+use std::sync::Arc;
 use std::time::Duration;
 
 use diesel::connection::Instrumentation;
 use diesel::result::Error as DieselError;
+#[cfg(any(feature = "bb8", feature = "deadpool", feature = "mobc"))]
+use diesel::result::{ConnectionError, QueryResult};
+#[cfg(any(feature = "bb8", feature = "deadpool", feature = "mobc"))]
+use diesel_async::pooled_connection::{ManagerConfig, RecyclingMethod};
 use diesel_async::{AsyncConnection, TransactionManager};
+#[cfg(any(feature = "bb8", feature = "deadpool", feature = "mobc"))]
+use futures_util::future::BoxFuture;
 
 use crate::asynchronous::{CacheConnection, aside, transaction};
 use crate::cache::Cache;
@@ -95,34 +103,62 @@ impl AsyncCache {
     /// handed out, which tells that whatever was given up on it is over.
     #[cfg(any(feature = "bb8", feature = "deadpool", feature = "mobc"))]
     #[must_use]
-    pub fn manager_config<C>(&self) -> diesel_async::pooled_connection::ManagerConfig<C>
+    pub fn manager_config<C>(&self) -> ManagerConfig<C>
     where
         C: CacheConnection + AsyncConnection + 'static,
     {
-        use diesel::result::{ConnectionError, QueryResult};
-        use diesel_async::pooled_connection::{ManagerConfig, RecyclingMethod};
-        use futures_util::FutureExt;
-        use futures_util::future::BoxFuture;
+        self.manager_config_with(|_| Box::pin(std::future::ready(Ok(()))))
+    }
 
+    /// Like [`manager_config`](Self::manager_config); each new connection is prepared before it is
+    /// asked anything, and before the cache hears of it: with a `busy_timeout` on SQLite, say.
+    ///
+    /// ```
+    /// # #[cfg(all(feature = "async-sqlite", feature = "deadpool"))]
+    /// # fn config() -> Result<(), diesel_cache::Error> {
+    /// use diesel::SqliteConnection;
+    /// use diesel_async::SimpleAsyncConnection;
+    /// use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
+    /// use diesel_cache::asynchronous::AsyncCache;
+    ///
+    /// let cache = AsyncCache::from_url("memory://")?;
+    /// let config = cache.manager_config_with::<SyncConnectionWrapper<SqliteConnection>>(|conn| {
+    ///     Box::pin(conn.batch_execute("PRAGMA busy_timeout = 2000"))
+    /// });
+    /// # drop(config);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(any(feature = "bb8", feature = "deadpool", feature = "mobc"))]
+    #[must_use]
+    pub fn manager_config_with<C>(
+        &self,
+        prepare: impl Fn(&mut C) -> BoxFuture<'_, QueryResult<()>> + Send + Sync + 'static,
+    ) -> ManagerConfig<C>
+    where
+        C: CacheConnection + AsyncConnection + 'static,
+    {
         fn recycle<C: CacheConnection>(conn: &mut C) -> BoxFuture<'_, QueryResult<()>> {
-            conn.ask_for_life().boxed()
+            Box::pin(conn.ask_for_life())
         }
 
-        let cache = self.clone();
+        let (cache, prepare) = (self.clone(), Arc::new(prepare));
         let mut config = ManagerConfig::<C>::default();
         config.custom_setup = Box::new(move |url| {
-            let cache = cache.clone();
-            async move {
+            let (cache, prepare) = (cache.clone(), Arc::clone(&prepare));
+            Box::pin(async move {
+                let refused = ConnectionError::CouldntSetupConfiguration;
                 let mut conn = C::establish(url).await?;
-                cache.attach(&mut conn).await.map_err(|error| {
-                    ConnectionError::CouldntSetupConfiguration(match error {
+                prepare(&mut conn).await.map_err(refused)?;
+                let attached = cache.attach(&mut conn).await;
+                attached.map_err(|error| {
+                    refused(match error {
                         Error::Attach(error) => error,
                         other => DieselError::QueryBuilderError(other.into()),
                     })
                 })?;
                 Ok(conn)
-            }
-            .boxed()
+            })
         });
         config.recycling_method = RecyclingMethod::CustomFunction(Box::new(recycle::<C>));
         config

@@ -85,7 +85,7 @@ mod wrapper;
 
 pub use self::cache::AsyncCache;
 pub use self::connection::{CacheConnection, CacheReader};
-pub use self::load::{AsyncCached, CachedDsl};
+pub use self::load::{AsyncCached, CachedDsl, LoadCached, LoadShared};
 pub use self::model::{CreateDsl, DeleteAllDsl, DeleteDsl, InsertModel, SaveAllDsl, SaveDsl};
 
 /// Runs what may block where that is allowed. Once begun, it runs to its end, whoever waits.

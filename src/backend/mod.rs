@@ -166,7 +166,7 @@ pub trait CacheBackend: Debug + Send + Sync + 'static {
     fn touch(&self, key: &Key, expires_at: Instant) -> Result<bool, BackendError>;
 
     /// Puts `tags` under the quarantine of a writer, until it lifts them; all of them in one step.
-    /// Doing it twice is doing it once.
+    /// Doing it twice is doing it once; the session is the one that was given last.
     ///
     /// # Errors
     /// If the store cannot be asked. It may have done it all the same.

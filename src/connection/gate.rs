@@ -12,7 +12,7 @@ use crate::connection::introspect::{End, Marked};
 use crate::connection::{Link, Wire, introspect};
 use crate::core::{Core, Way};
 use crate::database::TagSpace;
-use crate::invalidate::SessionName;
+use crate::invalidate::{SessionName, of_holder};
 use crate::tag::Tag;
 use crate::token::{Opening, ProcessId};
 
@@ -208,7 +208,12 @@ async fn resolve_holders<L: Link>(conn: &mut L, tags: &[Tag]) -> bool {
             continue;
         };
         // rule: a-quarantine-is-lifted-on-the-databases-evidence
-        if has_ended(conn, space, &session, End::OfSession).await {
+        let (session, answered) = of_holder(&session);
+        let end = match answered {
+            true => End::OfStatement,
+            false => End::OfSession,
+        };
+        if has_ended(conn, space, session, end).await {
             let of = holder.space.unwrap_or(space);
             let told = L::with_store(&core, move |core| {
                 core.resolve_holder(holder.writer, of, &holder.tags);

@@ -35,6 +35,23 @@ pub(crate) struct Orphan {
     ask_after: Instant,
 }
 
+/// Stands before the session of a writer that has answered.
+const ANSWERED: char = '=';
+
+/// What the session of a writer is called that has answered.
+pub(super) fn marked(session: &str) -> String {
+    format!("{ANSWERED}{session}")
+}
+
+/// The session of a holder, and whether its writer has answered: then it is over when its session
+/// waits for another statement.
+pub(crate) fn of_holder(session: &str) -> (&str, bool) {
+    match session.strip_prefix(ANSWERED) {
+        Some(session) => (session, true),
+        None => (session, false),
+    }
+}
+
 impl Core {
     /// The sessions whose end would resolve a quarantine, and which may be asked about now; and
     /// of each, whether it would be enough that it waits for another statement.
@@ -144,8 +161,10 @@ impl Guard {
             self.announce();
         }
         // rule: an-orphan-is-announced-as-soon-as-it-can-be
-        if !self.acknowledged && self.core.is_shared() && self.way == Way::Here {
-            self.hand_over();
+        // rule: other-processes-know-what-has-answered
+        let unknown = !self.acknowledged && self.way == Way::Here;
+        if self.core.is_shared() && (answered || unknown) {
+            self.hand_over(answered);
         }
         self.core.orphans().push(Orphan {
             writer: self.writer,

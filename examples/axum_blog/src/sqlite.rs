@@ -4,11 +4,11 @@ use std::error::Error;
 use std::path::Path;
 
 use axum::Router;
-use diesel::{ConnectionError, ConnectionResult, SqliteConnection};
+use diesel::SqliteConnection;
+use diesel_async::SimpleAsyncConnection;
+use diesel_async::pooled_connection::AsyncDieselConnectionManager;
 use diesel_async::pooled_connection::deadpool::Pool;
-use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig};
 use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
-use diesel_async::{AsyncConnection, SimpleAsyncConnection};
 use diesel_cache::asynchronous::AsyncCache;
 
 type Connection = SyncConnectionWrapper<SqliteConnection>;
@@ -42,27 +42,13 @@ pub(crate) async fn app(
     cache: AsyncCache,
 ) -> Result<Router, Box<dyn Error + Send + Sync>> {
     let file = file.to_str().ok_or("the file's name is not UTF-8")?;
-    let manager = AsyncDieselConnectionManager::new_with_config(file, config(&cache));
+    let manager = AsyncDieselConnectionManager::new_with_config(
+        file,
+        // Before the cache asks the database anything: that must be able to wait already.
+        cache.manager_config_with(|conn: &mut Connection| Box::pin(conn.batch_execute(PRAGMAS))),
+    );
     let pool: Pool<Connection> = Pool::builder(manager).build()?;
     blog::app(blog::App { cache, pool }).await
-}
-
-/// The cache's own, but for a connection's first steps: to attach the cache reads the database,
-/// and that must be able to wait already.
-fn config(cache: &AsyncCache) -> ManagerConfig<Connection> {
-    let mut config = cache.manager_config();
-    let cache = cache.clone();
-    config.custom_setup = Box::new(move |file| Box::pin(connect(file.to_owned(), cache.clone())));
-    config
-}
-
-async fn connect(file: String, cache: AsyncCache) -> ConnectionResult<Connection> {
-    let mut conn = Connection::establish(&file).await?;
-    let set = conn.batch_execute(PRAGMAS).await;
-    set.map_err(ConnectionError::CouldntSetupConfiguration)?;
-    let attached = cache.attach(&mut conn).await;
-    attached.map_err(|error| ConnectionError::BadConnection(error.to_string()))?;
-    Ok(conn)
 }
 
 #[path = "blog/mod.rs"]

@@ -175,7 +175,11 @@ pub(super) fn holders_are_told(world: &World<'_>) -> Found {
             space: session.map(|_| world.space),
             session,
         };
-        world.backend.quarantine(&writer, &tags[..1])?;
+        let before = Writer {
+            session: session.map(|_| "before"),
+            ..writer
+        };
+        world.backend.quarantine(&before, &tags[..1])?;
         world.backend.quarantine(&writer, &tags[..2])?;
         expected.push(holder(id, session, &tags[..2]));
     }

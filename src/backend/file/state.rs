@@ -258,6 +258,7 @@ impl State {
             record: record.clone(),
             tags: BTreeSet::new(),
         });
+        held.record = record.clone();
         for tag in tags(named) {
             held.tags.insert(tag);
             self.cells.entry(tag).or_default().cell.quarantine(writer);

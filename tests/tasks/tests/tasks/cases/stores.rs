@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
 use diesel_cache::asynchronous::AsyncCache;
 use diesel_cache::{Cache, OnUnreachable, Outcome};
 use diesel_cache_faults::{Mode, Proxy, RedisServer};
@@ -165,6 +166,31 @@ async fn what_is_pending_is_delivered_at_shutdown() {
     drop(writer);
     assert!(one.shutdown(LONG).await);
     assert_eq!(title(&mut reader, 1).await.0, "last");
+}
+
+/// What a statement wrote that returned rows is known to be over in other processes, though its
+/// connection does nothing more.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_answered_keeps_nobody_away_for_long() {
+    let arena = blog().await;
+    let [one, two] = two();
+    let mut writer = join(&arena, &one).await;
+    let mut reader = join(&arena, &two).await;
+    let mut plain = arena.connect().await;
+    settle(&mut reader, &mut plain, 1).await;
+    let insert = "INSERT INTO posts VALUES (7, 1, 'g') RETURNING title";
+    #[derive(QueryableByName)]
+    struct Made {
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        title: String,
+    }
+    let made: Made = RunQueryDsl::get_result(diesel::sql_query(insert), &mut writer)
+        .await
+        .unwrap();
+    assert_eq!(made.title, "g");
+    settle(&mut reader, &mut plain, 7).await;
+    settle(&mut reader, &mut plain, 1).await;
+    drop(writer);
 }
 
 /// A store that does not answer holds up no thread of the runtime.

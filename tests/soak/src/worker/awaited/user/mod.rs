@@ -5,8 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use diesel::result::ConnectionError;
-use diesel_async::AsyncConnection;
 use diesel_async::pooled_connection::AsyncDieselConnectionManager;
 use diesel_async::pooled_connection::deadpool::{Object, Pool};
 use diesel_cache::asynchronous::AsyncCache;
@@ -76,19 +74,7 @@ pub(in crate::worker) fn start(shared: &Arc<Shared>, cache: &Cache) -> Result<()
 }
 
 fn pool(url: &str, cache: &AsyncCache, size: usize) -> Result<Pool<Conn>, String> {
-    let mut config = cache.manager_config::<Conn>();
-    let cache = cache.clone();
-    config.custom_setup = Box::new(move |url| {
-        let cache = cache.clone();
-        Box::pin(async move {
-            let refused = ConnectionError::CouldntSetupConfiguration;
-            let mut conn = Conn::establish(url).await?;
-            prepare(&mut conn).await.map_err(refused)?;
-            let attached = cache.attach(&mut conn).await;
-            attached.map_err(|error| ConnectionError::BadConnection(error.to_string()))?;
-            Ok(conn)
-        })
-    });
+    let config = cache.manager_config_with::<Conn>(|conn| Box::pin(prepare(conn)));
     Pool::builder(AsyncDieselConnectionManager::new_with_config(url, config))
         .max_size(size)
         .wait_timeout(Some(PATIENCE))
