@@ -7,6 +7,7 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
@@ -20,6 +21,8 @@ type Name = (Key, Vector);
 #[derive(Debug, Default)]
 pub(crate) struct Flights {
     under_way: Mutex<HashMap<Name, Arc<Flight>>>,
+    /// How many have ended.
+    ended: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -74,6 +77,11 @@ thread_local! {
 }
 
 impl Flights {
+    /// How many flights have ended: what was not there before may be there since.
+    pub(crate) fn ended(&self) -> u64 {
+        self.ended.load(Ordering::SeqCst)
+    }
+
     /// Joins the flight of that name, or starts it. What waits for it holds up a thread, or not.
     ///
     /// `None` inside another flight of this thread, if it would be held up: waiting there could
@@ -165,6 +173,8 @@ impl Leader<'_> {
 
 impl Drop for Leader<'_> {
     fn drop(&mut self) {
+        // Before others may lead: they look once more.
+        self.flights.ended.fetch_add(1, Ordering::SeqCst);
         self.flights
             .under_way
             .lock()

@@ -145,6 +145,7 @@ where
         leases: joins && fill == Fill::Allowed,
         stale_after_write: footprint.stale_after_write && joins && options.within.is_none(),
     };
+    let ended = core.flights.ended();
     let mut found = ask::<R>(core, &question, Asking::First).await;
     // A writer's outcome may be unknown: this read's connection may bring evidence.
     let again = match found {
@@ -233,9 +234,10 @@ where
             break;
         }
     }
-    // It may have landed between the lookup and here.
+    // What was not there at the lookup may have been stored since.
     if leader.is_some()
         && !core.is_shared()
+        && core.flights.ended() != ended
         && let Found::Hit(entry) = ask::<R>(core, &question, Asking::Again).await
         && let Some(stored) = serve(&entry)
     {

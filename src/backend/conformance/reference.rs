@@ -325,6 +325,7 @@ impl CacheBackend for Reference {
             session: writer.session.map(str::to_owned),
             tags: BTreeSet::new(),
         });
+        record.session = writer.session.map(str::to_owned);
         record.tags.extend(tags);
         Ok(Acknowledged {
             epoch,

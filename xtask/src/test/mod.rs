@@ -46,10 +46,19 @@ const RUNS: &[Run] = &[
     Run {
         words: &[
             "--features",
-            "async-mysql,async-postgres,async-sqlite,bb8,deadpool,file,memcached,mobc,redis,\
-             redis-cluster,redis-sentinel,tiered,tls",
+            "file,memcached,redis,redis-cluster,redis-sentinel,tiered,tls",
         ],
         databases: true,
+        ..all_of("diesel-cache")
+    },
+    // The examples in the documentation of connections that are awaited.
+    Run {
+        name: "diesel-cache, awaited",
+        words: &[
+            "--doc",
+            "--features",
+            "async-mysql,async-postgres,async-sqlite,bb8,deadpool,mobc",
+        ],
         ..all_of("diesel-cache")
     },
     all_of("diesel-cache-derive"),
