@@ -232,6 +232,7 @@ impl CacheBackend for MemcachedBackend {
                 session: writer.session.map(str::to_owned),
                 tags: Default::default(),
             });
+            record.session = writer.session.map(str::to_owned);
             record.tags.extend(tags.iter().map(|tag| tag.to_bytes()));
         })?;
         self.change_cells(tags, |cell| cell.quarantine(writer.id))?;
