@@ -70,6 +70,8 @@ pub(crate) struct Guard {
     owed: bool,
     /// How the store is told.
     way: Way,
+    /// Whether what would commit it has not been sent, for certain.
+    unsent: bool,
 }
 
 impl Core {
@@ -115,6 +117,7 @@ impl Core {
             acknowledged: false,
             owed: true,
             way: Way::Here,
+            unsent: false,
         };
         if self.is_shared() {
             let announced = self.announces(&guard);
@@ -393,6 +396,7 @@ impl Guard {
     /// What follows is told that way.
     pub(crate) fn told_by(mut self, way: Way) -> Self {
         self.way = way;
+        self.unsent = false;
         self
     }
 
@@ -420,7 +424,7 @@ impl Guard {
     ) -> Self {
         let before = self.writes.clone();
         let mut guard = self.with(writes, governed, seen);
-        if guard.writes != before {
+        if guard.writes != before && guard.is_announced() {
             guard.announce();
         }
         guard
@@ -444,8 +448,15 @@ impl Guard {
         self
     }
 
-    /// Announces what was not announced yet, and waits for the store.
+    /// Whether whatever another holds is held by this, too.
+    pub(crate) fn holds_as_much_as(&self, other: &Self) -> bool {
+        self.writes == other.writes && self.space == other.space
+    }
+
+    /// Announces what was not announced yet, and waits for the store. What commits it is not
+    /// sent before this has returned.
     pub(crate) fn announce_all(mut self) -> Self {
+        self.unsent = true;
         if self.is_announced() && !self.acknowledged {
             self.way = Way::Here;
             self.announce();

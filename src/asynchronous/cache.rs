@@ -19,9 +19,11 @@ use futures_util::future::BoxFuture;
 use crate::asynchronous::{CacheConnection, aside, transaction};
 use crate::cache::Cache;
 use crate::error::Error;
+use crate::model::CacheModel;
 
-/// A [`Cache`] whose operations are awaited: whatever may ask a store keeps no thread of the
-/// runtime waiting. Cloning it is cheap; all clones are one cache, and [`Cache`] is another
+/// A [`Cache`] whose operations are awaited: none of those here keeps a thread of the runtime
+/// waiting for a store. [Values](Cache::value) do, like all else that [`Cache`] alone has: with a
+/// shared store, ask for them where blocking is allowed. Cloning it is cheap; all clones are one cache, and [`Cache`] is another
 /// handle to it. What stands here in place of a method of [`Cache`] has its terms.
 #[derive(Debug, Clone)]
 pub struct AsyncCache(Cache);
@@ -215,6 +217,12 @@ impl AsyncCache {
     pub async fn invalidate_table(&self, table: &str) {
         let (cache, table) = (self.0.clone(), table.to_owned());
         aside(move || cache.invalidate_table(&table)).await;
+    }
+
+    /// As [`Cache::invalidate_row`].
+    pub async fn invalidate_row<M: CacheModel>(&self, instance: &M) {
+        let _ = instance;
+        self.invalidate_table(M::TABLE).await;
     }
 
     /// As [`Cache::invalidate_tag`].

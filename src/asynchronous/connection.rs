@@ -107,6 +107,12 @@ macro_rules! awaited {
                 cache: &Cache,
                 next: Option<Box<dyn Instrumentation>>,
             ) -> Result<(), Error> {
+                if Awaiting(self)
+                    .tracker()
+                    .is_some_and(|tracker| tracker.is_out_of_step())
+                {
+                    return Err(Error::Attach(out_of_step()));
+                }
                 let tracker = Tracker::new(cache.clone(), next, Manner::Awaits);
                 self.set_instrumentation(tracker);
                 connection::introduce(&mut Awaiting(self)).await
@@ -136,9 +142,11 @@ macro_rules! awaited {
 
             async fn ask_for_life(&mut self) -> QueryResult<()> {
                 let mut conn = Awaiting(self);
-                if conn.tracker().is_some_and(|tracker| tracker.is_out_of_step()) {
-                    let why = "a statement on it was given up, and its answers can no longer be told apart";
-                    return Err(diesel::result::Error::QueryBuilderError(why.into()));
+                if conn
+                    .tracker()
+                    .is_some_and(|tracker| tracker.is_out_of_step())
+                {
+                    return Err(out_of_step());
                 }
                 conn.batch("SELECT 1").await
             }
@@ -151,6 +159,13 @@ use self::of_servers::*;
 
 #[cfg(any(feature = "async-postgres", feature = "async-mysql"))]
 mod of_servers {
+    /// What a connection is refused with whose answers can no longer be told apart.
+    pub(super) fn out_of_step() -> diesel::result::Error {
+        let why = "a statement on this connection was given up, and what is left of its answer may \
+                   be taken for the next";
+        diesel::result::Error::QueryBuilderError(why.into())
+    }
+
     pub(super) use diesel_async::AsyncConnection;
 
     pub(super) use crate::asynchronous::link::Awaiting;

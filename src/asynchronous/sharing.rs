@@ -46,6 +46,15 @@ impl Wire for Sharing<'_> {
         self.view.as_deref_mut()
     }
 
+    // rule: who-shares-a-transaction-reads-the-database
+    fn is_undisturbed(&mut self) -> bool {
+        let now = Self::new(self.conn).view;
+        match (&self.view, now) {
+            (Some(before), Some(now)) => now.is_undisturbed_since(before),
+            _ => false,
+        }
+    }
+
     fn depth(&mut self) -> QueryResult<Option<NonZeroU32>> {
         // It is asked of what commits, and that has the connection for itself.
         Ok(None)

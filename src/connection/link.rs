@@ -25,6 +25,12 @@ pub(crate) trait Wire {
     /// The tracker, if a cache is attached.
     fn tracker(&mut self) -> Option<&mut Tracker>;
 
+    /// Whether nobody else has used it, since the tracker was asked for first, in a way that might
+    /// show a read what is not committed.
+    fn is_undisturbed(&mut self) -> bool {
+        true
+    }
+
     /// How deep it is in Diesel's transactions; an error if Diesel has lost count.
     ///
     /// # Errors
@@ -75,7 +81,12 @@ pub(crate) struct Blocking<'c, C>(pub(crate) &'c mut C);
 impl<C: Connection> Wire for Blocking<'_, C> {
     fn tracker(&mut self) -> Option<&mut Tracker> {
         let tracker = super::tracker(self.0)?;
-        tracker.set_manner(Manner::Blocks);
+        // One that is awaited may be wrapped.
+        if tracker.blocks() {
+            tracker.set_manner(Manner::Blocks);
+        } else {
+            tracker.is_exclusive();
+        }
         Some(tracker)
     }
 

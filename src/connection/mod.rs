@@ -10,7 +10,6 @@ use diesel::result::QueryResult;
 
 use crate::bypass::Bypass;
 use crate::cache::Cache;
-#[cfg(any(feature = "async-postgres", feature = "async-mysql"))]
 use crate::core::Way;
 use crate::dialect::Dialect;
 use crate::error::{Error, StoreUnreachable};
@@ -169,11 +168,13 @@ impl Cache {
             let why = "the cache is not attached to this connection";
             return Err(diesel::result::Error::QueryBuilderError(why.into()).into());
         }
-        conn.transaction(|conn| {
+        let done = conn.transaction(|conn| {
             let value = run(conn)?;
             now(announce(&mut Blocking(conn)))?;
             Ok(value)
-        })
+        });
+        now(tell_committed(&mut Blocking(conn)));
+        done
     }
 }
 
@@ -245,7 +246,6 @@ pub(crate) async fn announce<L: Wire>(conn: &mut L) -> QueryResult<()> {
 }
 
 /// Tells the store of what an announced transaction has committed.
-#[cfg(any(feature = "async-postgres", feature = "async-mysql"))]
 pub(crate) async fn tell_committed<L: Wire>(conn: &mut L) {
     let Some((guard, source)) = conn.tracker().and_then(Tracker::take_committed) else {
         return;

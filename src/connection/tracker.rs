@@ -88,6 +88,10 @@ pub struct Tracker {
     out_of_step: bool,
     /// Whether it is a copy of what another knows.
     is_view: bool,
+    /// How many statements were sent that may begin or end a transaction.
+    controls: u64,
+    /// When a statement last returned rows whose error would be unseen.
+    rows_at: u64,
     /// What the transaction is about to commit, if it was announced before its COMMIT.
     announced: Option<Guard>,
     /// Whether the statement under way commits it, and somebody awaits that.
@@ -140,6 +144,8 @@ impl Tracker {
             asking: false,
             out_of_step: false,
             is_view: false,
+            controls: 0,
+            rows_at: 0,
             announced: None,
             is_announced: false,
             outbox_session: None,
@@ -246,6 +252,8 @@ impl Tracker {
         } else if self.in_flight.is_empty()
             // Its schema may be that of nobody else.
             && !self.is_simulated()
+            // What others write meanwhile would be undone with the question's savepoint.
+            && !self.is_view
             && self.transaction.may_ask_inside()
         {
             Some(Place::Savepoint)
@@ -283,6 +291,11 @@ impl Tracker {
         if let Some(simulation) = &self.simulation {
             simulation.admits()?;
         }
+        // rule: who-shares-a-transaction-reads-the-database
+        // Another future may write in it before this one reads.
+        if self.is_view && !self.transaction.is_autocommit() {
+            return Err(Bypass::UnknownTransaction);
+        }
         let read_committed_ok = self.cache.core().config.read_committed_ok;
         let fill = self.transaction.admits(reads, read_committed_ok)?;
         // rule: standbys-bypass
@@ -307,6 +320,7 @@ impl Tracker {
 
     fn start(&mut self, text: &str) {
         self.hand_over_committed();
+        self.judge_unfinished(text);
         // The generation comes first: a change while the text is resolved is a newer one. So
         // does the opening that it was read in.
         let seen = self
@@ -354,6 +368,8 @@ impl Tracker {
         if let Some(effect) = &effect {
             resolved = Arc::new(resolved.taken_for(effect.analysis.clone()));
         }
+        let control = |step: &Step| matches!(step, Step::Control(_) | Step::Unknown);
+        self.controls += u64::from(resolved.analysis.steps.iter().any(control));
         let mut quarantine = self.transaction.start(&resolved);
         // rule: a-test-transaction-that-ends-touches-everything
         if let (Some(simulation), Some(effect)) = (&self.simulation, &effect) {
@@ -433,11 +449,13 @@ impl Tracker {
         if self.transaction.is_lost() || self.is_ground_lost() {
             due.merge(self.hooks.lose());
         }
-        self.judge_rows(resolved, returned);
+        self.judge_rows(&finished, returned);
         self.note_schema_change(&finished.resolved.writes);
         self.note_schema_change(&also);
         // The session has answered: what it was asked before is over.
-        if returned != Returned::Unknown {
+        // rule: an-error-of-ones-own-is-no-answer
+        let answers = matches!(error, None | Some(Error::DatabaseError(..)));
+        if answers && returned != Returned::Unknown {
             self.settle(finished.began);
         }
         if self.transaction.is_autocommit() {
@@ -452,12 +470,18 @@ impl Tracker {
         } else {
             Source::Statement
         };
-        let (over, way) = (self.is_over(&finished.resolved), self.way());
+        let (over, way) = (self.is_over(&finished), self.way());
+        // rule: an-answer-to-another-question-is-none
+        let verdict = match self.is_out_of_step() {
+            true => Verdict::Doubt,
+            false => verdict,
+        };
         let announced = std::mem::take(&mut self.is_announced);
         for guard in finished.held {
-            match over {
-                true => guard.renew(source),
-                false => self.trail(guard),
+            match verdict {
+                Verdict::Doubt => self.doubt(guard),
+                _ if over => guard.renew(source),
+                _ => self.trail(guard),
             }
         }
         if let Some(guard) = finished.guard {
@@ -531,9 +555,9 @@ impl Instrumentation for Tracker {
             }
             InstrumentationEvent::FinishQuery { query, error, .. } if !quiet => {
                 // Only where it tells something: it is written anew each time.
-                let text = match self.is_awaited() {
-                    true => query.to_string(),
-                    false => String::new(),
+                let text = match self.manner {
+                    Manner::Blocks => String::new(),
+                    Manner::Awaits | Manner::Unknown => query.to_string(),
                 };
                 due = self.finish(&text, *error);
                 self.note_turn();

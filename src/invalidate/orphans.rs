@@ -189,7 +189,8 @@ impl Drop for Guard {
         // as late as a statement that the server still runs, and no later.
         // What ran in this process runs no longer.
         match self.session_elsewhere() {
-            Some(session) => self.leave(session, false),
+            // rule: what-was-not-sent-is-over-when-its-session-is
+            Some(session) => self.leave(session, self.unsent),
             None => self.settle(Source::Unknown),
         }
     }

@@ -302,6 +302,20 @@ where
         negative: options.negative_ttl,
         models: footprint.ttl,
     };
+    if !conn.is_undisturbed() {
+        if let Some(leader) = leader {
+            leader.fail();
+        }
+        R::consult(core, &question, move |core, question| {
+            core.give_back(question.key, lease);
+        })
+        .await;
+        report(Some(cache), UNSTORED);
+        if let Some(value) = &options.within {
+            value.refuse(Unstored::Transaction);
+        }
+        return Ok(stored);
+    }
     let lifetime = core.lifetime(lives, stored.is_empty());
     let expires_at = core.expiry(lifetime.unwrap_or_default());
     let window = late.map_or(0, |late| late.window);

@@ -62,7 +62,7 @@ impl Tracker {
         let aborts = self.cache.core().aborts();
         // What can never be announced goes on, as documented.
         if aborts && !guard.is_acknowledged() && guard.is_announced() {
-            guard.restore();
+            guard.told_by(self.way()).restore();
             return Announced::Refused;
         }
         // rule: the-outbox-is-told-what-the-store-is-told

@@ -19,6 +19,7 @@ use super::Tracker;
 use crate::connection::returned::Returned;
 use crate::connection::simulated::Effect;
 use crate::connection::told;
+use crate::connection::unresolved::is_type_lookup;
 use crate::core::Way;
 use crate::dialect::Dialect;
 use crate::event::Source;
@@ -92,9 +93,27 @@ impl Tracker {
         }
     }
 
+    /// Whether the thread waits for its statements, as far as is known.
+    pub(crate) fn blocks(&self) -> bool {
+        self.manner != Manner::Awaits
+    }
+
     /// It is known now who waits.
     pub(crate) fn set_manner(&mut self, manner: Manner) {
         self.manner = manner;
+    }
+
+    /// Whether no statement came between that might have begun a transaction, since a view was
+    /// taken.
+    #[cfg(feature = "async-postgres")]
+    pub(crate) fn is_undisturbed_since(&self, view: &Self) -> bool {
+        self.controls == view.controls && self.transaction.is_autocommit()
+    }
+
+    /// Whether an answer may be the one to an earlier statement. Of MySQL's, what is left of an
+    /// answer when its statement is given up may be taken for the answer to the next.
+    pub(crate) fn is_out_of_step(&self) -> bool {
+        self.out_of_step
     }
 
     /// Whether it is a copy of what the tracker of a connection knows that several use.
@@ -110,16 +129,34 @@ impl Tracker {
 
     /// The text by which a finish is told from others.
     pub(super) fn name_of(&self, text: &str) -> Box<str> {
-        match (self.is_awaited(), self.dialect()) {
-            (true, Some(dialect)) => footprint::strip_binds(text, dialect).into(),
-            (true, None) => text.split(" -- binds: [").next().unwrap_or_default().into(),
-            (false, _) => Box::default(),
+        match (self.manner, self.dialect()) {
+            (Manner::Blocks, _) => Box::default(),
+            (_, Some(dialect)) => footprint::strip_binds(text, dialect).into(),
+            (_, None) => text.split(" -- binds: [").next().unwrap_or_default().into(),
+        }
+    }
+
+    /// Before another statement is sent: what is known of those that have not finished.
+    pub(super) fn judge_unfinished(&mut self, text: &str) {
+        if self.in_flight.is_empty() || !self.is_awaited() || is_type_lookup(text) {
+            return;
+        }
+        // rule: mysql-has-one-statement-at-a-time
+        if self.dialect() == Some(Dialect::Mysql) {
+            self.is_exclusive();
+            return;
+        }
+        // rule: what-follows-a-begin-under-way-may-be-inside
+        let controls = |step: &Step| matches!(step, Step::Control(_));
+        let mut unfinished = self.in_flight.iter();
+        if unfinished.any(|other| other.resolved.analysis.steps.iter().any(controls)) {
+            self.transaction.taint();
         }
     }
 
     /// Takes the statement that has finished; what was begun later, or earlier, is still there.
     pub(super) fn landed(&mut self, text: &str) -> Option<InFlight> {
-        if !self.is_awaited() {
+        if self.manner == Manner::Blocks {
             return self.in_flight.pop();
         }
         let name = self.name_of(text);
@@ -129,9 +166,22 @@ impl Tracker {
         // rule: which-of-several-has-finished-is-not-known
         if let Some(other) = self.in_flight.iter_mut().find(|other| same(other)) {
             other.held.append(&mut landed.held);
-            other.held.extend(landed.guard.take());
+            if let Some(guard) = landed.guard.take() {
+                let mut held = other.guard.iter().chain(&other.held);
+                // rule: what-is-held-does-not-grow
+                // Another holds the same until the last has finished.
+                match held.any(|known| known.holds_as_much_as(&guard)) {
+                    true => guard.restore(),
+                    false => other.held.push(guard),
+                }
+            }
         }
         Some(landed)
+    }
+
+    /// What an announced transaction has committed, for who awaits it to tell the store.
+    pub(crate) fn take_committed(&mut self) -> Option<(Guard, Source)> {
+        self.committed.take()
     }
 
     /// Whoever was to tell the store of what is committed was given up: the worker does.
@@ -195,7 +245,16 @@ impl Tracker {
     /// Whether a statement that has answered is over. On a connection that is awaited its rows
     /// may still be on their way, and its commit comes after them.
     // rule: rows-come-before-their-commit
-    pub(super) fn is_over(&self, resolved: &Resolved) -> bool {
+    pub(super) fn is_over(&self, finished: &InFlight) -> bool {
+        let resolved = &finished.resolved;
+        // What a statement with common tables writes, it may write after its rows.
+        let word = finished
+            .sql
+            .trim_start_matches(['(', ' ', '\n', '\t', '\r'])
+            .get(..4);
+        let first = ["with", "expl", "desc"];
+        let returns = resolved.returning
+            || word.is_some_and(|word| first.iter().any(|one| word.eq_ignore_ascii_case(one)));
         let plain = |step: &Step| {
             matches!(
                 step,
@@ -207,20 +266,23 @@ impl Tracker {
                     | Step::Harmless
             )
         };
-        !self.is_awaited() || !resolved.returning && resolved.analysis.steps.iter().all(plain)
+        !self.is_awaited() || !returns && resolved.analysis.steps.iter().all(plain)
     }
 
     /// A statement has answered. On a connection that is awaited its error may come with its
     /// rows, and has then ended the transaction unseen; PostgreSQL refuses all that follows.
     // rule: what-is-answered-after-rows-proves-them
-    pub(super) fn judge_rows(&mut self, resolved: &Resolved, returned: Returned) {
+    pub(super) fn judge_rows(&mut self, finished: &InFlight, returned: Returned) {
+        let resolved = &finished.resolved;
         if !self.is_awaited() || returned != Returned::Done {
             return;
         }
         let controls = |step: &Step| matches!(step, Step::Control(_));
-        if !resolved.writes.is_empty() && !self.is_over(resolved) {
+        if !resolved.writes.is_empty() && !self.is_over(finished) {
             self.hooks.suspect();
+            self.rows_at = self.tick();
         } else if self.dialect() == Some(Dialect::Postgres)
+            && finished.began > self.rows_at
             && !resolved.analysis.steps.iter().any(controls)
         {
             self.hooks.vouch(false);
@@ -271,20 +333,9 @@ impl Tracker {
 /// For those who await a connection to a server.
 #[cfg(any(feature = "async-postgres", feature = "async-mysql"))]
 impl Tracker {
-    /// What an announced transaction has committed, for who awaits it to tell the store.
-    pub(crate) fn take_committed(&mut self) -> Option<(Guard, Source)> {
-        self.committed.take()
-    }
-
     /// A statement of this crate's own is sent, and then answered.
     pub(crate) fn set_asking(&mut self, asking: bool) {
         self.asking = asking;
-    }
-
-    /// Whether an answer may be the one to an earlier statement. Of MySQL's, what is left of an
-    /// answer when its statement is given up may be taken for the answer to the next.
-    pub(crate) fn is_out_of_step(&self) -> bool {
-        self.out_of_step
     }
 
     /// The session has answered to a statement of this crate's own, which was begun now at the

@@ -56,6 +56,7 @@ impl Tracker {
         view.temporary_unknown = self.temporary_unknown;
         view.hint = self.hint;
         view.is_view = true;
+        view.controls = self.controls;
         view
     }
 }

@@ -21,8 +21,8 @@ pub(super) const RULES: &[Mutant] = &[
     served(
         "rows-come-before-their-commit",
         FLIGHT,
-        "!self.is_awaited() || !resolved.returning && resolved.analysis.steps.iter().all(plain)",
-        "{ let _ = (resolved, plain); true }",
+        "!self.is_awaited() || !returns && resolved.analysis.steps.iter().all(plain)",
+        "{ let _ = (returns, plain); true }",
     ),
     served(
         "which-of-several-has-finished-is-not-known",
@@ -39,7 +39,7 @@ pub(super) const RULES: &[Mutant] = &[
     served(
         "a-finish-is-that-of-its-text",
         FLIGHT,
-        "if !self.is_awaited() {\n            return self.in_flight.pop();",
+        "if self.manner == Manner::Blocks {\n            return self.in_flight.pop();",
         "if true {\n            return self.in_flight.pop();",
     ),
     served(
@@ -83,5 +83,17 @@ pub(super) const RULES: &[Mutant] = &[
         TRACKER,
         "            {\n                self.is_exclusive();\n            }",
         "            {}",
+    ),
+    served(
+        "who-shares-a-transaction-reads-the-database",
+        TRACKER,
+        "if self.is_view && !self.transaction.is_autocommit() {",
+        "if false {",
+    ),
+    served(
+        "mysql-has-one-statement-at-a-time",
+        FLIGHT,
+        "if self.dialect() == Some(Dialect::Mysql) {\n            self.is_exclusive();\n            return;\n        }",
+        "",
     ),
 ];

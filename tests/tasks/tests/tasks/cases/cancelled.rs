@@ -162,6 +162,44 @@ async fn a_transaction_tells_that_nothing_is_under_way() {
     }
 }
 
+/// The next statement's answer may be that of the one that was given up.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_after_one_that_was_given_up_is_not_over_before_it_is() {
+    let arena = blog().await;
+    let cache = memory();
+    let mut reader = join(&arena, &cache).await;
+    let mut plain = arena.connect().await;
+    let mut locker = arena.connect().await;
+    let short = Duration::from_millis(100);
+    for n in 0..4 {
+        let mut writer = join(&arena, &cache).await;
+        for id in [1, 2] {
+            settle(&mut reader, &mut plain, id).await;
+        }
+        locker.batch_execute("BEGIN").await.unwrap();
+        retitle(&mut locker, 1, "locked").await.unwrap();
+        let new = n.to_string();
+        let given_up = tokio::time::timeout(short, retitle(&mut writer, 1, &new));
+        assert!(given_up.await.is_err());
+        let next = tokio::time::timeout(short * 3, retitle(&mut writer, 2, &new));
+        let reads = async {
+            for at in 0..20 {
+                if at == 10 {
+                    locker.batch_execute("ROLLBACK").await.unwrap();
+                }
+                check(&mut reader, &mut plain).await;
+                tokio::time::sleep(short / 10).await;
+            }
+        };
+        let (_, ()) = tokio::join!(next, reads);
+        check(&mut reader, &mut plain).await;
+        drop(writer);
+        for id in [1, 2] {
+            settle(&mut reader, &mut plain, id).await;
+        }
+    }
+}
+
 /// On MySQL what is left of an answer may be taken for the answer to the next question. Then
 /// nothing that comes from there is stored.
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,7 @@
 //! Statements that overlap on one connection.
 
 use diesel::prelude::*;
-use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use diesel_cache::asynchronous::CachedDsl;
 use diesel_cache::{Bypass, Outcome, Report};
 use diesel_cache_tasks::give_up;
@@ -62,6 +62,46 @@ async fn reads_go_on_when_a_look_is_due() {
     for _ in 0..10 {
         tokio::time::sleep(std::time::Duration::from_millis(25)).await;
         assert_eq!(shared_title(&conn, 1).await.1, Outcome::Hit);
+    }
+}
+
+/// Others write in it: what a read asks besides must not undo that, and what it sees is not stored.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_that_is_shared_is_read_from_the_database() {
+    let arena = blog().await;
+    let cache = diesel_cache::Cache::builder()
+        .url("memory://")
+        .catalogue_interval(std::time::Duration::from_millis(1))
+        .build();
+    let cache = diesel_cache::asynchronous::AsyncCache::from(cache.unwrap());
+    let mut conn = join(&arena, &cache).await;
+    let mut reader = join(&arena, &cache).await;
+    let mut plain = arena.connect().await;
+    for n in 0..10 {
+        settle(&mut reader, &mut plain, 1).await;
+        let (new, commits) = (n.to_string(), n % 2 == 0);
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        let before = truth(&mut plain, 1).await;
+        let done = conn
+            .transaction(async |conn| {
+                let conn = &*conn;
+                let both = futures_util::future::join(
+                    shared_title(conn, 1),
+                    shared_retitle(conn, 1, &new),
+                );
+                let ((_, outcome), written) = both.await;
+                assert!(matches!(outcome, Outcome::Bypass(_)), "{outcome:?}");
+                written?;
+                match commits {
+                    true => Ok(()),
+                    false => Err(diesel::result::Error::RollbackTransaction),
+                }
+            })
+            .await;
+        assert_eq!(done.is_ok(), commits);
+        let after = truth(&mut plain, 1).await;
+        assert_eq!(after, if commits { new } else { before });
+        assert_eq!(title(&mut reader, 1).await.0, after);
     }
 }
 
