@@ -514,20 +514,6 @@ impl Tracker {
         due.hooks
     }
 
-    /// Reads must not go by a catalogue that is about to change, or has just changed.
-    fn note_schema_change(&self, writes: &Writes) {
-        if writes.root {
-            self.cache.schema_changed(None);
-        } else if writes.schema {
-            self.cache.schema_changed(self.space());
-        } else if writes.redefines
-            && let Some(database) = &self.database
-        {
-            // rule: what-does-not-show-what-it-runs-may-change-the-schema
-            self.cache.schema_suspected(database.id.tags);
-        }
-    }
-
     fn space(&self) -> Option<TagSpace> {
         self.database.as_ref().map(|database| database.id.tags)
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Tracker;
+use crate::catalogue::Writes;
 use crate::connection::unresolved::{unidentified, unresolved};
 use crate::explain::WriteExplanation;
 use crate::footprint;
@@ -52,6 +53,20 @@ impl Tracker {
                     .collect();
                 Arc::new(unidentified(text, self.hint, &was))
             }
+        }
+    }
+
+    /// Reads must not go by a catalogue that is about to change, or has just changed.
+    pub(super) fn note_schema_change(&self, writes: &Writes) {
+        if writes.root {
+            self.cache.schema_changed(None);
+        } else if writes.schema {
+            self.cache.schema_changed(self.space());
+        } else if writes.redefines
+            && let Some(database) = &self.database
+        {
+            // rule: what-does-not-show-what-it-runs-may-change-the-schema
+            self.cache.schema_suspected(database.id.tags);
         }
     }
 }
