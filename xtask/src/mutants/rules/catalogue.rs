@@ -416,7 +416,7 @@ pub(super) const RULES: &[Mutant] = &[
     ),
     hazard(
         "what-does-not-show-what-it-runs-may-change-the-schema",
-        "src/connection/tracker.rs",
+        "src/connection/tracker/resolve.rs",
         "self.cache.schema_suspected(database.id.tags);",
         "let _ = database;",
         DRIFT_OF_POSTGRES,
