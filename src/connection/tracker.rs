@@ -252,7 +252,7 @@ impl Tracker {
         } else if self.in_flight.is_empty()
             // Its schema may be that of nobody else.
             && !self.is_simulated()
-            // What others write meanwhile would be undone with the question's savepoint.
+            // rule: a-look-undoes-what-nobody-else-wrote
             && !self.is_view
             && self.transaction.may_ask_inside()
         {

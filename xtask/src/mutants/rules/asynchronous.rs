@@ -85,15 +85,9 @@ pub(super) const RULES: &[Mutant] = &[
         "            {}",
     ),
     served(
-        "who-shares-a-transaction-reads-the-database",
+        "a-look-undoes-what-nobody-else-wrote",
         TRACKER,
-        "if self.is_view && !self.transaction.is_autocommit() {",
-        "if false {",
-    ),
-    served(
-        "mysql-has-one-statement-at-a-time",
-        FLIGHT,
-        "if self.dialect() == Some(Dialect::Mysql) {\n            self.is_exclusive();\n            return;\n        }",
+        "            && !self.is_view\n",
         "",
     ),
 ];
