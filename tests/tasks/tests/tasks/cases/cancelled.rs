@@ -105,14 +105,14 @@ async fn check(cached: &mut Conn, plain: &mut Conn) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_write_that_is_given_up_leaves_nothing_stale() {
     let arena = blog().await;
-    let mut points = 0;
     for kind in WRITES {
         // What is left of an answer makes a connection of MySQL's useless.
         for drops in [true, NAME == "mysql"] {
-            points += given_up(&arena, kind, drops).await;
+            // How often it waits goes by how fast the server answers; once at least.
+            let points = given_up(&arena, kind, drops).await;
+            assert!(points >= 1, "{kind:?} never waits");
         }
     }
-    assert!(points >= 16, "{points}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
