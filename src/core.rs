@@ -3,6 +3,7 @@
 mod compare;
 mod complaints;
 mod lookup;
+mod reach;
 mod relayed;
 
 use self::compare::Causes;
@@ -10,6 +11,7 @@ pub(crate) use self::compare::Dropped;
 pub use self::compare::OverInvalidation;
 use self::complaints::Complaints;
 pub(crate) use self::lookup::{Asking, Awaited, Found, Patience, Question};
+pub(crate) use self::reach::{Reach, Thread};
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
@@ -38,6 +40,9 @@ use crate::token::{Opening, ProcessId};
 
 /// No entry lives longer.
 pub(crate) const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
+
+/// How many leaders may be given up before a reader asks the database itself.
+pub(crate) const TRIES: u32 = 16;
 
 /// What both reads and writes go through.
 #[derive(Debug)]
@@ -331,8 +336,11 @@ impl Core {
     ///
     /// # Errors
     /// Why nothing may be stored.
-    pub(crate) fn capture(&self, ask: &Ask<'_>) -> Result<(Vector, Leased), Bypass> {
-        let fetched = self.fetch(ask)?;
+    pub(crate) async fn capture<R: Reach>(
+        self: &Arc<Self>,
+        ask: &Ask<'_>,
+    ) -> Result<(Vector, Leased), Bypass> {
+        let fetched = self.fetch::<R>(ask).await?;
         let leased = fetched.leased;
         match judge(fetched, ask.tags) {
             Judgement::Miss(vector) => Ok((vector, leased)),
@@ -345,7 +353,7 @@ impl Core {
     }
 
     /// Fetches, unless what is asked for must not be served.
-    fn fetch(&self, ask: &Ask<'_>) -> Result<Fetched, Bypass> {
+    async fn fetch<R: Reach>(self: &Arc<Self>, ask: &Ask<'_>) -> Result<Fetched, Bypass> {
         // rule: a-forked-child-does-without-the-store
         if self.is_shared() && self.is_forked() {
             return Err(Bypass::Forked);
@@ -354,7 +362,7 @@ impl Core {
         if self.shared.is_undelivered(ask.tags) {
             return Err(Bypass::Undelivered);
         }
-        let fetched = self.backend.fetch(ask);
+        let fetched = R::fetch(self, ask).await;
         fetched.map_err(|error| self.failed(&error))
     }
 
@@ -379,48 +387,68 @@ impl Core {
     }
 
     /// Stores a result, and ends the lease. Returns whether it is stored.
-    pub(crate) fn store(&self, key: Key, entry: Entry, lease: Option<ProcessId>) -> bool {
-        self.store_by(entry, |entry| self.backend.put(key, entry, lease))
+    pub(crate) async fn store<R: Reach>(
+        self: &Arc<Self>,
+        key: Key,
+        entry: Entry,
+        lease: Option<ProcessId>,
+    ) -> bool {
+        if self.is_too_large(&entry) {
+            return false;
+        }
+        let put = R::put(self, key, entry, lease).await;
+        self.has_stored(put)
     }
 
-    /// Ends a lease without an entry.
-    pub(crate) fn give_back(&self, key: &Key, lease: Option<ProcessId>) {
-        if let Some(holder) = lease
-            && let Err(error) = self.backend.release(key, holder)
-        {
-            self.failed(&error);
+    /// Nothing is stored: ends the lease, and with `forget` leaves nothing older either.
+    pub(crate) async fn relinquish<R: Reach>(
+        self: &Arc<Self>,
+        key: &Key,
+        lease: Option<ProcessId>,
+        forget: bool,
+    ) {
+        if lease.is_none() && !forget {
+            return;
         }
+        let key = key.clone();
+        let told = R::aside(self, move |core| {
+            if let Some(holder) = lease
+                && let Err(error) = core.backend.release(&key, holder)
+            {
+                core.failed(&error);
+            }
+            if forget {
+                core.forget(&key);
+            }
+        });
+        told.await;
     }
 
     /// Stores a result unless a valid one is there. Returns whether it is stored.
     pub(crate) fn store_if_absent(&self, key: Key, entry: Entry) -> bool {
-        self.store_by(entry, |entry| self.backend.put_if_absent(key, entry))
+        !self.is_too_large(&entry) && self.has_stored(self.backend.put_if_absent(key, entry))
     }
 
-    fn store_by(&self, entry: Entry, put: impl FnOnce(Entry) -> Result<Put, BackendError>) -> bool {
-        if entry.weight as u64 > self.config.max_entry_bytes {
+    fn is_too_large(&self, entry: &Entry) -> bool {
+        let too_large = entry.weight as u64 > self.config.max_entry_bytes;
+        if too_large {
             count(&self.counters.rejected_too_large);
-            return false;
         }
-        match put(entry) {
-            Ok(Put::Stored) => {
-                count(&self.counters.puts);
-                true
-            }
-            Ok(Put::Outdated) => {
-                count(&self.counters.rejected_outdated);
-                false
-            }
-            Ok(Put::Present) => false,
-            Ok(Put::TooLarge) => {
-                count(&self.counters.rejected_too_large);
-                false
-            }
-            Err(error) => {
-                self.failed(&error);
-                false
+        too_large
+    }
+
+    /// Counts what became of an entry. Returns whether it is stored.
+    fn has_stored(&self, put: Result<Put, BackendError>) -> bool {
+        match put {
+            Ok(Put::Stored) => count(&self.counters.puts),
+            Ok(Put::Outdated) => count(&self.counters.rejected_outdated),
+            Ok(Put::Present) => {}
+            Ok(Put::TooLarge) => count(&self.counters.rejected_too_large),
+            Err(ref error) => {
+                self.failed(error);
             }
         }
+        matches!(put, Ok(Put::Stored))
     }
 
     /// Forgets what is stored under a key. Returns whether it was valid.

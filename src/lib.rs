@@ -91,6 +91,7 @@ pub mod footprint;
 mod invalidate;
 pub mod key;
 pub mod model;
+mod now;
 mod outbox;
 pub mod outcome;
 pub mod precision;

@@ -3,19 +3,14 @@
 use std::future::{Future, poll_fn};
 use std::num::NonZeroU32;
 use std::pin::pin;
-use std::sync::Arc;
-use std::time::Duration;
 
 use diesel::result::QueryResult;
 use diesel_async::{AsyncConnection, AsyncConnectionCore, TransactionManager};
 use futures_util::StreamExt;
 
-use crate::asynchronous::aside;
-use crate::asynchronous::owned::Owned;
+use crate::asynchronous::task::Task;
 use crate::connection::introspect::Texts;
 use crate::connection::{Link, Manner, Quiet, Tracker, Wire, texts_of};
-use crate::core::{Core, Question};
-use crate::flight::{Came, Following};
 use crate::statement::{self, CacheDatabase};
 
 /// A connection that a task has for itself, and waits for.
@@ -86,40 +81,7 @@ impl<C: AsyncConnection> Wire for Awaiting<'_, C> {
         self.answered(done)
     }
 
-    async fn with_store<T: Send + 'static>(
-        core: &Arc<Core>,
-        run: impl FnOnce(&Arc<Core>) -> T + Send + 'static,
-    ) -> Option<T> {
-        if !core.is_shared() {
-            return Some(run(core));
-        }
-        let core = Arc::clone(core);
-        aside(move || run(&core)).await
-    }
-
-    async fn consult<T: Send + 'static>(
-        core: &Arc<Core>,
-        question: &Question<'_>,
-        run: impl FnOnce(&Core, &Question<'_>) -> T + Send + 'static,
-    ) -> Option<T> {
-        if !core.is_shared() {
-            return Some(run(core, question));
-        }
-        let (core, question) = (Arc::clone(core), Owned::of(question));
-        aside(move || run(&core, &question.question())).await
-    }
-
-    const HOLDS_UP: bool = false;
-
-    async fn follow(flight: Following, patience: Duration) -> Came {
-        let landed = poll_fn(|task| flight.poll(task));
-        let came = tokio::time::timeout(patience, landed).await;
-        came.unwrap_or(Came::Nothing)
-    }
-
-    async fn sleep(time: Duration) {
-        tokio::time::sleep(time).await;
-    }
+    type Store = Task;
 }
 
 impl<C> Link for Awaiting<'_, C>

@@ -71,14 +71,13 @@ mod connection;
 mod link;
 mod load;
 mod model;
-#[cfg(any(feature = "async-postgres", feature = "async-mysql"))]
-mod owned;
 #[cfg(any(feature = "bb8", feature = "deadpool", feature = "mobc"))]
 mod pools;
 #[cfg(any(feature = "async-postgres", feature = "async-mysql"))]
 mod reader;
 #[cfg(feature = "async-postgres")]
 mod sharing;
+mod task;
 mod transaction;
 #[cfg(feature = "async-sqlite")]
 mod wrapper;

@@ -3,7 +3,6 @@
 use std::future::Future;
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::Duration;
 
 use diesel::pg::Pg;
 use diesel::query_builder::{Query, QueryFragment, QueryId};
@@ -11,13 +10,12 @@ use diesel::result::QueryResult;
 use diesel_async::{AsyncConnectionCore, AsyncPgConnection, SimpleAsyncConnection};
 
 use crate::asynchronous::CacheReader;
-use crate::asynchronous::link::{Awaiting, quietly, texts};
+use crate::asynchronous::link::{quietly, texts};
 use crate::asynchronous::reader::load;
+use crate::asynchronous::task::Task;
 use crate::connection::introspect::Texts;
 use crate::connection::{Link, Tracker, Wire, view};
-use crate::core::{Core, Question};
 use crate::dependencies::Dependencies;
-use crate::flight::{Came, Following};
 use crate::query::{Keep, Observer, Options, Reader, Stored, execute};
 use crate::statement;
 
@@ -27,9 +25,6 @@ struct Sharing<'c> {
     /// What its tracker knew when the read began.
     view: Option<Box<Tracker>>,
 }
-
-/// What one who has the connection for himself does in the same way.
-type Alone = Awaiting<'static, AsyncPgConnection>;
 
 impl<'c> Sharing<'c> {
     fn new(mut conn: &'c AsyncPgConnection) -> Self {
@@ -64,30 +59,7 @@ impl Wire for Sharing<'_> {
         quietly(self.conn.batch_execute(sql)).await
     }
 
-    fn with_store<T: Send + 'static>(
-        core: &Arc<Core>,
-        run: impl FnOnce(&Arc<Core>) -> T + Send + 'static,
-    ) -> impl Future<Output = Option<T>> + Send {
-        Alone::with_store(core, run)
-    }
-
-    fn consult<T: Send + 'static>(
-        core: &Arc<Core>,
-        question: &Question<'_>,
-        run: impl FnOnce(&Core, &Question<'_>) -> T + Send + 'static,
-    ) -> impl Future<Output = Option<T>> + Send {
-        Alone::consult(core, question, run)
-    }
-
-    const HOLDS_UP: bool = Alone::HOLDS_UP;
-
-    fn follow(flight: Following, patience: Duration) -> impl Future<Output = Came> + Send {
-        Alone::follow(flight, patience)
-    }
-
-    fn sleep(time: Duration) -> impl Future<Output = ()> + Send {
-        Alone::sleep(time)
-    }
+    type Store = Task;
 }
 
 impl Link for Sharing<'_> {

@@ -17,8 +17,9 @@ use diesel_async::sync_connection_wrapper::{SpawnBlocking, SyncConnectionWrapper
 
 use crate::asynchronous::{CacheConnection, CacheReader};
 use crate::cache::Cache;
-use crate::connection::{self, AttachConnection, Blocking, Tracker, now, quietly};
+use crate::connection::{self, AttachConnection, Blocking, Tracker, quietly};
 use crate::error::Error;
+use crate::now::now;
 use crate::query::{Options, Stored, execute};
 
 /// A query that borrows nothing: its text and its binds.
@@ -49,7 +50,7 @@ where
     fn read_cached<Q, S>(
         &mut self,
         query: Q,
-        options: Options,
+        mut options: Options,
         row_type: &'static str,
     ) -> impl Future<Output = QueryResult<Arc<S>>> + Send
     where
@@ -59,6 +60,7 @@ where
         let query = owned(&query);
         async move {
             let query = query?;
+            options.leave();
             let read = move |conn: &mut SqliteConnection| {
                 now(execute(query, options, &mut Blocking(conn), row_type))
             };

@@ -20,6 +20,35 @@ pub enum Databases<'a> {
     None,
 }
 
+/// [`Databases`] that borrow nothing.
+#[cfg(any(feature = "tiered", feature = "async"))]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Which {
+    One(TagSpace),
+    All(Vec<TagSpace>),
+    None,
+}
+
+#[cfg(any(feature = "tiered", feature = "async"))]
+impl Which {
+    pub(crate) fn of(databases: Databases<'_>) -> Self {
+        match databases {
+            Databases::One(space) => Self::One(space),
+            Databases::All(spaces) => Self::All(spaces.to_vec()),
+            Databases::None => Self::None,
+        }
+    }
+
+    #[cfg(any(feature = "async-postgres", feature = "async-mysql"))]
+    pub(crate) fn databases(&self) -> Databases<'_> {
+        match self {
+            Self::One(space) => Databases::One(*space),
+            Self::All(spaces) => Databases::All(spaces),
+            Self::None => Databases::None,
+        }
+    }
+}
+
 /// What [`fetch`](super::CacheBackend::fetch) is to look for.
 #[derive(Debug, Clone, Copy)]
 pub struct Ask<'a> {

@@ -1,7 +1,6 @@
 //! Where entries and tokens live.
 
 use std::fmt::Debug;
-use std::sync::Arc;
 use std::time::Instant;
 
 use crate::config::Level;
@@ -14,8 +13,10 @@ use crate::tag::Tag;
 use crate::token::{Epoch, Opening, ProcessId, WriterId};
 
 mod ask;
+mod awaited;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod forward;
 #[cfg(feature = "memory")]
 mod memory;
 #[cfg(feature = "memory")]
@@ -65,7 +66,11 @@ pub use self::wire::EncryptionKey;
 
 pub use crate::database::Declarations;
 
+#[cfg(any(feature = "tiered", feature = "async"))]
+pub(crate) use self::ask::Which;
 pub use self::ask::{Acknowledged, Ask, Databases, Holder, Lease, Mark, Standing, Unless, Writer};
+pub use self::awaited::{Answer, AwaitedBackend};
+pub(crate) use self::awaited::{Asks, Awaits, Blocks};
 
 /// A store of entries and tokens.
 ///
@@ -90,6 +95,13 @@ pub trait CacheBackend: Debug + Send + Sync + 'static {
     /// The most that it can keep. A cache that is to keep more is not built.
     fn level(&self) -> Level {
         Level::Strong
+    }
+
+    /// The operations that reads wait for, for those who await them. By default none: a store
+    /// [outside of this process](Self::is_shared) is then asked on a thread where blocking is
+    /// allowed.
+    fn awaited(&self) -> Option<&dyn AwaitedBackend> {
+        None
     }
 
     /// The entry under a key, the state of each tag, of each that is wanted [also](Ask::also),
@@ -307,133 +319,6 @@ pub trait CacheBackend: Debug + Send + Sync + 'static {
     /// If the store cannot be asked.
     fn close(&self, _space: Option<TagSpace>) -> Result<(), BackendError> {
         Ok(())
-    }
-}
-
-/// A backend that several caches share.
-impl<B: CacheBackend + ?Sized> CacheBackend for Arc<B> {
-    fn is_shared(&self) -> bool {
-        (**self).is_shared()
-    }
-
-    fn level(&self) -> Level {
-        (**self).level()
-    }
-
-    fn fetch(&self, ask: &Ask<'_>) -> Result<Fetched, BackendError> {
-        (**self).fetch(ask)
-    }
-
-    fn recall(&self, key: &Key, attached: &[TagSpace]) -> Result<Fetched, BackendError> {
-        (**self).recall(key, attached)
-    }
-
-    fn fetch_unless(&self, ask: &Ask<'_>, held: Option<Mark>) -> Result<Unless, BackendError> {
-        (**self).fetch_unless(ask, held)
-    }
-
-    fn recall_unless(
-        &self,
-        key: &Key,
-        attached: &[TagSpace],
-        held: Option<Mark>,
-    ) -> Result<Unless, BackendError> {
-        (**self).recall_unless(key, attached, held)
-    }
-
-    fn put(&self, key: Key, entry: Entry, holder: Option<ProcessId>) -> Result<Put, BackendError> {
-        (**self).put(key, entry, holder)
-    }
-
-    fn put_if_absent(&self, key: Key, entry: Entry) -> Result<Put, BackendError> {
-        (**self).put_if_absent(key, entry)
-    }
-
-    fn release(&self, key: &Key, holder: ProcessId) -> Result<(), BackendError> {
-        (**self).release(key, holder)
-    }
-
-    fn touch(&self, key: &Key, expires_at: Instant) -> Result<bool, BackendError> {
-        (**self).touch(key, expires_at)
-    }
-
-    fn quarantine(&self, writer: &Writer<'_>, tags: &[Tag]) -> Result<Acknowledged, BackendError> {
-        (**self).quarantine(writer, tags)
-    }
-
-    fn lift(&self, writer: WriterId, tags: &[Tag], how: Lift) -> Result<(), BackendError> {
-        (**self).lift(writer, tags, how)
-    }
-
-    fn renew(&self, tags: &[Tag]) -> Result<(), BackendError> {
-        (**self).renew(tags)
-    }
-
-    fn remove(&self, key: &Key) -> Result<bool, BackendError> {
-        (**self).remove(key)
-    }
-
-    fn purge(&self, tag: &Tag) -> Result<(), BackendError> {
-        (**self).purge(tag)
-    }
-
-    fn clear(&self) -> Result<(), BackendError> {
-        (**self).clear()
-    }
-
-    fn usage(&self) -> Usage {
-        (**self).usage()
-    }
-
-    fn holders(&self, tags: &[Tag]) -> Result<Vec<Holder>, BackendError> {
-        (**self).holders(tags)
-    }
-
-    fn beat(&self, process: ProcessId, spaces: &[TagSpace]) -> Result<Standing, BackendError> {
-        (**self).beat(process, spaces)
-    }
-
-    fn testify(
-        &self,
-        process: ProcessId,
-        epoch: Epoch,
-        spaces: &[TagSpace],
-    ) -> Result<(), BackendError> {
-        (**self).testify(process, epoch, spaces)
-    }
-
-    fn open(&self, epoch: Epoch, space: TagSpace, opening: Opening) -> Result<(), BackendError> {
-        (**self).open(epoch, space, opening)
-    }
-
-    fn recognises(
-        &self,
-        space: TagSpace,
-        user: &str,
-        fingerprint: &[u8; 32],
-    ) -> Result<bool, BackendError> {
-        (**self).recognises(space, user, fingerprint)
-    }
-
-    fn remember(
-        &self,
-        space: TagSpace,
-        user: &str,
-        fingerprint: &[u8; 32],
-    ) -> Result<(), BackendError> {
-        (**self).remember(space, user, fingerprint)
-    }
-
-    fn declare(
-        &self,
-        space: TagSpace,
-        declarations: &Declarations,
-    ) -> Result<Declarations, BackendError> {
-        (**self).declare(space, declarations)
-    }
-
-    fn close(&self, space: Option<TagSpace>) -> Result<(), BackendError> {
-        (**self).close(space)
     }
 }
 

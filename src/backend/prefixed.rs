@@ -4,14 +4,15 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use crate::backend::{
-    Acknowledged, Ask, CacheBackend, Databases, Declarations, Holder, Mark, Put, Standing, Unless,
-    Usage, Writer,
+    Acknowledged, Answer, Ask, Asks, AwaitedBackend, Awaits, Blocks, CacheBackend, Databases,
+    Declarations, Holder, Mark, Put, Standing, Unless, Usage, Writer,
 };
 use crate::config::Level;
 use crate::database::TagSpace;
 use crate::entry::{Entry, Vector};
 use crate::error::BackendError;
 use crate::key::Key;
+use crate::now::now;
 use crate::protocol::{Fetched, Lift, TagState};
 use crate::tag::Tag;
 use crate::token::{Epoch, Nonce, Opening, ProcessId, Token, WriterId};
@@ -128,9 +129,10 @@ impl<B: CacheBackend> PrefixedBackend<B> {
     }
 
     /// The generation as it is now.
-    fn generation(&self) -> Result<Option<Generation>, BackendError> {
+    async fn generation(&self, inner: impl Asks) -> Result<Option<Generation>, BackendError> {
         let tags = [self.generation_tag()];
-        let found = self.inner.fetch(&Ask::tokens(&tags, Databases::None))?;
+        let ask = Ask::tokens(&tags, Databases::None);
+        let found = inner.fetch_unless(&ask, None).await?.fetched;
         Ok(self.see(found.gate, found.states.first().copied()))
     }
 
@@ -167,12 +169,12 @@ impl<B: CacheBackend> PrefixedBackend<B> {
     }
 
     /// An entry as it is stored, if it is of the generation that is now.
-    fn kept(&self, entry: Entry) -> Result<Option<Entry>, BackendError> {
+    async fn kept(&self, inner: impl Asks, entry: Entry) -> Result<Option<Entry>, BackendError> {
         let is_of = |of: &Generation| of.nonce() == entry.vector.nonce;
         let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let generation = match last.filter(is_of) {
             Some(last) => Some(last),
-            None => self.generation()?.filter(is_of),
+            None => self.generation(inner).await?.filter(is_of),
         };
         // rule: a-part-that-was-cleared-takes-nothing-of-before
         let Some(Generation { whole, part }) = generation else {
@@ -196,27 +198,22 @@ impl<B: CacheBackend> PrefixedBackend<B> {
 
     /// Who looks at a database of this part, in this generation.
     fn user(&self, user: &str) -> Result<String, BackendError> {
-        let part = self.generation()?.map(|of| of.part.to_bytes());
+        let generation = now(self.generation(Blocks(&self.inner)))?;
+        let part = generation.map(|of| of.part.to_bytes());
         let of = u128::from_be_bytes(part.unwrap_or_default());
         let prefix = u128::from_be_bytes(self.prefix);
         Ok(format!("{prefix:032x}:{of:032x}:{user}"))
     }
 }
 
-impl<B: CacheBackend> CacheBackend for PrefixedBackend<B> {
-    fn is_shared(&self) -> bool {
-        self.inner.is_shared()
-    }
-
-    fn level(&self) -> Level {
-        self.inner.level()
-    }
-
-    fn fetch(&self, ask: &Ask<'_>) -> Result<Fetched, BackendError> {
-        Ok(self.fetch_unless(ask, None)?.fetched)
-    }
-
-    fn fetch_unless(&self, ask: &Ask<'_>, held: Option<Mark>) -> Result<Unless, BackendError> {
+/// What reads wait for, whoever waits.
+impl<B: CacheBackend> PrefixedBackend<B> {
+    async fn fetch_by(
+        &self,
+        inner: impl Asks,
+        ask: &Ask<'_>,
+        held: Option<Mark>,
+    ) -> Result<Unless, BackendError> {
         let key = ask.key.map(|key| self.key(key));
         let tags = self.behind(self.generation_tag(), ask.tags);
         let also = self.tags(ask.also);
@@ -236,10 +233,10 @@ impl<B: CacheBackend> CacheBackend for PrefixedBackend<B> {
             databases,
             ..*ask
         };
-        let mut unless = self.inner.fetch_unless(&asked, held)?;
+        let mut unless = inner.fetch_unless(&asked, held).await?;
         if unless.fetched.states.first() == Some(&TagState::Missing) {
-            self.generation()?;
-            unless = self.inner.fetch_unless(&asked, held)?;
+            self.generation(inner).await?;
+            unless = inner.fetch_unless(&asked, held).await?;
         }
         let found = &mut unless.fetched;
         if found.states.len() != tags.len() {
@@ -252,18 +249,15 @@ impl<B: CacheBackend> CacheBackend for PrefixedBackend<B> {
         Ok(unless)
     }
 
-    fn recall(&self, key: &Key, attached: &[TagSpace]) -> Result<Fetched, BackendError> {
-        Ok(self.recall_unless(key, attached, None)?.fetched)
-    }
-
-    fn recall_unless(
+    async fn recall_by(
         &self,
+        inner: impl Asks,
         key: &Key,
         attached: &[TagSpace],
         held: Option<Mark>,
     ) -> Result<Unless, BackendError> {
         let (key, spaces) = (self.key(key), self.spaces(attached));
-        let mut unless = self.inner.recall_unless(&key, &spaces, held)?;
+        let mut unless = inner.recall_unless(&key, &spaces, held).await?;
         let found = &mut unless.fetched;
         let first = found.states.first().copied();
         found.entry = found.entry.take().and_then(|entry| self.told(entry));
@@ -275,24 +269,92 @@ impl<B: CacheBackend> CacheBackend for PrefixedBackend<B> {
                 // Of a generation that is over, and of no other that is known.
                 Some(generation.map_or_else(Nonce::fresh, |of| of.nonce()))
             }
-            Some(_) => self.generation()?.map(|generation| generation.nonce()),
+            Some(_) => self.generation(inner).await?.map(|of| of.nonce()),
             None => None,
         };
         Ok(unless)
     }
 
-    fn put(&self, key: Key, entry: Entry, holder: Option<ProcessId>) -> Result<Put, BackendError> {
-        let Some(entry) = self.kept(entry)? else {
+    async fn put_by(
+        &self,
+        inner: impl Asks,
+        key: Key,
+        entry: Entry,
+        holder: Option<ProcessId>,
+    ) -> Result<Put, BackendError> {
+        let Some(entry) = self.kept(inner, entry).await? else {
             if let Some(holder) = holder {
-                self.release(&key, holder)?;
+                inner.release(&self.key(&key), holder).await?;
             }
             return Ok(Put::Outdated);
         };
-        self.inner.put(self.key(&key), entry, holder)
+        inner.put(self.key(&key), entry, holder).await
+    }
+}
+
+impl<B: CacheBackend> AwaitedBackend for PrefixedBackend<B> {
+    fn fetch_unless<'a>(&'a self, ask: Ask<'a>, held: Option<Mark>) -> Answer<'a, Unless> {
+        Box::pin(async move { self.fetch_by(Awaits(&self.inner), &ask, held).await })
+    }
+
+    fn recall_unless<'a>(
+        &'a self,
+        key: &'a Key,
+        attached: &'a [TagSpace],
+        held: Option<Mark>,
+    ) -> Answer<'a, Unless> {
+        Box::pin(self.recall_by(Awaits(&self.inner), key, attached, held))
+    }
+
+    fn put(&self, key: Key, entry: Entry, holder: Option<ProcessId>) -> Answer<'_, Put> {
+        Box::pin(self.put_by(Awaits(&self.inner), key, entry, holder))
+    }
+
+    fn release<'a>(&'a self, key: &'a Key, holder: ProcessId) -> Answer<'a, ()> {
+        Box::pin(async move { Awaits(&self.inner).release(&self.key(key), holder).await })
+    }
+}
+
+impl<B: CacheBackend> CacheBackend for PrefixedBackend<B> {
+    fn is_shared(&self) -> bool {
+        self.inner.is_shared()
+    }
+
+    fn level(&self) -> Level {
+        self.inner.level()
+    }
+
+    fn awaited(&self) -> Option<&dyn AwaitedBackend> {
+        self.inner.awaited().map(|_| self as &dyn AwaitedBackend)
+    }
+
+    fn fetch(&self, ask: &Ask<'_>) -> Result<Fetched, BackendError> {
+        Ok(CacheBackend::fetch_unless(self, ask, None)?.fetched)
+    }
+
+    fn fetch_unless(&self, ask: &Ask<'_>, held: Option<Mark>) -> Result<Unless, BackendError> {
+        now(self.fetch_by(Blocks(&self.inner), ask, held))
+    }
+
+    fn recall(&self, key: &Key, attached: &[TagSpace]) -> Result<Fetched, BackendError> {
+        Ok(CacheBackend::recall_unless(self, key, attached, None)?.fetched)
+    }
+
+    fn recall_unless(
+        &self,
+        key: &Key,
+        attached: &[TagSpace],
+        held: Option<Mark>,
+    ) -> Result<Unless, BackendError> {
+        now(self.recall_by(Blocks(&self.inner), key, attached, held))
+    }
+
+    fn put(&self, key: Key, entry: Entry, holder: Option<ProcessId>) -> Result<Put, BackendError> {
+        now(self.put_by(Blocks(&self.inner), key, entry, holder))
     }
 
     fn put_if_absent(&self, key: Key, entry: Entry) -> Result<Put, BackendError> {
-        match self.kept(entry)? {
+        match now(self.kept(Blocks(&self.inner), entry))? {
             Some(entry) => self.inner.put_if_absent(self.key(&key), entry),
             None => Ok(Put::Outdated),
         }

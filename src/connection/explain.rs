@@ -4,8 +4,9 @@ use diesel::connection::LoadConnection;
 use diesel::query_builder::QueryFragment;
 
 use crate::bypass::Bypass;
-use crate::connection::{Blocking, make_known, now, tracker};
+use crate::connection::{Blocking, make_known, tracker};
 use crate::explain::WriteExplanation;
+use crate::now::now;
 use crate::statement::CacheDatabase;
 
 /// Tells what a statement would invalidate if it were run on that connection: which tables, how

@@ -1,14 +1,11 @@
 //! A connection as this crate itself uses it, whoever waits for the database: the thread, or a
 //! task. What is asked of a connection is written once, as `async fn`s over a [`Link`]; on a
-//! connection that blocks they are [done at once](now).
+//! connection that blocks they are [done at once](crate::now).
 
 use std::cell::Cell;
 use std::future::{self, Future};
 use std::num::NonZeroU32;
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 use diesel::connection::{Connection, LoadConnection, TransactionManager};
 use diesel::result::QueryResult;
@@ -16,8 +13,7 @@ use diesel::row::{Field, Row};
 
 use crate::connection::introspect::Texts;
 use crate::connection::{Manner, Tracker};
-use crate::core::{Core, Question};
-use crate::flight::{Came, Following};
+use crate::core::{Core, Reach, Thread};
 use crate::statement::{self, CacheDatabase};
 
 /// A connection that statements can be sent on, and that a tracker may be on.
@@ -40,28 +36,16 @@ pub(crate) trait Wire {
     /// Runs statements of this crate's own, out of the tracker's and the user's sight.
     fn batch(&mut self, sql: &str) -> impl Future<Output = QueryResult<()>> + Send;
 
-    /// Runs what may wait for the store, where it keeps nobody from going on. Once begun, it
-    /// runs to its end, whoever waits for it. `None` if it cannot be begun any more, or panicked.
+    /// How it waits for anything but the database.
+    type Store: Reach;
+
+    /// As [`Reach::aside`].
     fn with_store<T: Send + 'static>(
         core: &Arc<Core>,
         run: impl FnOnce(&Arc<Core>) -> T + Send + 'static,
-    ) -> impl Future<Output = Option<T>> + Send;
-
-    /// As [`with_store`](Self::with_store), for what concerns a read.
-    fn consult<T: Send + 'static>(
-        core: &Arc<Core>,
-        question: &Question<'_>,
-        run: impl FnOnce(&Core, &Question<'_>) -> T + Send + 'static,
-    ) -> impl Future<Output = Option<T>> + Send;
-
-    /// Whether waiting holds up the thread.
-    const HOLDS_UP: bool;
-
-    /// Waits, for that long at most, for what comes of another's read, if anything.
-    fn follow(flight: Following, patience: Duration) -> impl Future<Output = Came> + Send;
-
-    /// Sleeps.
-    fn sleep(time: Duration) -> impl Future<Output = ()> + Send;
+    ) -> impl Future<Output = Option<T>> + Send {
+        Self::Store::aside(core, run)
+    }
 }
 
 /// A connection whose database can be asked questions.
@@ -99,31 +83,7 @@ impl<C: Connection> Wire for Blocking<'_, C> {
         future::ready(self.0.batch_execute(sql))
     }
 
-    fn with_store<T: Send + 'static>(
-        core: &Arc<Core>,
-        run: impl FnOnce(&Arc<Core>) -> T + Send + 'static,
-    ) -> impl Future<Output = Option<T>> + Send {
-        future::ready(Some(run(core)))
-    }
-
-    fn consult<T: Send + 'static>(
-        core: &Arc<Core>,
-        question: &Question<'_>,
-        run: impl FnOnce(&Core, &Question<'_>) -> T + Send + 'static,
-    ) -> impl Future<Output = Option<T>> + Send {
-        future::ready(Some(run(core, question)))
-    }
-
-    const HOLDS_UP: bool = true;
-
-    fn follow(flight: Following, patience: Duration) -> impl Future<Output = Came> + Send {
-        future::ready(flight.wait(patience))
-    }
-
-    fn sleep(time: Duration) -> impl Future<Output = ()> + Send {
-        std::thread::sleep(time);
-        future::ready(())
-    }
+    type Store = Thread;
 }
 
 impl<C> Link for Blocking<'_, C>
@@ -156,18 +116,6 @@ pub(crate) fn texts_of<'a, DB: CacheDatabase>(row: &impl Row<'a, DB>) -> Texts {
         value.and_then(DB::text)
     };
     (0..row.field_count()).map(text).collect()
-}
-
-/// Does at once what waits for nothing but a connection that blocks.
-pub(crate) fn now<T>(work: impl Future<Output = T>) -> T {
-    let mut work = pin!(work);
-    loop {
-        // The second time never comes: what is ready is not waited for.
-        if let Poll::Ready(done) = work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            return done;
-        }
-        std::thread::yield_now();
-    }
 }
 
 thread_local! {

@@ -14,6 +14,7 @@ use crate::core::Way;
 use crate::dialect::Dialect;
 use crate::error::{Error, StoreUnreachable};
 use crate::model::CacheModel;
+use crate::now::now;
 use crate::statement::CacheDatabase;
 
 mod catalogue;
@@ -39,7 +40,7 @@ pub use self::explain::explain_write;
 pub(crate) use self::gate::{open as open_gate, resolve_orphans};
 #[cfg(any(feature = "async-postgres", feature = "async-mysql"))]
 pub(crate) use self::link::texts_of;
-pub(crate) use self::link::{Blocking, Link, Quiet, Wire, now};
+pub(crate) use self::link::{Blocking, Link, Quiet, Wire};
 #[cfg(feature = "r2d2")]
 pub use self::pool::Customizer;
 #[cfg(feature = "async-postgres")]

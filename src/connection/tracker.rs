@@ -360,7 +360,7 @@ impl Tracker {
         if self.attached && !resolved.writes.is_empty() {
             resolved = Arc::new(resolved.everywhere());
         }
-        if watch::is_watched() {
+        if watch::is_watched() || (self.blocks() && watch::may_be_awaited()) {
             self.observe(&resolved);
         }
         let simulation = self.simulation.as_mut();

@@ -1,9 +1,9 @@
 //! Results that were invalidated for nothing: a sample of them is compared.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use super::Core;
+use super::{Core, Reach};
 use crate::entry::Entry;
 use crate::key::Key;
 use crate::protocol::TagState;
@@ -78,8 +78,8 @@ impl Core {
     }
 
     /// The result under a key, if it is stored and a write has invalidated it.
-    pub(crate) fn dropped(&self, key: &Key) -> Option<Dropped> {
-        let recalled = self.backend.recall(key, &self.attached()).ok()?;
+    pub(crate) async fn dropped<R: Reach>(self: &Arc<Self>, key: &Key) -> Option<Dropped> {
+        let recalled = R::recall(self, key).await.ok()?;
         let entry = recalled.entry?;
         if recalled.gate != Some(entry.vector.nonce) || entry.tags.len() != recalled.states.len() {
             return None;

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::slice::SliceIndex;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::Core;
+use super::{Core, Reach};
 use crate::backend::{Ask, Databases};
 use crate::bypass::Bypass;
 use crate::database::TagSpace;
@@ -153,17 +154,21 @@ impl Awaited {
 impl Core {
     /// Looks for a valid entry, or for leave to make one. The tokens of a miss are captured
     /// here, and so before the caller reads the database.
-    pub(crate) fn ask(&self, question: &Question<'_>, asking: Asking) -> Found {
+    pub(crate) async fn ask<R: Reach>(
+        self: &Arc<Self>,
+        question: &Question<'_>,
+        asking: Asking,
+    ) -> Found {
         match asking {
-            Asking::First => self.lookup(question),
-            Asking::Anew(entry) => self.refind(question, entry),
-            Asking::Again => self.prepare(question, None),
+            Asking::First => self.lookup::<R>(question).await,
+            Asking::Anew(entry) => self.refind::<R>(question, entry).await,
+            Asking::Again => self.prepare::<R>(question, None).await,
         }
     }
 
-    fn lookup(&self, question: &Question<'_>) -> Found {
+    async fn lookup<R: Reach>(self: &Arc<Self>, question: &Question<'_>) -> Found {
         let ask = Ask::entry(question.key, question.tags, Databases::One(question.space));
-        let fetched = match self.fetch_for(question, &ask) {
+        let fetched = match self.fetch_for::<R>(question, &ask).await {
             Ok(fetched) => fetched,
             Err(reason) => return Found::Bypass(reason),
         };
@@ -187,20 +192,20 @@ impl Core {
                 meanwhile: outdated,
                 ..Missing::of(vector)
             },
-            Judgement::Establish => return self.prepare(question, outdated),
+            Judgement::Establish => return self.prepare::<R>(question, outdated).await,
             Judgement::Quarantined => return Found::Bypass(Bypass::Quarantined),
             Judgement::Closed => return Found::Bypass(Bypass::Closed),
         };
         // rule: what-is-not-captured-is-not-stored
         if (self.is_shared() && question.leases) || !question.also.is_empty() {
-            self.prepare(question, missing.meanwhile)
+            self.prepare::<R>(question, missing.meanwhile).await
         } else {
             Found::Miss(missing)
         }
     }
 
     /// There is a valid entry, but none that can be read here: captures the tokens to make another.
-    fn refind(&self, question: &Question<'_>, entry: Entry) -> Found {
+    async fn refind<R: Reach>(self: &Arc<Self>, question: &Question<'_>, entry: Entry) -> Found {
         let question = Question {
             refresh: true,
             leases: false,
@@ -209,18 +214,22 @@ impl Core {
         if question.also.is_empty() {
             return Found::Miss(Missing::of(entry.vector.of_first(question.tags.len())));
         }
-        self.prepare(&question, None)
+        self.prepare::<R>(&question, None).await
     }
 
     /// Captures the tokens of what is not there, and takes the lease to make it.
-    fn prepare(&self, question: &Question<'_>, meanwhile: Option<Entry>) -> Found {
+    async fn prepare<R: Reach>(
+        self: &Arc<Self>,
+        question: &Question<'_>,
+        meanwhile: Option<Entry>,
+    ) -> Found {
         let ask = Ask {
             also: question.also,
             establish: true,
             lease: self.lease().filter(|_| question.leases),
             ..Ask::entry(question.key, question.tags, Databases::One(question.space))
         };
-        let mut fetched = match self.fetch_for(question, &ask) {
+        let mut fetched = match self.fetch_for::<R>(question, &ask).await {
             Ok(fetched) => fetched,
             Err(reason) => return Found::Bypass(reason),
         };
@@ -279,15 +288,17 @@ impl Core {
     /// captured before the read, no such write was lifted in between; and if it is clean, none is
     /// announced. So each such write is either in what was read, or not even announced: then it
     /// renews the tokens when it is.
-    pub(crate) fn further(
-        &self,
+    pub(crate) async fn further<R: Reach>(
+        self: &Arc<Self>,
         question: &Question<'_>,
         missing: &Missing,
         window: usize,
         seen: Option<BTreeSet<Tag>>,
     ) -> Option<(Vec<Tag>, Vec<Token>)> {
         if let Some(seen) = seen
-            && let Some(tokens) = self.capture_late(question, missing, window, &seen)
+            && let Some(tokens) = self
+                .capture_late::<R>(question, missing, window, &seen)
+                .await
         {
             return Some((seen.into_iter().collect(), tokens));
         }
@@ -296,8 +307,8 @@ impl Core {
     }
 
     // rule: what-was-seen-is-captured-within-the-window
-    fn capture_late(
-        &self,
+    async fn capture_late<R: Reach>(
+        self: &Arc<Self>,
         question: &Question<'_>,
         missing: &Missing,
         window: usize,
@@ -318,7 +329,7 @@ impl Core {
         let open = question.also.get(..window)?;
         let tags: Vec<Tag> = open.iter().chain(seen).copied().collect();
         let ask = Ask::tokens(&tags, Databases::One(question.space));
-        match judge(self.fetch_for(question, &ask).ok()?, &tags) {
+        match judge(self.fetch_for::<R>(question, &ask).await.ok()?, &tags) {
             Judgement::Miss(now)
                 if now.nonce == missing.vector.nonce && now.tokens.starts_with(&before) =>
             {
@@ -329,14 +340,18 @@ impl Core {
     }
 
     /// Fetches for a read whose plan is of the opening that is current.
-    fn fetch_for(&self, question: &Question<'_>, ask: &Ask<'_>) -> Result<Fetched, Bypass> {
+    async fn fetch_for<R: Reach>(
+        self: &Arc<Self>,
+        question: &Question<'_>,
+        ask: &Ask<'_>,
+    ) -> Result<Fetched, Bypass> {
         // An entry may depend on rows that the reader cannot name; but whatever is written to
         // them, so is their table.
         // rule: what-is-not-delivered-may-be-of-a-row-that-is-shown
         if self.shared.is_undelivered(question.also) {
             return Err(Bypass::Undelivered);
         }
-        let fetched = self.fetch(ask)?;
+        let fetched = self.fetch::<R>(ask).await?;
         if !self.is_shared() {
             return Ok(fetched);
         }
@@ -386,13 +401,6 @@ impl Patience {
             until: Instant::now() + patience.min(Duration::from_secs(3600)),
             nap: FIRST_NAP,
         }
-    }
-
-    /// Sleeps a little. Returns whether any patience is left.
-    pub(crate) fn nap(&mut self) -> bool {
-        let nap = self.next();
-        std::thread::sleep(nap.unwrap_or_default());
-        nap.is_some()
     }
 
     /// How long to sleep, if any patience is left.

@@ -1,11 +1,19 @@
 //! Watches the thread that computes a value for what its handle is not told of.
 //!
+//! A task is watched on whatever thread it is at work. Connections that block may do a task's work
+//! on threads of their own, as diesel-async's wrapper of SQLite does: what they send there counts
+//! for all tasks that compute a value meanwhile.
+//!
 //! It can only refuse to store a value, never make one valid: what a thread does is no
 //! more than evidence against it.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
+use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
+use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use crate::dependencies::{Dependencies, Unstored};
 use crate::footprint::Name;
@@ -19,32 +27,99 @@ thread_local! {
     static TOLD: RefCell<Option<Dependencies>> = const { RefCell::new(None) };
 }
 
-struct Watched {
-    dependencies: Dependencies,
+/// A value that is being computed.
+#[derive(Debug, Clone)]
+pub(crate) struct Watched {
+    pub(crate) dependencies: Dependencies,
     /// The tables that the value names.
-    named: BTreeSet<Name>,
+    pub(crate) named: BTreeSet<Name>,
     /// Which cache the value belongs to.
-    cache: usize,
+    pub(crate) cache: usize,
+    /// Whether cached reads that are told of no handle are told of its own.
+    pub(crate) adopts: bool,
+    /// Whether a task computes it.
+    pub(crate) awaited: bool,
+}
+
+/// The values that tasks compute, wherever.
+static AWAITED: Mutex<Vec<Dependencies>> = Mutex::new(Vec::new());
+/// How many; asked for every statement that blocks.
+static AWAITED_COUNT: AtomicUsize = AtomicUsize::new(0);
+
+/// A value that a task computes, as long as this lives.
+#[derive(Debug)]
+struct Awaited(Dependencies);
+
+impl Awaited {
+    fn begin(dependencies: &Dependencies) -> Self {
+        let mut awaited = AWAITED.lock().unwrap_or_else(PoisonError::into_inner);
+        awaited.push(dependencies.clone());
+        AWAITED_COUNT.store(awaited.len(), Ordering::SeqCst);
+        Self(dependencies.clone())
+    }
+}
+
+impl Drop for Awaited {
+    fn drop(&mut self) {
+        let mut awaited = AWAITED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(at) = awaited.iter().position(|of| of.is(&self.0)) {
+            awaited.swap_remove(at);
+        }
+        AWAITED_COUNT.store(awaited.len(), Ordering::SeqCst);
+    }
+}
+
+/// Whether a connection that blocks may be doing the work of a task that computes a value.
+pub(crate) fn may_be_awaited() -> bool {
+    AWAITED_COUNT.load(Ordering::SeqCst) > 0
+}
+
+/// Refuses the values that tasks compute.
+// rule: what-a-task-has-done-elsewhere-counts
+fn refuse_awaited(why: Unstored) {
+    let awaited = AWAITED.lock().unwrap_or_else(PoisonError::into_inner);
+    for dependencies in &*awaited {
+        dependencies.refuse(why);
+    }
 }
 
 /// The watch over one computation. It ends when this is dropped, on the same thread.
 #[derive(Debug)]
-pub(crate) struct Watch(PhantomData<*const ()>);
+struct Watch(PhantomData<*const ()>);
 
 /// A read that was told of its handle, as long as this lives.
 #[derive(Debug)]
 pub(crate) struct Told(Option<Dependencies>);
 
-/// Begins to watch the computation of a value of that cache, which names those tables.
-pub(crate) fn begin(dependencies: &Dependencies, named: BTreeSet<Name>, cache: usize) -> Watch {
-    let watched = Watched {
-        dependencies: dependencies.clone(),
-        named,
-        cache,
-    };
+fn begin(watched: Watched) -> Watch {
     WATCHES.with_borrow_mut(|watches| watches.push(watched));
     DEPTH.set(DEPTH.get() + 1);
     Watch(PhantomData)
+}
+
+/// Watches the computation of a value: this thread, whenever it is at it.
+// rule: a-watch-is-kept-for-each-poll
+pub(crate) async fn during<T>(watched: Watched, work: impl Future<Output = T>) -> T {
+    let _awaited = watched
+        .awaited
+        .then(|| Awaited::begin(&watched.dependencies));
+    let mut work = pin!(work);
+    poll_fn(|task| {
+        let _watch = begin(watched.clone());
+        work.as_mut().poll(task)
+    })
+    .await
+}
+
+/// The handle that cached reads are told of here if they are told of no other.
+pub(crate) fn adopting() -> Option<Dependencies> {
+    if !is_watched() {
+        return None;
+    }
+    WATCHES.with_borrow(|watches| {
+        let innermost = watches.last().filter(|watched| watched.adopts)?;
+        Some(innermost.dependencies.clone())
+    })
 }
 
 impl Drop for Watch {
@@ -75,6 +150,9 @@ pub(crate) fn is_watched() -> bool {
 // rule: a-read-outside-of-the-handle-is-not-stored
 pub(crate) fn statement(tables: Option<&BTreeSet<Name>>, cache: usize) {
     TOLD.with_borrow(|told| {
+        if !is_watched() && told.is_none() && may_be_awaited() {
+            refuse_awaited(Unstored::Unseen);
+        }
         refuse_ignorant(told.as_ref(), |watched| {
             let named = tables.is_some_and(|tables| tables.is_subset(&watched.named));
             // What another cache invalidates does not reach this one.
@@ -110,18 +188,32 @@ fn refuse_ignorant(told: Option<&Dependencies>, matters: impl Fn(&Watched) -> bo
 
 /// This thread does what no value may be computed from.
 pub(crate) fn refuse(why: Unstored) {
-    if is_watched() {
-        WATCHES.with_borrow(|watches| {
-            for watched in watches {
-                watched.dependencies.refuse(why);
-            }
-        });
+    if !is_watched() {
+        if may_be_awaited() && TOLD.with_borrow(Option::is_none) {
+            refuse_awaited(why);
+        }
+        return;
     }
+    WATCHES.with_borrow(|watches| {
+        for watched in watches {
+            watched.dependencies.refuse(why);
+        }
+    });
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn begin(dependencies: &Dependencies, named: BTreeSet<Name>, cache: usize) -> Watch {
+        super::begin(Watched {
+            dependencies: dependencies.clone(),
+            named,
+            cache,
+            adopts: false,
+            awaited: false,
+        })
+    }
 
     fn names(names: &[&str]) -> BTreeSet<Name> {
         names.iter().map(|name| Name::from(*name)).collect()

@@ -9,9 +9,10 @@ use diesel::connection::{Connection, TransactionManager};
 use diesel::result::{Error, QueryResult};
 
 use crate::cache::Cache;
-use crate::connection::{self, Blocking, Tracker, now, tracker};
+use crate::connection::{self, Blocking, Tracker, tracker};
 use crate::footprint::Name;
 use crate::model::CacheModel;
+use crate::now::now;
 use crate::signal::{
     AnyEvent, Change, Commits, Event, Hook, Inside, Lifecycle, PostDelete, PostSave, PreDelete,
     PreSave, Sender, Signal, tell_any,

@@ -9,11 +9,11 @@ use diesel::result::QueryResult;
 
 use crate::bypass::Bypass;
 use crate::cache::Cache;
-use crate::connection::{self, Fill, Wire};
-use crate::core::{Asking, Awaited, Core, Dropped, Found, Lives, Patience, Question};
+use crate::connection::{self, Fill};
+use crate::core::{Asking, Awaited, Core, Dropped, Found, Lives, Patience, Question, Reach, TRIES};
 use crate::dependencies::{self, Dependencies, Unstored, watch};
 use crate::entry::{Entry, Payload};
-use crate::flight::{Came, Seat};
+use crate::flight::{Came, Leader, Seat};
 use crate::outcome::Outcome;
 use crate::protocol::Leased;
 use crate::query::Options;
@@ -24,9 +24,6 @@ use crate::query::rows::{Keep, Stored};
 use crate::statement::CacheDatabase;
 use crate::stats::count;
 use crate::tag::Tag;
-
-/// How many leaders may be given up before a reader asks the database itself.
-const TRIES: u32 = 16;
 
 const UNSTORED: Outcome = Outcome::Miss {
     stored: false,
@@ -41,7 +38,7 @@ const UNSTORED: Outcome = Outcome::Miss {
 /// What the database returns; never because of the cache.
 pub(crate) async fn execute<Q, R, S>(
     query: Q,
-    options: Options,
+    mut options: Options,
     conn: &mut R,
     row_type: &'static str,
 ) -> QueryResult<Arc<S>>
@@ -50,6 +47,8 @@ where
     Q: QueryFragment<R::Backend>,
     S: Stored<R::Backend>,
 {
+    options.adopt();
+    let options = options;
     let within = options.within.as_ref();
     // rule: a-read-that-never-returns-makes-no-value
     let _owed = within.map(Dependencies::owe);
@@ -146,7 +145,7 @@ where
         stale_after_write: footprint.stale_after_write && joins && options.within.is_none(),
     };
     let ended = core.flights.ended();
-    let mut found = ask::<R>(core, &question, Asking::First).await;
+    let mut found = core.ask::<R::Store>(&question, Asking::First).await;
     // A writer's outcome may be unknown: this read's connection may bring evidence.
     let again = match found {
         Found::Bypass(Bypass::Quarantined | Bypass::Undelivered) => {
@@ -157,7 +156,7 @@ where
         _ => false,
     };
     if again {
-        found = ask::<R>(core, &question, Asking::First).await;
+        found = core.ask::<R::Store>(&question, Asking::First).await;
     }
     // rule: a-plan-must-outlive-its-lookup
     // The footprint came from a catalogue, and the tokens from later: had the schema
@@ -181,7 +180,7 @@ where
                 return Ok(stored);
             }
             // Its bytes cannot be read here: it is made anew.
-            None => match ask::<R>(core, &question, Asking::Anew(entry)).await {
+            None => match core.ask::<R::Store>(&question, Asking::Anew(entry)).await {
                 Found::Miss(missing) => missing,
                 Found::Hit(_) | Found::Bypass(_) => {
                     report(Some(cache), UNSTORED);
@@ -209,7 +208,7 @@ where
     let mut leader = None;
     let (began, mut tries) = (Instant::now(), 0..TRIES);
     while let (Some(fence), Some(_)) = (&fence, tries.next()) {
-        let flight = match core.flights.enter(key, fence, R::HOLDS_UP) {
+        let flight = match core.flights.enter(key, fence, R::Store::HOLDS_UP) {
             Some(Seat::Follower(flight)) => flight,
             Some(Seat::Leader(seat)) => {
                 leader = Some(seat);
@@ -218,7 +217,7 @@ where
             None => break,
         };
         let left = patience.saturating_sub(began.elapsed());
-        let came = R::follow(flight, left).await;
+        let came = R::Store::follow(flight, left).await;
         if let Came::Landed(entry) = &came
             && let Some(stored) = serve(entry)
         {
@@ -238,7 +237,7 @@ where
     if leader.is_some()
         && !core.is_shared()
         && core.flights.ended() != ended
-        && let Found::Hit(entry) = ask::<R>(core, &question, Asking::Again).await
+        && let Found::Hit(entry) = core.ask::<R::Store>(&question, Asking::Again).await
         && let Some(stored) = serve(&entry)
     {
         if let Some(leader) = &leader {
@@ -249,7 +248,7 @@ where
     }
     // Of the processes that miss it one asks the database; the others' leaders wait for it.
     if leader.is_some() && missing.leased == Leased::Taken {
-        match await_entry::<R>(core, &question).await {
+        match await_entry::<R::Store>(core, &question).await {
             Awaited::Landed(entry) => {
                 if let Some(stored) = serve(&entry) {
                     if let Some(leader) = &leader {
@@ -266,9 +265,7 @@ where
     let lease = (missing.leased == Leased::Granted).then_some(core.process);
     let is_sampled = core.is_sampled(key);
     let dropped = match is_sampled {
-        true => R::consult(core, &question, |core, question| core.dropped(question.key))
-            .await
-            .flatten(),
+        true => core.dropped::<R::Store>(key).await,
         false => None,
     };
     let keep = if core.is_shared() || is_sampled {
@@ -276,21 +273,23 @@ where
     } else {
         Keep::Values
     };
+    // Nothing is stored, and nobody waits for it any more.
+    let give_up = async |leader: Option<Leader<'_>>, lease, forget, why| {
+        if let Some(leader) = leader {
+            leader.fail();
+        }
+        core.relinquish::<R::Store>(key, lease, forget).await;
+        report(Some(cache), UNSTORED);
+        if let Some(value) = within {
+            value.refuse(why);
+        }
+    };
     let mut observer = late.map(Observer::new);
     let stored = match conn.read(query, keep, observer.as_mut(), within).await {
         Ok(stored) => stored,
         Err(error) => {
-            if let Some(leader) = leader {
-                leader.fail();
-            }
-            R::consult(core, &question, move |core, question| {
-                core.give_back(question.key, lease);
-            })
-            .await;
-            report(Some(cache), UNSTORED);
-            if let Some(value) = &options.within {
-                value.refuse(Unstored::Failed);
-            }
+            let unstored = give_up(leader, lease, false, Unstored::Failed);
+            unstored.await;
             return Err(error);
         }
     };
@@ -303,54 +302,28 @@ where
         models: footprint.ttl,
     };
     if !conn.is_undisturbed() {
-        if let Some(leader) = leader {
-            leader.fail();
-        }
-        R::consult(core, &question, move |core, question| {
-            core.give_back(question.key, lease);
-        })
-        .await;
-        report(Some(cache), UNSTORED);
-        if let Some(value) = &options.within {
-            value.refuse(Unstored::Transaction);
-        }
+        give_up(leader, lease, false, Unstored::Transaction).await;
         return Ok(stored);
     }
     let lifetime = core.lifetime(lives, stored.is_empty());
     let expires_at = core.expiry(lifetime.unwrap_or_default());
-    let window = late.map_or(0, |late| late.window);
     let refresh = options.refresh;
-    let (vector, further) = match late {
-        Some(_) => {
+    let further = match late {
+        Some(late) => {
             let seen = observer.and_then(Observer::finish);
-            let further = R::consult(core, &question, move |core, question| {
-                let further = core.further(question, &missing, window, seen);
-                if further.is_none() {
-                    // rule: what-is-about-to-be-written-is-not-stored
-                    core.give_back(question.key, lease);
-                    if refresh {
-                        core.forget(question.key);
-                    }
-                }
-                further.map(|further| (missing.vector, further))
-            });
-            further.await.flatten().unzip()
+            core.further::<R::Store>(&question, &missing, late.window, seen)
+                .await
         }
-        None => (Some(missing.vector), Some((Vec::new(), Vec::new()))),
+        None => Some((Vec::new(), Vec::new())),
     };
-    let (Some(vector), Some((further, tokens))) = (vector, further) else {
-        if let Some(leader) = leader {
-            leader.fail();
-        }
-        report(Some(cache), UNSTORED);
-        if let Some(value) = &options.within {
-            value.refuse(Unstored::Overtaken);
-        }
+    // rule: what-is-about-to-be-written-is-not-stored
+    let Some((further, tokens)) = further else {
+        give_up(leader, lease, refresh, Unstored::Overtaken).await;
         return Ok(stored);
     };
     let mut entry = Entry {
         tags: Arc::clone(&footprint.tags),
-        vector,
+        vector: missing.vector,
         payload: Payload::Typed(Arc::clone(&stored) as Arc<dyn Any + Send + Sync>),
         weight: stored.weight(),
         expires_at,
@@ -365,18 +338,11 @@ where
         leader.land(entry.clone());
     }
     let storable = lifetime.is_some() && (!core.is_shared() || entry.become_bytes(stored.encode()));
-    let kept = R::consult(core, &question, move |core, question| {
-        let kept = storable && core.store(question.key.clone(), entry, lease);
-        if !kept {
-            core.give_back(question.key, lease);
-        }
+    let kept = storable && core.store::<R::Store>(key.clone(), entry, lease).await;
+    if !kept {
         // rule: a-refresh-leaves-nothing-older
-        if refresh && !kept {
-            core.forget(question.key);
-        }
-        kept
-    });
-    let kept = kept.await.unwrap_or(false);
+        core.relinquish::<R::Store>(key, lease, refresh).await;
+    }
     report(
         Some(cache),
         Outcome::Miss {
@@ -387,18 +353,12 @@ where
     Ok(stored)
 }
 
-/// Asks the store.
-async fn ask<L: Wire>(core: &Arc<Core>, question: &Question<'_>, asking: Asking) -> Found {
-    let found = L::consult(core, question, |core, question| core.ask(question, asking));
-    found.await.unwrap_or(Found::Bypass(Bypass::Backend))
-}
-
 /// Waits for another process that makes the entry, for as long as the configuration says.
-async fn await_entry<L: Wire>(core: &Arc<Core>, question: &Question<'_>) -> Awaited {
+async fn await_entry<R: Reach>(core: &Arc<Core>, question: &Question<'_>) -> Awaited {
     let mut patience = Patience::new(core.config.patience);
     while let Some(nap) = patience.next() {
-        L::sleep(nap).await;
-        match Awaited::of(ask::<L>(core, question, Asking::Again).await) {
+        R::sleep(nap).await;
+        match Awaited::of(core.ask::<R>(question, Asking::Again).await) {
             Awaited::Nothing => {}
             come => return come,
         }

@@ -11,10 +11,11 @@ use diesel::query_dsl::CompatibleType;
 
 use crate::backend::{Ask, Databases};
 use crate::bypass::Bypass;
-use crate::connection::{Blocking, now};
+use crate::connection::Blocking;
 use crate::core::Core;
 use crate::entry::Entry;
 use crate::explain::{Dependency, Explanation, MissReason, Standing};
+use crate::now::now;
 use crate::outcome::Outcome;
 use crate::protocol::{Judgement, TagState, judge};
 use crate::query::Cached;

@@ -11,7 +11,8 @@ use diesel::query_dsl::CompatibleType;
 use diesel::query_dsl::methods::LoadQuery;
 use diesel::result::QueryResult;
 
-use crate::connection::{Blocking, now};
+use crate::connection::Blocking;
+use crate::now::now;
 use crate::query::Cached;
 use crate::query::execute::execute;
 use crate::query::rows::DatabaseRows;

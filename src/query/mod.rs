@@ -9,7 +9,7 @@ use diesel::query_dsl::RunQueryDsl;
 use diesel::query_dsl::methods::LimitDsl;
 use diesel::sql_types::Untyped;
 
-use crate::dependencies::Dependencies;
+use crate::dependencies::{Dependencies, watch};
 use crate::footprint::{self, Name};
 use crate::outcome::Report;
 
@@ -72,6 +72,23 @@ pub struct Options {
     refresh: bool,
     no_cache: bool,
     report: Option<Report>,
+}
+
+impl Options {
+    /// Told of no handle, it is told of that of the value which is being computed here, if that
+    /// takes what it meets.
+    pub(crate) fn adopt(&mut self) {
+        if self.within.is_none() {
+            self.within = watch::adopting();
+        }
+    }
+
+    /// The read is about to leave for a thread that does not know what is computed here.
+    #[cfg(feature = "async-sqlite")]
+    pub(crate) fn leave(&mut self) {
+        self.adopt();
+        watch::cached(self.within.as_ref());
+    }
 }
 
 /// Adds `.cached()` to queries.

@@ -10,7 +10,8 @@ use diesel::query_builder::{Query, QueryFragment, QueryId};
 use diesel::query_dsl::CompatibleType;
 use diesel::result::QueryResult;
 
-use crate::connection::{Blocking, now};
+use crate::connection::Blocking;
+use crate::now::now;
 use crate::query::Cached;
 use crate::query::execute::execute;
 use crate::query::rows::{DatabaseCells, Typed};

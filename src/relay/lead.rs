@@ -5,8 +5,9 @@ use diesel::result::QueryResult;
 
 use crate::cache::Cache;
 use crate::connection::introspect::{self, cell};
-use crate::connection::{Blocking, Link, now};
+use crate::connection::{Blocking, Link};
 use crate::dialect::Dialect;
+use crate::now::now;
 use crate::statement::CacheDatabase;
 
 /// Whether this one leads from now on, as long as its connection lives; or its process, with SQLite.

@@ -4,8 +4,9 @@ use diesel::connection::LoadConnection;
 use diesel::result::QueryResult;
 
 use crate::connection::introspect::cell;
-use crate::connection::{Blocking, Link, now, quietly};
+use crate::connection::{Blocking, Link, quietly};
 use crate::dialect::Dialect;
+use crate::now::now;
 use crate::outbox::{Outbox, literal};
 use crate::statement::CacheDatabase;
 

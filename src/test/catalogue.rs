@@ -4,7 +4,8 @@ use diesel::connection::LoadConnection;
 use diesel::result::QueryResult;
 
 use crate::catalogue::Catalogue;
-use crate::connection::{self, Blocking, now};
+use crate::connection::{self, Blocking};
+use crate::now::now;
 use crate::outbox::Outbox;
 use crate::statement::CacheDatabase;
 

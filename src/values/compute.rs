@@ -2,8 +2,9 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::future::{Future, ready};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use diesel::connection::LoadConnection;
 
@@ -11,14 +12,15 @@ use crate::backend::{Ask, Databases};
 use crate::bypass::Bypass;
 use crate::cache::Cache;
 use crate::catalogue::Reads;
-use crate::connection::{self, Blocking, Fill, now};
-use crate::core::{Lives, Patience};
-use crate::dependencies::watch::{self, Watch};
+use crate::connection::{self, Blocking, Fill};
+use crate::core::{Lives, Patience, Reach, TRIES, Thread};
+use crate::dependencies::watch;
 use crate::dependencies::{Collected, Dependencies, Read, Unstored};
 use crate::entry::{Entry, Vector};
-use crate::flight::{Leader, Seat};
+use crate::flight::{Came, Leader, Seat};
 use crate::footprint::{self, Name};
 use crate::key::{Key, ValueParts};
+use crate::now::now;
 use crate::outcome::{Outcome, Report};
 use crate::protocol::Leased;
 use crate::statement::CacheDatabase;
@@ -49,6 +51,8 @@ pub struct Value {
     within: Option<Dependencies>,
     refresh: bool,
     no_cache: bool,
+    /// Whether cached reads that are told of no handle are told of this one.
+    adopts: bool,
     report: Option<Report>,
 }
 
@@ -67,6 +71,7 @@ impl Cache {
             within: None,
             refresh: false,
             no_cache: false,
+            adopts: false,
             report: None,
         }
     }
@@ -220,7 +225,11 @@ impl Value {
         self,
         compute: impl FnOnce(&Dependencies) -> Result<T, E>,
     ) -> Result<T, E> {
-        self.resolve(Asker::default(), |_| false, compute)
+        now(self.resolve::<Thread, _, _, _, _>(
+            anybody(),
+            |_| false,
+            |value| ready(compute(&value)),
+        ))
     }
 
     /// Like [`get_or_insert_with`](Self::get_or_insert_with), for what may not exist: `None` lives for
@@ -232,7 +241,8 @@ impl Value {
         self,
         find: impl FnOnce(&Dependencies) -> Result<Option<T>, E>,
     ) -> Result<Option<T>, E> {
-        self.resolve(Asker::default(), Option::is_none, find)
+        now(self
+            .resolve::<Thread, _, _, _, _>(anybody(), Option::is_none, |value| ready(find(&value))))
     }
 
     /// Like [`get_or_insert_with`](Self::get_or_insert_with), seen from a connection: what its open transaction
@@ -256,7 +266,7 @@ impl Value {
             now(connection::open_gate(&mut Blocking(conn)));
         }
         let conn = RefCell::new(conn);
-        let mut admits = |tables: &BTreeSet<Name>| {
+        let admits = |tables: &BTreeSet<Name>| {
             state.as_ref().map_err(|reason| *reason)?;
             let mut conn = conn.borrow_mut();
             let tracker = connection::tracker(*conn).ok_or(Bypass::Unattached)?;
@@ -266,12 +276,12 @@ impl Value {
             })
         };
         let asker = Asker {
-            connection: Some(&mut admits),
+            admits,
             hurried: !state.as_ref().is_ok_and(|session| session.may_wait),
             session: state.as_ref().map_or(&[], |session| &session.digest),
         };
-        let compute = |value: &Dependencies| compute(value, *conn.borrow_mut());
-        self.resolve(asker, |_| false, compute)
+        let compute = |value: Dependencies| ready(compute(&value, *conn.borrow_mut()));
+        now(self.resolve::<Thread, _, _, _, _>(asker, |_| false, compute))
     }
 }
 
@@ -299,25 +309,27 @@ where
     })
 }
 
-/// Who asks for a value. By default, somebody who names no connection.
-#[derive(Default)]
-struct Asker<'a> {
-    connection: Option<Admits<'a>>,
+/// Who asks for a value.
+struct Asker<'a, A> {
+    /// Whether a value made from those tables may be found now, and stored.
+    admits: A,
     /// Whether it must not wait for another's.
     hurried: bool,
     /// The state of its session; empty where it is not known.
     session: &'a [u8],
 }
 
-/// Whether a connection may find a value made from those tables now, and store one.
-type Admits<'a> = &'a mut dyn FnMut(&BTreeSet<Name>) -> Result<Fill, Bypass>;
+/// What an [`Asker`] admits.
+trait Admits: FnMut(&BTreeSet<Name>) -> Result<Fill, Bypass> {}
 
-impl Asker<'_> {
-    fn admits(&mut self, tables: &BTreeSet<Name>) -> Result<Fill, Bypass> {
-        match &mut self.connection {
-            Some(admits) => admits(tables),
-            None => Ok(Fill::Allowed),
-        }
+impl<F: FnMut(&BTreeSet<Name>) -> Result<Fill, Bypass>> Admits for F {}
+
+/// Somebody who names no connection.
+fn anybody() -> Asker<'static, impl Admits> {
+    Asker {
+        admits: |_: &BTreeSet<Name>| Ok(Fill::Allowed),
+        hurried: false,
+        session: &[],
     }
 }
 
@@ -339,16 +351,25 @@ enum Found<'c, T> {
 }
 
 impl Value {
-    fn resolve<T: CacheValue, E>(
-        self,
-        mut asker: Asker<'_>,
+    async fn resolve<R, T, E, A, Fut>(
+        mut self,
+        mut asker: Asker<'_, A>,
         is_empty: fn(&T) -> bool,
-        compute: impl FnOnce(&Dependencies) -> Result<T, E>,
-    ) -> Result<T, E> {
+        compute: impl FnOnce(Dependencies) -> Fut,
+    ) -> Result<T, E>
+    where
+        R: Reach,
+        T: CacheValue,
+        A: Admits,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        if self.within.is_none() {
+            self.within = watch::adopting();
+        }
         // rule: a-value-that-never-returns-makes-no-other
         let _owed = self.within.as_ref().map(Dependencies::owe);
         watch::cached(self.within.as_ref());
-        let plan = match self.find::<T>(&mut asker) {
+        let plan = match self.find::<R, T>(&mut asker).await {
             Found::Hit(value) => {
                 count(&self.cache.core().counters.hits);
                 self.tell(Outcome::Hit, None);
@@ -358,32 +379,38 @@ impl Value {
             Found::Bypass(reason) => {
                 self.cache.core().counters.bypass(reason);
                 self.tell(Outcome::Bypass(reason), Some(Unstored::Bypassed(reason)));
-                return compute(&Dependencies::new());
+                return compute(Dependencies::new()).await;
             }
         };
         let dependencies = Dependencies::new();
-        let computed = {
-            let _watch: Watch =
-                watch::begin(&dependencies, self.tables.clone(), self.cache.identity());
-            // What the value is made from, its own handle is told; to an outer one this
-            // value is told as a whole.
-            compute(&dependencies)
+        // What the value is made from, its own handle is told; to an outer one this value is told
+        // as a whole.
+        let handle = dependencies.clone();
+        let watched = watch::Watched {
+            dependencies: dependencies.clone(),
+            named: self.tables.clone(),
+            cache: self.cache.identity(),
+            adopts: self.adopts,
+            awaited: !R::HOLDS_UP,
         };
-        count(&self.cache.core().counters.misses);
+        let computed = watch::during(watched, async { compute(handle).await }).await;
+        let core = self.cache.core();
+        count(&core.counters.misses);
         let (key, lease) = (plan.key.clone(), plan.lease);
         let kept = match &computed {
-            Ok(value) => self.keep(plan, value, is_empty(value), &dependencies),
+            Ok(value) => {
+                let empty = is_empty(value);
+                self.keep::<R, T>(plan, value, empty, &dependencies).await
+            }
             Err(_) => Err(Unstored::Failed),
         };
         if kept.is_err() {
-            self.cache.core().give_back(&key, lease);
-        }
-        // rule: a-refresh-leaves-nothing-older
-        if self.refresh && kept.is_err() && computed.is_ok() {
-            self.cache.core().forget(&key);
+            // rule: a-refresh-leaves-nothing-older
+            let forget = self.refresh && computed.is_ok();
+            core.relinquish::<R>(&key, lease, forget).await;
         }
         if let (Err(why), true) = (kept, computed.is_ok()) {
-            count(&self.cache.core().counters.rejected_dependencies);
+            count(&core.counters.rejected_dependencies);
             log::debug!("a computed value is not stored: {why}");
         }
         let outcome = Outcome::Miss {
@@ -395,7 +422,10 @@ impl Value {
     }
 
     /// Looks for the value, and for leave to store one.
-    fn find<T: CacheValue>(&self, asker: &mut Asker<'_>) -> Found<'_, T> {
+    async fn find<R: Reach, T: CacheValue>(
+        &self,
+        asker: &mut Asker<'_, impl Admits>,
+    ) -> Found<'_, T> {
         let core = self.cache.core();
         if let Some(reason) = self.cache.refuses() {
             return Found::Bypass(reason);
@@ -411,13 +441,13 @@ impl Value {
             name: &self.name,
         });
         // What the value names must be read anew in any case where that is not allowed.
-        let fill = match asker.admits(&self.tables) {
+        let fill = match (asker.admits)(&self.tables) {
             Ok(fill) => fill,
             Err(reason) => return Found::Bypass(reason),
         };
         let tags = self.tags();
         if !self.refresh
-            && let Some(value) = self.valid(&key, &tags, asker)
+            && let Some(value) = self.valid::<R, T>(&key, &tags, asker).await
         {
             return Found::Hit(value);
         }
@@ -428,35 +458,45 @@ impl Value {
             lease: core.lease().filter(|_| joins),
             ..Ask::tokens(&tags, Databases::All(&spaces))
         };
-        let (mut vector, mut leased) = match core.capture(&ask) {
+        let (mut vector, mut leased) = match core.capture::<R>(&ask).await {
             Ok(captured) => captured,
             Err(reason) => return Found::Bypass(reason),
         };
-        let flight = joins
-            .then(|| core.flights.enter(&key, &vector, true))
-            .flatten();
-        let leader = match flight {
-            Some(Seat::Leader(leader)) => Some(leader),
+        let mut leader = None;
+        let (began, mut tries) = (Instant::now(), 0..TRIES);
+        while joins && tries.next().is_some() {
+            let flight = match core.flights.enter(&key, &vector, R::HOLDS_UP) {
+                Some(Seat::Follower(flight)) => flight,
+                Some(Seat::Leader(seat)) => {
+                    leader = Some(seat);
+                    break;
+                }
+                None => break,
+            };
             // rule: a-joined-value-is-judged-anew
             // What the leader collected may be older than this call.
-            Some(Seat::Follower(flight)) => {
-                flight.wait(core.config.patience);
-                if let Some(value) = self.valid(&key, &tags, asker) {
-                    count(&core.counters.joined);
-                    return Found::Hit(value);
-                }
-                None
-            }
-            None => None,
-        };
-        // Of the processes that miss it one computes; the others' leaders wait for it.
-        let mut patience = Patience::new(core.config.patience);
-        while leader.is_some() && leased == Leased::Taken && patience.nap() {
-            if let Some(value) = self.valid(&key, &tags, asker) {
+            let left = core.config.patience.saturating_sub(began.elapsed());
+            let came = R::follow(flight, left).await;
+            if let Some(value) = self.valid::<R, T>(&key, &tags, asker).await {
                 count(&core.counters.joined);
                 return Found::Hit(value);
             }
-            (vector, leased) = match core.capture(&ask) {
+            if !matches!(came, Came::Abandoned) {
+                break;
+            }
+        }
+        // Of the processes that miss it one computes; the others' leaders wait for it.
+        let mut patience = Patience::new(core.config.patience);
+        while leader.is_some()
+            && leased == Leased::Taken
+            && let Some(nap) = patience.next()
+        {
+            R::sleep(nap).await;
+            if let Some(value) = self.valid::<R, T>(&key, &tags, asker).await {
+                count(&core.counters.joined);
+                return Found::Hit(value);
+            }
+            (vector, leased) = match core.capture::<R>(&ask).await {
                 Ok(captured) => captured,
                 Err(reason) => return Found::Bypass(reason),
             };
@@ -472,8 +512,13 @@ impl Value {
     }
 
     /// The value that is stored, if it is valid and depends on all of `tags`.
-    fn valid<T: CacheValue>(&self, key: &Key, tags: &[Tag], asker: &mut Asker<'_>) -> Option<T> {
-        let (entry, held) = look::valid::<T>(self.cache.core(), key)?;
+    async fn valid<R: Reach, T: CacheValue>(
+        &self,
+        key: &Key,
+        tags: &[Tag],
+        asker: &mut Asker<'_, impl Admits>,
+    ) -> Option<T> {
+        let (entry, held) = look::valid::<R, T>(self.cache.core(), key).await?;
         // rule: a-value-depends-on-all-that-is-named
         if tags
             .iter()
@@ -487,7 +532,7 @@ impl Value {
         {
             return None;
         }
-        asker.admits(&held.tables).ok()?;
+        (asker.admits)(&held.tables).ok()?;
         if let Some(outer) = &self.within {
             outer.add(&Read {
                 tags: &entry.tags,
@@ -502,7 +547,7 @@ impl Value {
     }
 
     /// Stores the value, if it may be.
-    fn keep<T: CacheValue>(
+    async fn keep<R: Reach, T: CacheValue>(
         &self,
         plan: Plan<'_>,
         value: &T,
@@ -581,7 +626,8 @@ impl Value {
             not_after,
             removed_with,
         };
-        let stored = lifetime.is_some() && core.store(plan.key, entry.clone(), plan.lease);
+        let stored =
+            lifetime.is_some() && core.store::<R>(plan.key, entry.clone(), plan.lease).await;
         // After it is stored, so that those who wait find it.
         if let Some(leader) = plan.leader {
             leader.land(entry);

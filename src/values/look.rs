@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::core::Core;
+use crate::core::{Core, Reach};
 use crate::entry::{Entry, Payload};
 use crate::key::Key;
 use crate::protocol::{Judgement, judge};
@@ -12,14 +12,14 @@ use crate::values::CacheValue;
 use crate::values::held::Held;
 
 /// The valid entry under a key: its own tokens are all current, and it is not too old.
-pub(super) fn entry(core: &Core, key: &Key) -> Option<Entry> {
+pub(super) async fn entry<R: Reach>(core: &Arc<Core>, key: &Key) -> Option<Entry> {
     // rule: a-forked-child-finds-no-value
     if core.is_shared() && core.is_forked() {
         return None;
     }
     // Before the store is asked: what is told to it in between is current.
     let doubtful = core.shared.bypasses();
-    let fetched = match core.backend.recall(key, &core.attached()) {
+    let fetched = match R::recall(core, key).await {
         Ok(fetched) => fetched,
         Err(error) => {
             core.failed(&error);
@@ -43,8 +43,11 @@ pub(super) fn entry(core: &Core, key: &Key) -> Option<Entry> {
 }
 
 /// The valid entry under a key, if it holds a `T`.
-pub(super) fn valid<T: CacheValue>(core: &Core, key: &Key) -> Option<(Entry, Arc<Held<T>>)> {
-    let entry = entry(core, key)?;
+pub(super) async fn valid<R: Reach, T: CacheValue>(
+    core: &Arc<Core>,
+    key: &Key,
+) -> Option<(Entry, Arc<Held<T>>)> {
+    let entry = entry::<R>(core, key).await?;
     let held = match &entry.payload {
         Payload::Typed(_) => entry.payload.typed::<Held<T>>()?,
         Payload::Bytes(bytes) => Arc::new(Held::decode(bytes, core.config.codec)?),

@@ -10,10 +10,11 @@ use serde::de::DeserializeOwned;
 
 use crate::backend::{Ask, Databases};
 use crate::cache::Cache;
-use crate::core::LONGEST;
+use crate::core::{LONGEST, Thread};
 use crate::dependencies::watch;
 use crate::entry::Entry;
 use crate::key::{Key, ValueParts};
+use crate::now::now;
 use crate::stats::count;
 use crate::values::bytes::Unfit;
 use crate::values::held::Held;
@@ -125,7 +126,8 @@ impl Values {
             core.counters.bypass(reason);
             return None;
         }
-        let found = look::valid::<T>(core, &self.key(name)).map(|(_, held)| held.value.clone());
+        let found = now(look::valid::<Thread, T>(core, &self.key(name)))
+            .map(|(_, held)| held.value.clone());
         count(match found {
             Some(_) => &core.counters.hits,
             None => &core.counters.misses,
@@ -157,7 +159,7 @@ impl Values {
         let key = self.key(name);
         let core = self.cache.core();
         let stored = match self.entry(value, timeout) {
-            Some(entry) => core.store(key.clone(), entry, None),
+            Some(entry) => now(core.store::<Thread>(key.clone(), entry, None)),
             None => false,
         };
         // rule: a-value-that-cannot-be-stored-leaves-no-older-one
@@ -218,7 +220,8 @@ impl Values {
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {
         watch::cached(None);
-        self.cache.refuses().is_none() && look::entry(self.cache.core(), &self.key(name)).is_some()
+        self.cache.refuses().is_none()
+            && now(look::entry::<Thread>(self.cache.core(), &self.key(name))).is_some()
     }
 
     /// Forgets a value. Returns whether there was one.
@@ -262,7 +265,9 @@ impl Values {
         let expires_at = Instant::now() + timeout.min(LONGEST);
         Some(Entry {
             tags: Arc::from([]),
-            vector: core.capture(&Ask::tokens(&[], Databases::None)).ok()?.0,
+            vector: now(core.capture::<Thread>(&Ask::tokens(&[], Databases::None)))
+                .ok()?
+                .0,
             payload,
             weight,
             expires_at,

@@ -47,6 +47,8 @@ use std::sync::Arc;
 use crate::backend::CacheBackend;
 use crate::error::BackendError;
 
+#[cfg(feature = "async")]
+mod awaited;
 mod compare;
 mod entries;
 mod further;
@@ -60,6 +62,8 @@ mod state;
 mod tags;
 mod world;
 
+#[cfg(feature = "async")]
+pub use self::awaited::Awaited;
 pub use self::reference::Reference;
 pub use self::rule::Rule;
 use self::world::World;

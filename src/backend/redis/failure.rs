@@ -82,6 +82,25 @@ impl Failure {
     }
 }
 
+/// What an error of the client's means.
+pub(super) fn of_client(error: &redis::RedisError) -> Failure {
+    let source = std::error::Error::source(error);
+    let io = source.and_then(|source| source.downcast_ref::<io::Error>());
+    if error.is_timeout() {
+        Failure::Lost(Loss::Slow)
+    } else if let Some(io) = io {
+        Failure::from(io::Error::from(io.kind()))
+    } else if error.is_connection_dropped() {
+        Failure::Lost(Loss::Ended)
+    } else if error.is_io_error() {
+        Failure::Lost(Loss::Broken)
+    } else if let Some(code) = error.code() {
+        Failure::of_code(code)
+    } else {
+        Failure::Garbled
+    }
+}
+
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         use io::ErrorKind as Kind;

@@ -1,14 +1,14 @@
 //! One connection to one server in one term.
 
-use std::io::{self, Read, Write};
+use std::future::{self, Future};
+use std::io::{Read, Write};
 use std::time::Instant;
 
 use redis::{Cmd, Parser, Value};
 
-use super::address::Hidden;
-use super::failure::{Failure, Loss};
-use super::names::Names;
-use super::script::Op;
+use super::call::Line;
+use super::failure::{Failure, of_client as failure};
+use super::greeting::Login;
 use super::server::Server;
 use super::transport::Transport;
 
@@ -45,9 +45,6 @@ impl std::fmt::Debug for Link {
     }
 }
 
-/// What a key or an argument is.
-pub(super) type Bytes = Vec<u8>;
-
 impl Wire {
     pub(super) fn new(transport: Transport, largest: u64) -> Self {
         let largest = largest.saturating_add(SLACK);
@@ -70,43 +67,10 @@ impl Wire {
         self.transport.flush()?;
         let read = |_| {
             let reader = (&mut self.transport).take(self.largest);
-            parser.parse_value(reader).map_err(|error| {
-                if error.is_timeout() {
-                    Failure::Lost(Loss::Slow)
-                } else if let Some(kind) = io_kind(&error) {
-                    Failure::from(io::Error::from(kind))
-                } else if error.is_connection_dropped() {
-                    Failure::Lost(Loss::Ended)
-                } else if error.is_io_error() {
-                    Failure::Lost(Loss::Broken)
-                } else {
-                    Failure::Garbled
-                }
-            })
+            parser.parse_value(reader).map_err(|error| failure(&error))
         };
         commands.iter().map(read).collect()
     }
-}
-
-fn io_kind(error: &redis::RedisError) -> Option<io::ErrorKind> {
-    let source = std::error::Error::source(error)?;
-    source.downcast_ref::<io::Error>().map(io::Error::kind)
-}
-
-/// The error in an answer, if it is one.
-fn refused(value: Value) -> Result<Value, Failure> {
-    match value {
-        Value::ServerError(error) => Err(Failure::of_code(error.code())),
-        value => Ok(value),
-    }
-}
-
-/// Who connects, and to which database.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Login<'a> {
-    pub(super) user: Option<&'a Hidden>,
-    pub(super) password: Option<&'a Hidden>,
-    pub(super) database: u32,
 }
 
 impl Wire {
@@ -118,58 +82,14 @@ impl Wire {
         commands: &[Cmd],
         deadline: Instant,
     ) -> Result<(Parser, Vec<Value>), Failure> {
-        let mut all = Vec::new();
-        if let Some(password) = login.password {
-            let mut auth = redis::cmd("AUTH");
-            if let Some(user) = login.user {
-                auth.arg(&user.0);
-            }
-            auth.arg(&password.0);
-            all.push(auth);
-        }
-        if login.database != 0 {
-            let mut select = redis::cmd("SELECT");
-            select.arg(login.database);
-            all.push(select);
-        }
+        let mut all = login.commands();
         all.extend_from_slice(commands);
         let mut parser = Parser::new();
-        let mut answers = self.exchange(&mut parser, &all, deadline)?.into_iter();
-        if login.password.is_some() {
-            answers.next().map(refused).transpose().map_err(|failure| {
-                unless_passing(failure, "the store refuses the user or the password")
-            })?;
-        }
-        if login.database != 0 {
-            answers.next().map(refused).transpose().map_err(|failure| {
-                unless_passing(failure, "the store has no database of that index")
-            })?;
-        }
-        Ok((parser, answers.collect()))
-    }
-}
-
-/// That reason, unless the server says that it is only busy.
-fn unless_passing(failure: Failure, reason: &str) -> Failure {
-    match failure.code() {
-        Some("LOADING" | "BUSY" | "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN") => failure,
-        _ => Failure::Unusable(reason.to_owned()),
-    }
-}
-
-/// The text in an answer to `INFO`; `None` if the server refuses it.
-pub(super) fn info(answer: Value) -> Result<Option<String>, Failure> {
-    match answer {
-        Value::BulkString(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
-        Value::VerbatimString { text, .. } => Ok(Some(text)),
-        Value::ServerError(error) => match error.code() {
-            "NOPERM" | "ERR" => Ok(None),
-            "NOAUTH" => Err(Failure::Unusable(
-                "the store asks for a password: give it in the URL".to_owned(),
-            )),
-            code => Err(Failure::of_code(code)),
-        },
-        _ => Err(Failure::Garbled),
+        let answers = self.exchange(&mut parser, &all, deadline)?;
+        let mut answers = answers.into_iter().map(Ok);
+        login.check(&mut answers)?;
+        let answers: Result<_, Failure> = answers.collect();
+        Ok((parser, answers?))
     }
 }
 
@@ -193,107 +113,31 @@ impl Link {
     pub(super) fn poison(&mut self) {
         self.poisoned = true;
     }
+}
 
-    /// Runs a script. Returns what it answered, without the echo.
-    ///
-    /// # Errors
-    /// Whatever keeps an answer from coming. The connection is then not to be used again,
-    /// unless the server's answer is one of a few that leave it as it was.
-    pub(super) fn call(
-        &mut self,
-        op: Op,
-        root: &str,
-        request: &dyn Fn(&Names<'_>) -> Request,
-        deadline: Instant,
-    ) -> Result<Vec<Value>, Failure> {
-        let names = Names {
-            root,
-            incarnation: &self.server.incarnation,
-        };
-        let request = request(&names);
-        let (text, script) = op.script();
-        let hash = script.get_hash();
-        match self.send("EVALSHA", hash, &request, deadline) {
-            Err(failure) if failure.code() == Some("NOSCRIPT") => {
-                self.send("EVAL", text, &request, deadline)
-            }
-            answer => answer,
-        }
+impl Line for Link {
+    fn server(&self) -> &Server {
+        &self.server
     }
 
-    fn send(
-        &mut self,
-        command: &str,
-        script: &str,
-        request: &Request,
-        deadline: Instant,
-    ) -> Result<Vec<Value>, Failure> {
+    fn number(&mut self) -> u64 {
         self.commands += 1;
-        let echo = self.commands.to_string();
-        // rule: a-term-is-verified
-        let term = &*self.server.term;
-        let mut command = redis::cmd(command);
-        command.arg(script).arg(request.keys.len());
-        for key in &request.keys {
-            command.arg(&**key);
-        }
-        command.arg(&echo).arg(term).arg(&self.server.incarnation);
-        for argument in &request.args {
-            command.arg(&**argument);
-        }
+        self.commands
+    }
+
+    fn exchange(
+        &mut self,
+        command: Cmd,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<Value, Failure>> + Send {
         // rule: a-command-that-is-not-answered-poisons
         self.poisoned = true;
-        let answer = self
-            .wire
-            .exchange(&mut self.parser, &[command], deadline)?
-            .pop()
-            .ok_or(Failure::Garbled)?;
-        match refused(answer) {
-            Ok(Value::Array(mut values)) => {
-                // An answer to another command, late or doubled, has another number.
-                // rule: an-answer-belongs-to-its-command
-                let echoed =
-                    matches!(values.first(), Some(Value::BulkString(b)) if *b == echo.as_bytes());
-                if !echoed {
-                    return Err(Failure::Garbled);
-                }
-                values.remove(0);
-                self.poisoned = false;
-                Ok(values)
-            }
-            Ok(_) => Err(Failure::Garbled),
-            Err(failure) => {
-                self.poisoned = !failure.spares_connection();
-                Err(failure)
-            }
-        }
-    }
-}
-
-/// What a script is given besides what all are given.
-#[derive(Debug, Default)]
-pub(super) struct Request {
-    pub(super) keys: Vec<Bytes>,
-    pub(super) args: Vec<Bytes>,
-}
-
-impl Request {
-    pub(super) fn key(mut self, key: Bytes) -> Self {
-        self.keys.push(key);
-        self
+        let answers = self.wire.exchange(&mut self.parser, &[command], deadline);
+        let answer = answers.and_then(|mut answers| answers.pop().ok_or(Failure::Garbled));
+        future::ready(answer)
     }
 
-    pub(super) fn keys(mut self, keys: impl Iterator<Item = Bytes>) -> Self {
-        self.keys.extend(keys);
-        self
-    }
-
-    pub(super) fn arg(mut self, argument: impl Into<Bytes>) -> Self {
-        self.args.push(argument.into());
-        self
-    }
-
-    pub(super) fn number(self, number: u64) -> Self {
-        self.arg(number.to_string())
+    fn judged(&mut self, is_sound: bool) {
+        self.poisoned = !is_sound;
     }
 }

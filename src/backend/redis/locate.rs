@@ -10,7 +10,8 @@ use redis::{Cmd, Value};
 
 use super::address::Place;
 use super::failure::Failure;
-use super::link::{Login, Wire};
+use super::greeting::Login;
+use super::link::Wire;
 use super::manager::Target;
 use super::transport::Transport;
 

@@ -5,12 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use r2d2::ManageConnection;
+use redis::Value;
 
 use crate::config::Level;
 
 use super::address::{Address, Place, Topology};
 use super::failure::Failure;
-use super::link::{self, Link, Login, Wire};
+use super::greeting::{self, Login};
+use super::link::{Link, Wire};
 use super::server::Server;
 use super::transport::{Cover, Transport};
 
@@ -58,34 +60,67 @@ impl Manager {
         problem.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Gives up all connections that are as old as that one.
-    pub(super) fn give_up(&self, link: &Link) {
-        let younger = link.age + 1;
-        self.0.age.fetch_max(younger, Ordering::AcqRel);
+    /// Notes why an attempt failed, if it did.
+    pub(super) fn note(&self, problem: Option<Failure>) {
+        let mut noted = self
+            .0
+            .problem
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *noted = problem;
+    }
+
+    /// What connections are made to.
+    pub(super) fn target(&self) -> &Arc<Target> {
+        &self.0.target
+    }
+
+    /// How often all connections have been given up.
+    pub(super) fn age(&self) -> u64 {
+        self.0.age.load(Ordering::Acquire)
+    }
+
+    /// Gives up all connections of that age.
+    pub(super) fn give_up(&self, age: u64) {
+        self.0.age.fetch_max(age + 1, Ordering::AcqRel);
     }
 
     /// Whether a connection may be used.
     // rule: a-child-does-not-use-its-parents-connections
     pub(super) fn is_current(&self, link: &Link) -> bool {
-        !link.is_poisoned()
-            && link.age == self.0.age.load(Ordering::Acquire)
-            && link.process == std::process::id()
+        !link.is_poisoned() && link.age == self.age() && link.process == std::process::id()
     }
 
     fn make(&self) -> Result<Link, Failure> {
         let target = &*self.0.target;
-        let age = self.0.age.load(Ordering::Acquire);
+        let age = self.age();
         let deadline = Instant::now() + target.connect_timeout;
+        let place = self.locate(deadline)?;
+        let transport = Transport::connect(&place, &target.cover, deadline)?;
+        let mut wire = Wire::new(transport, target.largest);
+        let (parser, answers) = wire.greet(target.login(), &[redis::cmd("INFO")], deadline)?;
+        let answer = answers.into_iter().next().ok_or(Failure::Garbled);
+        let server = target.judge(answer)?;
+        Ok(Link::new(wire, parser, server, age))
+    }
+
+    /// Where the server is. Blocks, unless it stands in the URL.
+    pub(super) fn locate(&self, deadline: Instant) -> Result<Place, Failure> {
+        let target = &*self.0.target;
+        #[cfg(not(any(feature = "redis-cluster", feature = "redis-sentinel")))]
+        let _ = deadline;
         match &target.address.topology {
-            Topology::Single => match target.address.places.first() {
-                Some(place) => self.link(place, age, deadline, false),
-                None => Err(Failure::Garbled),
-            },
+            Topology::Single => target
+                .address
+                .places
+                .first()
+                .cloned()
+                .ok_or(Failure::Garbled),
             #[cfg(feature = "redis-cluster")]
             Topology::Cluster => {
                 let (place, nodes) = super::locate::owner(target, &self.candidates(), deadline)?;
                 *self.learned() = nodes;
-                self.link(&place, age, deadline, true)
+                Ok(place)
             }
             #[cfg(feature = "redis-sentinel")]
             Topology::Sentinel(name) => {
@@ -93,7 +128,7 @@ impl Manager {
                     super::locate::master(target, name, &self.candidates(), deadline)?;
                 // The one that answered is asked first the next time.
                 *self.learned() = vec![sentinel];
-                self.link(&place, age, deadline, false)
+                Ok(place)
             }
         }
     }
@@ -117,31 +152,6 @@ impl Manager {
         }
         places
     }
-
-    fn link(
-        &self,
-        place: &Place,
-        age: u64,
-        deadline: Instant,
-        in_cluster: bool,
-    ) -> Result<Link, Failure> {
-        let target = &*self.0.target;
-        let transport = Transport::connect(place, &target.cover, deadline)?;
-        let mut wire = Wire::new(transport, target.largest);
-        let (parser, answers) = wire.greet(target.login(), &[redis::cmd("INFO")], deadline)?;
-        let answer = answers.into_iter().next().ok_or(Failure::Garbled)?;
-        let info = link::info(answer)?;
-        let server = Server::judge(info.as_deref(), target.level, in_cluster);
-        let server =
-            server.map_err(|failure| match (&target.address.topology, failure.code()) {
-                (Topology::Single, Some("READONLY")) => Failure::Unusable(
-                    "the store is a replica: name its master, or use `redis+sentinel://`"
-                        .to_owned(),
-                ),
-                _ => failure,
-            })?;
-        Ok(Link::new(wire, parser, server, age))
-    }
 }
 
 impl Target {
@@ -152,6 +162,25 @@ impl Target {
             database: self.address.database,
         }
     }
+
+    /// The server that says that of itself.
+    ///
+    /// # Errors
+    /// Why it is not used.
+    pub(super) fn judge(&self, info: Result<Value, Failure>) -> Result<Server, Failure> {
+        let info = greeting::info(info)?;
+        #[cfg(feature = "redis-cluster")]
+        let in_cluster = self.address.topology == Topology::Cluster;
+        #[cfg(not(feature = "redis-cluster"))]
+        let in_cluster = false;
+        let server = Server::judge(info.as_deref(), self.level, in_cluster);
+        server.map_err(|failure| match (&self.address.topology, failure.code()) {
+            (Topology::Single, Some("READONLY")) => Failure::Unusable(
+                "the store is a replica: name its master, or use `redis+sentinel://`".to_owned(),
+            ),
+            _ => failure,
+        })
+    }
 }
 
 impl ManageConnection for Manager {
@@ -160,12 +189,7 @@ impl ManageConnection for Manager {
 
     fn connect(&self) -> Result<Link, Failure> {
         let made = self.make();
-        let mut problem = self
-            .0
-            .problem
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        *problem = made.as_ref().err().cloned();
+        self.note(made.as_ref().err().cloned());
         made
     }
 

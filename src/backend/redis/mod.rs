@@ -7,8 +7,11 @@
 //!
 //! Beneath that, from the bottom: [`transport`] counts the time of an operation down, [`link`] is one
 //! connection to one server in one term, [`manager`] makes such connections ([`address`],
-//! `locate`, [`server`]), [`pool`] keeps them, [`breaker`](super::breaker) keeps off a store that fails.
+//! `locate`, [`greeting`], [`server`]), [`pool`] keeps them, [`breaker`](super::breaker) keeps off a
+//! store that fails. What reads wait for ([`reads`]) can be awaited, on a connection that tasks share
+//! (`multiplexed`); all [`call`] scripts in one way.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,17 +20,23 @@ use redis::Value;
 use crate::backend::breaker::{Breaker, BreakerState};
 use crate::backend::wire::{self, Clock, Digest, Wire};
 use crate::error::{BackendError, Error};
+use crate::now::now;
 
 mod address;
+mod call;
 mod failure;
+mod greeting;
 mod link;
 #[cfg(any(feature = "redis-cluster", feature = "redis-sentinel"))]
 mod locate;
 mod manager;
+#[cfg(any(feature = "async-postgres", feature = "async-mysql"))]
+mod multiplexed;
 mod names;
 mod operations;
 mod options;
 mod pool;
+mod reads;
 mod reply;
 mod script;
 mod server;
@@ -39,8 +48,8 @@ pub(crate) use self::address::is_scheme;
 pub use self::options::RedisOptions;
 
 use self::address::Address;
+use self::call::{Request, Requests, call};
 use self::failure::{Failure, Loss};
-use self::link::Request;
 use self::manager::Target;
 use self::names::Names;
 use self::pool::Pools;
@@ -198,24 +207,34 @@ impl RedisBackend {
         problem.map(|failure| failure.to_string())
     }
 
-    /// Runs a script on some connection.
+    /// Runs a script on some connection, and waits.
     fn run(
         &self,
         op: Op,
         may_be_repeated: bool,
-        request: &dyn Fn(&Names<'_>) -> Request,
+        request: Requests<'_>,
+    ) -> Result<Vec<Value>, Failure> {
+        now(self.run_by::<Pooled>(op, may_be_repeated, request))
+    }
+
+    /// Runs a script on some connection.
+    async fn run_by<W: Way>(
+        &self,
+        op: Op,
+        may_be_repeated: bool,
+        request: Requests<'_>,
     ) -> Result<Vec<Value>, Failure> {
         if !self.breaker.admits() {
             return Err(Failure::Open);
         }
-        let mut outcome = self.attempt(op, request);
+        let mut outcome = W::attempt(self, op, request).await;
         if let Err(failure) = &outcome {
             let lost = *failure == Failure::Lost(Loss::Ended);
             // The connection had been closed while it lay in the pool, or leads to a server that
             // has another role now.
             // rule: what-may-have-been-done-is-not-done-twice
             if failure.is_elsewhere() || (lost && may_be_repeated) {
-                outcome = self.attempt(op, request);
+                outcome = W::attempt(self, op, request).await;
             }
         }
         match &outcome {
@@ -229,20 +248,64 @@ impl RedisBackend {
         }
         outcome
     }
+}
 
+/// On which connections scripts are run.
+trait Way {
+    /// Runs a script once.
     fn attempt(
-        &self,
+        store: &RedisBackend,
         op: Op,
-        request: &dyn Fn(&Names<'_>) -> Request,
+        request: Requests<'_>,
+    ) -> impl Future<Output = Result<Vec<Value>, Failure>> + Send;
+}
+
+/// On those of the pool: the thread waits.
+#[derive(Debug)]
+struct Pooled;
+
+impl Way for Pooled {
+    fn attempt(
+        store: &RedisBackend,
+        op: Op,
+        request: Requests<'_>,
+    ) -> impl Future<Output = Result<Vec<Value>, Failure>> + Send {
+        let attempt = || {
+            let pool = store.pools.current();
+            let mut link = pool.get(store.io_timeout)?;
+            let deadline = Instant::now() + store.io_timeout;
+            let answer = now(call(&mut *link, op, &store.target.root, request, deadline));
+            if let Err(failure) = &answer
+                && failure.ends_others()
+            {
+                pool.manager().give_up(link.age);
+            }
+            answer
+        };
+        std::future::ready(attempt())
+    }
+}
+
+/// On the one that all tasks of a runtime share.
+#[cfg(any(feature = "async-postgres", feature = "async-mysql"))]
+#[derive(Debug)]
+struct Multiplexed;
+
+#[cfg(any(feature = "async-postgres", feature = "async-mysql"))]
+impl Way for Multiplexed {
+    async fn attempt(
+        store: &RedisBackend,
+        op: Op,
+        request: Requests<'_>,
     ) -> Result<Vec<Value>, Failure> {
-        let pool = self.pools.current();
-        let mut link = pool.get(self.io_timeout)?;
-        let deadline = Instant::now() + self.io_timeout;
-        let answer = link.call(op, &self.target.root, request, deadline);
+        let pool = store.pools.current();
+        let mut line = pool.lines().get(pool.manager(), store.io_timeout).await?;
+        let deadline = Instant::now() + store.io_timeout;
+        let answer = call(&mut line, op, &store.target.root, request, deadline).await;
         if let Err(failure) = &answer
             && failure.ends_others()
         {
-            pool.manager().give_up(&link);
+            pool.manager().give_up(line.age());
         }
         answer
     }

@@ -1,11 +1,10 @@
 //! The operations of a backend, as scripts.
 
-use super::reply::Question;
 use super::*;
 
 use crate::backend::{
-    Acknowledged, Ask, CacheBackend, Databases, Declarations, Holder, Mark, Put, Standing, Unless,
-    Usage, Writer,
+    Acknowledged, Ask, CacheBackend, Declarations, Holder, Mark, Put, Standing, Unless, Usage,
+    Writer,
 };
 use crate::database::{MOST_DECLARED, TagSpace};
 use crate::entry::Entry;
@@ -17,12 +16,12 @@ use crate::token::{Epoch, Nonce, Opening, ProcessId, WriterId};
 /// How many entries are purged in one step.
 const PURGED_AT_ONCE: u64 = 500;
 
-fn millis(time: Duration) -> u64 {
+pub(super) fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1)
 }
 
 /// What cannot be read is treated as no answer.
-fn understood<T>(answer: Option<T>) -> Result<T, BackendError> {
+pub(super) fn understood<T>(answer: Option<T>) -> Result<T, BackendError> {
     answer.ok_or_else(|| Failure::Garbled.into())
 }
 
@@ -31,17 +30,17 @@ fn spaces(spaces: &[TagSpace]) -> Vec<u8> {
 }
 
 /// All databases that are known, and these.
-fn all(attached: &[TagSpace]) -> Vec<u8> {
+pub(super) fn all(attached: &[TagSpace]) -> Vec<u8> {
     let mut which = b"*".to_vec();
     which.extend(spaces(attached));
     which
 }
 
-fn holder_bytes(holder: Option<ProcessId>) -> Vec<u8> {
+pub(super) fn holder_bytes(holder: Option<ProcessId>) -> Vec<u8> {
     holder.map_or_else(Vec::new, |holder| holder.number().to_be_bytes().to_vec())
 }
 
-fn mark_bytes(held: Option<Mark>) -> Vec<u8> {
+pub(super) fn mark_bytes(held: Option<Mark>) -> Vec<u8> {
     held.map_or_else(Vec::new, |mark| mark.0.to_vec())
 }
 
@@ -50,106 +49,17 @@ impl RedisBackend {
     fn ask(
         &self,
         op: Op,
-        request: impl Fn(&Names<'_>) -> Request,
+        request: impl Fn(&Names<'_>) -> Request + Sync,
     ) -> Result<Vec<Value>, BackendError> {
         Ok(self.run(op, true, &request)?)
     }
 
-    fn tell(&self, op: Op, request: impl Fn(&Names<'_>) -> Request) -> Result<(), BackendError> {
-        self.ask(op, request).map(drop)
-    }
-
-    fn fetch_with(
+    fn tell(
         &self,
         op: Op,
-        ask: &Ask<'_>,
-        digest: Option<&Digest>,
-        held: Option<Mark>,
-    ) -> Result<Vec<Value>, Failure> {
-        let capture = op == Op::Capture;
-        let seed = match ask.establish && capture {
-            // rule: a-token-of-the-store-is-random
-            true => rand::random::<[u8; 16]>().to_vec(),
-            false => Vec::new(),
-        };
-        let lease = ask.lease.filter(|_| capture);
-        let which = match ask.databases {
-            Databases::One(space) => space.0.to_vec(),
-            Databases::All(attached) => all(attached),
-            Databases::None => b"-".to_vec(),
-        };
-        let now = Clock::now().unix();
-        self.run(op, true, &|names| {
-            let mut request = Request::default()
-                .key(names.gate())
-                .keys(ask.tags.iter().map(|tag| names.cell(tag)))
-                .keys(ask.also.iter().map(|tag| names.cell(tag)));
-            if let Some(digest) = digest {
-                request = request
-                    .key(names.entry(digest.short()))
-                    .key(names.lease(digest.short()));
-            }
-            request
-                .number(ask.tags.len() as u64)
-                .number(ask.also.len() as u64)
-                .arg(&*which)
-                .arg(&*seed)
-                .number(millis(self.token_ttl))
-                .number(self.largest)
-                .arg(holder_bytes(lease.map(|lease| lease.holder)))
-                .number(lease.map_or(0, |lease| millis(lease.patience)))
-                .number(now)
-                .arg(mark_bytes(held))
-        })
-    }
-
-    fn store(
-        &self,
-        key: &Key,
-        entry: &Entry,
-        holder: Option<ProcessId>,
-        if_absent: bool,
-    ) -> Result<Put, BackendError> {
-        let digest = Digest::of(key);
-        let clock = Clock::now();
-        let Ok(bytes) = self.wire.encode(&digest, entry, clock) else {
-            if let Some(holder) = holder {
-                self.release(key, holder)?;
-            }
-            return Ok(Put::TooLarge);
-        };
-        let ends = clock.to_unix(entry.expires_at.max(entry.stale_until));
-        let request = |names: &Names<'_>| {
-            Request::default()
-                .key(names.gate())
-                .key(names.entry(digest.short()))
-                .key(names.lease(digest.short()))
-                .keys(entry.tags.iter().map(|tag| names.cell(tag)))
-                .keys(entry.removed_with.iter().map(|tag| names.removed_with(tag)))
-                .arg(&*bytes)
-                .number(ends)
-                .number(clock.unix())
-                .number(millis(self.token_ttl))
-                .arg(holder_bytes(holder))
-                .arg(if if_absent { "1" } else { "0" })
-                .number(self.largest)
-        };
-        let answer = match self.run(Op::Put, !if_absent, &request) {
-            // What takes no room is done all the same.
-            Err(failure) if failure.code() == Some("OOM") => {
-                if let Some(holder) = holder {
-                    self.release(key, holder)?;
-                }
-                return Ok(Put::TooLarge);
-            }
-            answer => answer?,
-        };
-        match reply::word(answer) {
-            Some(b's') => Ok(Put::Stored),
-            Some(b'o') => Ok(Put::Outdated),
-            Some(b'p') => Ok(Put::Present),
-            _ => Err(Failure::Garbled.into()),
-        }
+        request: impl Fn(&Names<'_>) -> Request + Sync,
+    ) -> Result<(), BackendError> {
+        self.ask(op, request).map(drop)
     }
 }
 
@@ -180,32 +90,21 @@ impl CacheBackend for RedisBackend {
         true
     }
 
+    #[cfg(any(feature = "async-postgres", feature = "async-mysql"))]
+    fn awaited(&self) -> Option<&dyn crate::backend::AwaitedBackend> {
+        Some(self)
+    }
+
     fn fetch(&self, ask: &Ask<'_>) -> Result<Fetched, BackendError> {
-        Ok(self.fetch_unless(ask, None)?.fetched)
+        Ok(CacheBackend::fetch_unless(self, ask, None)?.fetched)
     }
 
     fn fetch_unless(&self, ask: &Ask<'_>, held: Option<Mark>) -> Result<Unless, BackendError> {
-        let digest = ask.key.map(Digest::of);
-        let op = if ask.establish || ask.lease.is_some() {
-            Op::Capture
-        } else {
-            Op::Fetch
-        };
-        let mut answer = self.fetch_with(op, ask, digest.as_ref(), held);
-        // What is there can still be read; nothing can be made.
-        if op == Op::Capture && matches!(&answer, Err(failure) if failure.code() == Some("OOM")) {
-            answer = self.fetch_with(Op::Fetch, ask, digest.as_ref(), held);
-        }
-        let question = Question {
-            key: digest.as_ref(),
-            wire: &self.wire,
-            asked: Some((ask.tags.len(), ask.also.len())),
-        };
-        understood(reply::fetched(answer?, question))
+        now(self.fetch_by::<Pooled>(ask, held))
     }
 
     fn recall(&self, key: &Key, attached: &[TagSpace]) -> Result<Fetched, BackendError> {
-        Ok(self.recall_unless(key, attached, None)?.fetched)
+        Ok(CacheBackend::recall_unless(self, key, attached, None)?.fetched)
     }
 
     fn recall_unless(
@@ -214,39 +113,19 @@ impl CacheBackend for RedisBackend {
         attached: &[TagSpace],
         held: Option<Mark>,
     ) -> Result<Unless, BackendError> {
-        let digest = Digest::of(key);
-        let answer = self.ask(Op::Recall, |names| {
-            Request::default()
-                .key(names.gate())
-                .key(names.entry(digest.short()))
-                .number(self.largest)
-                .arg(all(attached))
-                .arg(mark_bytes(held))
-        })?;
-        let question = Question {
-            key: Some(&digest),
-            wire: &self.wire,
-            asked: None,
-        };
-        understood(reply::fetched(answer, question))
+        now(self.recall_by::<Pooled>(key, attached, held))
     }
 
     fn put(&self, key: Key, entry: Entry, holder: Option<ProcessId>) -> Result<Put, BackendError> {
-        self.store(&key, &entry, holder, false)
+        now(self.store_by::<Pooled>(&key, &entry, holder, false))
     }
 
     fn put_if_absent(&self, key: Key, entry: Entry) -> Result<Put, BackendError> {
-        self.store(&key, &entry, None, true)
+        now(self.store_by::<Pooled>(&key, &entry, None, true))
     }
 
     fn release(&self, key: &Key, holder: ProcessId) -> Result<(), BackendError> {
-        let digest = Digest::of(key);
-        self.tell(Op::Release, |names| {
-            Request::default()
-                .key(names.gate())
-                .key(names.lease(digest.short()))
-                .arg(holder_bytes(Some(holder)))
-        })
+        now(self.release_by::<Pooled>(key, holder))
     }
 
     fn touch(&self, key: &Key, expires_at: Instant) -> Result<bool, BackendError> {

@@ -30,6 +30,8 @@ pub(super) struct Pool {
     process: u32,
     manager: Manager,
     pool: r2d2::Pool<Manager>,
+    #[cfg(any(feature = "async-postgres", feature = "async-mysql"))]
+    lines: super::multiplexed::Lines,
     size: u32,
     /// That of a child.
     next: OnceLock<Box<Pool>>,
@@ -127,6 +129,8 @@ impl Pool {
             process,
             manager,
             pool,
+            #[cfg(any(feature = "async-postgres", feature = "async-mysql"))]
+            lines: Default::default(),
             size,
             next: OnceLock::new(),
         }
@@ -134,6 +138,12 @@ impl Pool {
 
     pub(super) fn manager(&self) -> &Manager {
         &self.manager
+    }
+
+    /// The connections that tasks share.
+    #[cfg(any(feature = "async-postgres", feature = "async-mysql"))]
+    pub(super) fn lines(&self) -> &super::multiplexed::Lines {
+        &self.lines
     }
 
     /// A connection that may be used.

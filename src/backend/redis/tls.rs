@@ -56,6 +56,19 @@ impl Tls {
         Ok(Self(Arc::new(config)))
     }
 
+    /// Makes a session on a connected socket, for those who await it.
+    #[cfg(any(feature = "async-postgres", feature = "async-mysql"))]
+    pub(super) async fn cover_awaited(
+        &self,
+        host: &str,
+        socket: tokio::net::TcpStream,
+    ) -> io::Result<tokio_rustls::client::TlsStream<tokio::net::TcpStream>> {
+        let invalid = |_| io::Error::from(io::ErrorKind::InvalidInput);
+        let name = ServerName::try_from(host.to_owned()).map_err(invalid)?;
+        let connector = tokio_rustls::TlsConnector::from(Arc::clone(&self.0));
+        connector.connect(name, socket).await
+    }
+
     /// Begins a session on a connected socket. The handshake is made by the first write.
     pub(super) fn cover(
         &self,

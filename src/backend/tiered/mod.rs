@@ -16,14 +16,15 @@ use quick_cache::sync::Cache;
 
 use crate::backend::weight::entry_weight;
 use crate::backend::{
-    Acknowledged, Ask, CacheBackend, Databases, Declarations, Holder, Mark, Put, Standing, Unless,
-    Usage, Writer,
+    Acknowledged, Answer, Ask, Asks, AwaitedBackend, Awaits, Blocks, CacheBackend, Declarations,
+    Holder, Mark, Put, Standing, Unless, Usage, Which, Writer,
 };
 use crate::config::Level;
 use crate::database::TagSpace;
 use crate::entry::{Entry, Payload};
 use crate::error::BackendError;
 use crate::key::Key;
+use crate::now::now;
 use crate::protocol::{Fetched, Further, Judgement, Leased, Lift, TagStates, judge};
 use crate::tag::Tag;
 use crate::token::{Epoch, Nonce, Opening, ProcessId, WriterId};
@@ -136,23 +137,6 @@ enum Asked {
     Fetch(usize, Which),
     /// With these databases attached.
     Recall(Vec<TagSpace>),
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Which {
-    One(TagSpace),
-    All(Vec<TagSpace>),
-    None,
-}
-
-impl Which {
-    fn of(databases: Databases<'_>) -> Self {
-        match databases {
-            Databases::One(space) => Self::One(space),
-            Databases::All(spaces) => Self::All(spaces.to_vec()),
-            Databases::None => Self::None,
-        }
-    }
 }
 
 #[derive(Debug, Clone)]
@@ -302,15 +286,25 @@ impl<B: CacheBackend> TieredBackend<B> {
         done
     }
 
-    /// Does what changes an entry.
-    fn changing<R>(&self, key: &Key, act: impl FnOnce(&B) -> R) -> R {
-        let changes = self.changes_of(key);
-        changes.fetch_add(1, Ordering::SeqCst);
+    /// An entry is changed, as long as the answer lives: until that was done, or is given up.
+    fn changing<'a>(&'a self, key: &'a Key) -> Changing<'a, B> {
+        self.changes_of(key).fetch_add(1, Ordering::SeqCst);
         self.copies.remove(key);
-        let done = act(&self.inner);
-        self.copies.remove(key);
+        Changing { tier: self, key }
+    }
+}
+
+/// That an entry is being changed.
+struct Changing<'a, B: CacheBackend> {
+    tier: &'a TieredBackend<B>,
+    key: &'a Key,
+}
+
+impl<B: CacheBackend> Drop for Changing<'_, B> {
+    fn drop(&mut self) {
+        self.tier.copies.remove(self.key);
+        let changes = self.tier.changes_of(self.key);
         changes.fetch_add(1, Ordering::SeqCst);
-        done
     }
 }
 
@@ -343,18 +337,11 @@ impl Question<'_> {
     }
 }
 
-impl<B: CacheBackend> CacheBackend for TieredBackend<B> {
-    fn is_shared(&self) -> bool {
-        self.inner.is_shared()
-    }
-
-    fn level(&self) -> Level {
-        self.inner.level()
-    }
-
-    fn fetch(&self, ask: &Ask<'_>) -> Result<Fetched, BackendError> {
+/// What reads wait for, whoever waits.
+impl<B: CacheBackend> TieredBackend<B> {
+    async fn fetch_by(&self, inner: impl Asks, ask: &Ask<'_>) -> Result<Fetched, BackendError> {
         let Some(key) = ask.key else {
-            return self.inner.fetch(ask);
+            return Ok(inner.fetch_unless(ask, None).await?.fetched);
         };
         let (copy, at, changes) = self.asked_all(key);
         let of = Asked::Fetch(ask.tags.len(), Which::of(ask.databases));
@@ -366,7 +353,7 @@ impl<B: CacheBackend> CacheBackend for TieredBackend<B> {
             return Ok(fetched);
         }
         let mark = copy.as_ref().map(|copy| copy.mark);
-        let unless = self.inner.fetch_unless(ask, mark)?;
+        let unless = inner.fetch_unless(ask, mark).await?;
         let question = Question {
             at,
             changes,
@@ -376,7 +363,12 @@ impl<B: CacheBackend> CacheBackend for TieredBackend<B> {
         Ok(self.follow(key, copy, unless, question))
     }
 
-    fn recall(&self, key: &Key, attached: &[TagSpace]) -> Result<Fetched, BackendError> {
+    async fn recall_by(
+        &self,
+        inner: impl Asks,
+        key: &Key,
+        attached: &[TagSpace],
+    ) -> Result<Fetched, BackendError> {
         let (copy, at, changes) = self.asked_all(key);
         let of = Asked::Recall(attached.to_vec());
         if let Some(copy) = &copy
@@ -385,7 +377,7 @@ impl<B: CacheBackend> CacheBackend for TieredBackend<B> {
             return Ok(fetched);
         }
         let mark = copy.as_ref().map(|copy| copy.mark);
-        let unless = self.inner.recall_unless(key, attached, mark)?;
+        let unless = inner.recall_unless(key, attached, mark).await?;
         let question = Question {
             at,
             changes,
@@ -395,14 +387,75 @@ impl<B: CacheBackend> CacheBackend for TieredBackend<B> {
         Ok(self.follow(key, copy, unless, question))
     }
 
+    async fn put_by(
+        &self,
+        inner: impl Asks,
+        key: Key,
+        entry: Entry,
+        holder: Option<ProcessId>,
+    ) -> Result<Put, BackendError> {
+        let _changing = self.changing(&key);
+        inner.put(key.clone(), entry, holder).await
+    }
+}
+
+impl<B: CacheBackend> AwaitedBackend for TieredBackend<B> {
+    fn fetch_unless<'a>(&'a self, ask: Ask<'a>, _: Option<Mark>) -> Answer<'a, Unless> {
+        Box::pin(async move {
+            let fetched = self.fetch_by(Awaits(&self.inner), &ask).await;
+            fetched.map(Unless::from)
+        })
+    }
+
+    fn recall_unless<'a>(
+        &'a self,
+        key: &'a Key,
+        attached: &'a [TagSpace],
+        _: Option<Mark>,
+    ) -> Answer<'a, Unless> {
+        Box::pin(async move {
+            let recalled = self.recall_by(Awaits(&self.inner), key, attached).await;
+            recalled.map(Unless::from)
+        })
+    }
+
+    fn put(&self, key: Key, entry: Entry, holder: Option<ProcessId>) -> Answer<'_, Put> {
+        Box::pin(self.put_by(Awaits(&self.inner), key, entry, holder))
+    }
+
+    fn release<'a>(&'a self, key: &'a Key, holder: ProcessId) -> Answer<'a, ()> {
+        Box::pin(Awaits(&self.inner).release(key, holder))
+    }
+}
+
+impl<B: CacheBackend> CacheBackend for TieredBackend<B> {
+    fn is_shared(&self) -> bool {
+        self.inner.is_shared()
+    }
+
+    fn level(&self) -> Level {
+        self.inner.level()
+    }
+
+    fn awaited(&self) -> Option<&dyn AwaitedBackend> {
+        self.inner.awaited().map(|_| self as &dyn AwaitedBackend)
+    }
+
+    fn fetch(&self, ask: &Ask<'_>) -> Result<Fetched, BackendError> {
+        now(self.fetch_by(Blocks(&self.inner), ask))
+    }
+
+    fn recall(&self, key: &Key, attached: &[TagSpace]) -> Result<Fetched, BackendError> {
+        now(self.recall_by(Blocks(&self.inner), key, attached))
+    }
+
     fn put(&self, key: Key, entry: Entry, holder: Option<ProcessId>) -> Result<Put, BackendError> {
-        let stored = key.clone();
-        self.changing(&key, |inner| inner.put(stored, entry, holder))
+        now(self.put_by(Blocks(&self.inner), key, entry, holder))
     }
 
     fn put_if_absent(&self, key: Key, entry: Entry) -> Result<Put, BackendError> {
-        let stored = key.clone();
-        self.changing(&key, |inner| inner.put_if_absent(stored, entry))
+        let _changing = self.changing(&key);
+        self.inner.put_if_absent(key.clone(), entry)
     }
 
     fn release(&self, key: &Key, holder: ProcessId) -> Result<(), BackendError> {
@@ -410,7 +463,8 @@ impl<B: CacheBackend> CacheBackend for TieredBackend<B> {
     }
 
     fn touch(&self, key: &Key, expires_at: Instant) -> Result<bool, BackendError> {
-        self.changing(key, |inner| inner.touch(key, expires_at))
+        let _changing = self.changing(key);
+        self.inner.touch(key, expires_at)
     }
 
     fn quarantine(&self, writer: &Writer<'_>, tags: &[Tag]) -> Result<Acknowledged, BackendError> {
@@ -430,7 +484,10 @@ impl<B: CacheBackend> CacheBackend for TieredBackend<B> {
 
     fn remove(&self, key: &Key) -> Result<bool, BackendError> {
         // What was fetched before and comes late would be remembered.
-        self.invalidating_all(|_| self.changing(key, |inner| inner.remove(key)))
+        self.invalidating_all(|inner| {
+            let _changing = self.changing(key);
+            inner.remove(key)
+        })
     }
 
     fn purge(&self, tag: &Tag) -> Result<(), BackendError> {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::*;
+use crate::backend::Databases;
 use crate::backend::conformance::{self, Reference};
 use crate::entry::Vector;
 use crate::key::ValueParts;
@@ -366,12 +367,12 @@ fn a_value_of_before_an_own_set_is_not_remembered() {
         Payload::Bytes(bytes) => bytes.to_vec(),
         Payload::Typed(_) => panic!("bytes"),
     };
-    tier.put(key("v"), plain(b"old"), None).unwrap();
+    CacheBackend::put(&tier, key("v"), plain(b"old"), None).unwrap();
     // One thread has asked, and its answer is on its way.
     let (copy, at, changes) = tier.asked_all(&key("v"));
     let unless = tier.inner.recall_unless(&key("v"), &[], None).unwrap();
     // Another sets the value.
-    tier.put(key("v"), plain(b"new"), None).unwrap();
+    CacheBackend::put(&tier, key("v"), plain(b"new"), None).unwrap();
     let of = Asked::Recall(Vec::new());
     tier.follow(
         &key("v"),

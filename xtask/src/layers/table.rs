@@ -48,6 +48,7 @@ pub(super) const TABLE: Table = Table {
                 "clock",
                 "error",
                 "bypass",
+                "now",
                 "outbox",
                 "outcome",
                 "dialect",

@@ -10,7 +10,7 @@ use super::*;
 
 /// What a [`Proxy`] does with what passes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mood {
+pub(super) enum Mood {
     /// Passes it on.
     Honest,
     /// Passes on what clients send, and holds the answers back until the mood changes.
@@ -47,14 +47,14 @@ impl Mood {
 }
 
 /// Stands between a store and its server.
-struct Proxy {
+pub(super) struct Proxy {
     port: u16,
     mood: Arc<AtomicU64>,
-    connections: Arc<AtomicUsize>,
+    pub(super) connections: Arc<AtomicUsize>,
 }
 
 impl Proxy {
-    fn start(server: &Server) -> Self {
+    pub(super) fn start(server: &Server) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let mood = Arc::new(AtomicU64::new(0));
@@ -83,11 +83,11 @@ impl Proxy {
         }
     }
 
-    fn set(&self, mood: Mood) {
+    pub(super) fn set(&self, mood: Mood) {
         self.mood.store(mood.encode(), Ordering::SeqCst);
     }
 
-    fn url(&self) -> String {
+    pub(super) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/", self.port)
     }
 }
@@ -121,7 +121,7 @@ fn pass(mut from: TcpStream, mut to: TcpStream, mood: &AtomicU64, answers: bool)
 
 /// A store behind a proxy, with short time-outs, a breaker that stays out of the way, and one
 /// connection, so that none is at hand when it was lost.
-fn behind(proxy: &Proxy) -> RedisBackend {
+pub(super) fn behind(proxy: &Proxy) -> RedisBackend {
     let mut options = options();
     options.io_timeout = Duration::from_millis(250);
     options.breaker_failures = u32::MAX;

@@ -18,6 +18,8 @@ mod epochs;
 mod faults;
 mod further;
 mod memory;
+#[cfg(any(feature = "async-postgres", feature = "async-mysql"))]
+mod multiplexed;
 mod server;
 mod setup;
 mod topologies;

@@ -2,6 +2,7 @@
 //! in front of them.
 #![allow(clippy::unwrap_used, reason = "a failure fails the test")]
 
+mod awaited;
 mod cluster;
 mod example;
 mod files;

@@ -7,7 +7,7 @@ use diesel_cache::backend::{CacheBackend, RedisBackend};
 use diesel_cache::token::ProcessId;
 use diesel_cache_stores::{options, variable};
 
-fn secure(namespace: &str) -> RedisBackend {
+pub(crate) fn secure(namespace: &str) -> RedisBackend {
     let mut options = options(namespace);
     options.tls_ca = Some(PathBuf::from(variable("CACHE_TEST_REDIS_TLS_CA")));
     RedisBackend::connect(&variable("CACHE_TEST_REDIS_TLS_URL"), options).unwrap()
