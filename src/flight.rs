@@ -128,7 +128,7 @@ impl Following {
     }
 
     /// Whether it has come to anything; if not, the task is woken when it has.
-    #[cfg(any(feature = "async-postgres", feature = "async-mysql"))]
+    #[cfg(feature = "async")]
     pub(crate) fn poll(&self, task: &std::task::Context<'_>) -> std::task::Poll<Came> {
         let mut state = self.0.state();
         if let Some(came) = &state.came {

@@ -88,6 +88,8 @@ pub mod explain;
 mod feed;
 mod flight;
 pub mod footprint;
+#[cfg(feature = "tower")]
+pub mod http;
 mod invalidate;
 pub mod key;
 pub mod model;

@@ -86,6 +86,7 @@ pub use self::cache::AsyncCache;
 pub use self::connection::{CacheConnection, CacheReader};
 pub use self::load::{AsyncCached, CachedDsl, LoadCached, LoadShared};
 pub use self::model::{CreateDsl, DeleteAllDsl, DeleteDsl, InsertModel, SaveAllDsl, SaveDsl};
+pub(crate) use self::task::Task;
 
 /// Runs what may block where that is allowed. Once begun, it runs to its end, whoever waits.
 // rule: no-thread-of-a-runtime-waits-for-the-store

@@ -18,7 +18,7 @@ use crate::token::ProcessId;
 /// The task waits. A store in memory is asked at once, one that can be awaited is awaited, and any
 /// other is asked where blocking is allowed.
 #[derive(Debug)]
-pub(super) struct Task;
+pub(crate) struct Task;
 
 /// What comes of work that panicked, or could not be begun any more.
 fn lost() -> BackendError {

@@ -39,7 +39,7 @@ impl Which {
         }
     }
 
-    #[cfg(any(feature = "async-postgres", feature = "async-mysql"))]
+    #[cfg(feature = "async")]
     pub(crate) fn databases(&self) -> Databases<'_> {
         match self {
             Self::One(space) => Databases::One(*space),

@@ -123,6 +123,20 @@ impl Dependencies {
         }
     }
 
+    /// Whether it was told of nothing: no read, and nothing that refuses the value.
+    #[cfg(feature = "tower")]
+    pub(crate) fn is_empty(&self) -> bool {
+        let state = self.state();
+        state.collected.tokens.is_empty() && state.refused.is_none()
+    }
+
+    /// The value ends then, if not earlier.
+    #[cfg(feature = "tower")]
+    pub(crate) fn end_by(&self, end: Instant) {
+        let ends = &mut self.state().collected.expires_at;
+        *ends = Some(ends.map_or(end, |before| before.min(end)));
+    }
+
     /// Somebody tells of a read as long as this lives. Should a panic end it, which the user
     /// may catch, nothing was told, and the value is refused.
     pub(crate) fn owe(&self) -> Owed {

@@ -42,7 +42,7 @@ pub(crate) struct Watched {
 }
 
 /// The values that tasks compute, wherever.
-static AWAITED: Mutex<Vec<Dependencies>> = Mutex::new(Vec::new());
+static AWAITED: Mutex<Vec<Watched>> = Mutex::new(Vec::new());
 /// How many; asked for every statement that blocks.
 static AWAITED_COUNT: AtomicUsize = AtomicUsize::new(0);
 
@@ -51,18 +51,18 @@ static AWAITED_COUNT: AtomicUsize = AtomicUsize::new(0);
 struct Awaited(Dependencies);
 
 impl Awaited {
-    fn begin(dependencies: &Dependencies) -> Self {
+    fn begin(watched: &Watched) -> Self {
         let mut awaited = AWAITED.lock().unwrap_or_else(PoisonError::into_inner);
-        awaited.push(dependencies.clone());
+        awaited.push(watched.clone());
         AWAITED_COUNT.store(awaited.len(), Ordering::SeqCst);
-        Self(dependencies.clone())
+        Self(watched.dependencies.clone())
     }
 }
 
 impl Drop for Awaited {
     fn drop(&mut self) {
         let mut awaited = AWAITED.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(at) = awaited.iter().position(|of| of.is(&self.0)) {
+        if let Some(at) = awaited.iter().position(|of| of.dependencies.is(&self.0)) {
             awaited.swap_remove(at);
         }
         AWAITED_COUNT.store(awaited.len(), Ordering::SeqCst);
@@ -74,12 +74,16 @@ pub(crate) fn may_be_awaited() -> bool {
     AWAITED_COUNT.load(Ordering::SeqCst) > 0
 }
 
-/// Refuses the values that tasks compute.
+/// Refuses the values that tasks compute, where that matters, unless a handle is told of what this
+/// thread does.
 // rule: what-a-task-has-done-elsewhere-counts
-fn refuse_awaited(why: Unstored) {
+fn refuse_awaited(why: Unstored, matters: impl Fn(&Watched) -> bool) {
+    if is_watched() || !may_be_awaited() || TOLD.with_borrow(Option::is_some) {
+        return;
+    }
     let awaited = AWAITED.lock().unwrap_or_else(PoisonError::into_inner);
-    for dependencies in &*awaited {
-        dependencies.refuse(why);
+    for watched in awaited.iter().filter(|watched| matters(watched)) {
+        watched.dependencies.refuse(why);
     }
 }
 
@@ -100,9 +104,7 @@ fn begin(watched: Watched) -> Watch {
 /// Watches the computation of a value: this thread, whenever it is at it.
 // rule: a-watch-is-kept-for-each-poll
 pub(crate) async fn during<T>(watched: Watched, work: impl Future<Output = T>) -> T {
-    let _awaited = watched
-        .awaited
-        .then(|| Awaited::begin(&watched.dependencies));
+    let _awaited = watched.awaited.then(|| Awaited::begin(&watched));
     let mut work = pin!(work);
     poll_fn(|task| {
         let _watch = begin(watched.clone());
@@ -149,16 +151,13 @@ pub(crate) fn is_watched() -> bool {
 /// that cache.
 // rule: a-read-outside-of-the-handle-is-not-stored
 pub(crate) fn statement(tables: Option<&BTreeSet<Name>>, cache: usize) {
-    TOLD.with_borrow(|told| {
-        if !is_watched() && told.is_none() && may_be_awaited() {
-            refuse_awaited(Unstored::Unseen);
-        }
-        refuse_ignorant(told.as_ref(), |watched| {
-            let named = tables.is_some_and(|tables| tables.is_subset(&watched.named));
-            // What another cache invalidates does not reach this one.
-            !(named && watched.cache == cache)
-        });
-    });
+    let matters = |watched: &Watched| {
+        let named = tables.is_some_and(|tables| tables.is_subset(&watched.named));
+        // What another cache invalidates does not reach this one.
+        !(named && watched.cache == cache)
+    };
+    refuse_awaited(Unstored::Unseen, matters);
+    TOLD.with_borrow(|told| refuse_ignorant(told.as_ref(), matters));
 }
 
 /// This thread reads through the cache; `told` is the handle that is told of it. No matter
@@ -188,17 +187,14 @@ fn refuse_ignorant(told: Option<&Dependencies>, matters: impl Fn(&Watched) -> bo
 
 /// This thread does what no value may be computed from.
 pub(crate) fn refuse(why: Unstored) {
-    if !is_watched() {
-        if may_be_awaited() && TOLD.with_borrow(Option::is_none) {
-            refuse_awaited(why);
-        }
-        return;
+    refuse_awaited(why, |_| true);
+    if is_watched() {
+        WATCHES.with_borrow(|watches| {
+            for watched in watches {
+                watched.dependencies.refuse(why);
+            }
+        });
     }
-    WATCHES.with_borrow(|watches| {
-        for watched in watches {
-            watched.dependencies.refuse(why);
-        }
-    });
 }
 
 #[cfg(test)]

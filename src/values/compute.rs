@@ -152,6 +152,13 @@ impl Value {
         self
     }
 
+    /// Cached reads that are told of no handle are told of this value's, where it is computed.
+    #[cfg(feature = "tower")]
+    pub(crate) fn adopting(mut self) -> Self {
+        self.adopts = true;
+        self
+    }
+
     /// Tells `report` what became of it: hit, miss or bypass, and why it was not stored.
     pub fn report(mut self, report: &Report) -> Self {
         self.report = Some(report.clone());
@@ -310,7 +317,7 @@ where
 }
 
 /// Who asks for a value.
-struct Asker<'a, A> {
+pub(super) struct Asker<'a, A> {
     /// Whether a value made from those tables may be found now, and stored.
     admits: A,
     /// Whether it must not wait for another's.
@@ -320,12 +327,12 @@ struct Asker<'a, A> {
 }
 
 /// What an [`Asker`] admits.
-trait Admits: FnMut(&BTreeSet<Name>) -> Result<Fill, Bypass> {}
+pub(super) trait Admits: FnMut(&BTreeSet<Name>) -> Result<Fill, Bypass> {}
 
 impl<F: FnMut(&BTreeSet<Name>) -> Result<Fill, Bypass>> Admits for F {}
 
 /// Somebody who names no connection.
-fn anybody() -> Asker<'static, impl Admits> {
+pub(super) fn anybody() -> Asker<'static, impl Admits> {
     Asker {
         admits: |_: &BTreeSet<Name>| Ok(Fill::Allowed),
         hurried: false,
@@ -351,7 +358,7 @@ enum Found<'c, T> {
 }
 
 impl Value {
-    async fn resolve<R, T, E, A, Fut>(
+    pub(super) async fn resolve<R, T, E, A, Fut>(
         mut self,
         mut asker: Asker<'_, A>,
         is_empty: fn(&T) -> bool,

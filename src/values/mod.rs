@@ -19,6 +19,8 @@ use crate::stats::count;
 use crate::values::bytes::Unfit;
 use crate::values::held::Held;
 
+#[cfg(feature = "async")]
+mod awaited;
 mod bytes;
 mod compute;
 mod digest;

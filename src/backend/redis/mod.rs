@@ -30,7 +30,7 @@ mod link;
 #[cfg(any(feature = "redis-cluster", feature = "redis-sentinel"))]
 mod locate;
 mod manager;
-#[cfg(any(feature = "async-postgres", feature = "async-mysql"))]
+#[cfg(feature = "async")]
 mod multiplexed;
 mod names;
 mod operations;
@@ -287,11 +287,11 @@ impl Way for Pooled {
 }
 
 /// On the one that all tasks of a runtime share.
-#[cfg(any(feature = "async-postgres", feature = "async-mysql"))]
+#[cfg(feature = "async")]
 #[derive(Debug)]
 struct Multiplexed;
 
-#[cfg(any(feature = "async-postgres", feature = "async-mysql"))]
+#[cfg(feature = "async")]
 impl Way for Multiplexed {
     async fn attempt(
         store: &RedisBackend,

@@ -90,7 +90,7 @@ impl CacheBackend for RedisBackend {
         true
     }
 
-    #[cfg(any(feature = "async-postgres", feature = "async-mysql"))]
+    #[cfg(feature = "async")]
     fn awaited(&self) -> Option<&dyn crate::backend::AwaitedBackend> {
         Some(self)
     }

@@ -30,7 +30,7 @@ pub(super) struct Pool {
     process: u32,
     manager: Manager,
     pool: r2d2::Pool<Manager>,
-    #[cfg(any(feature = "async-postgres", feature = "async-mysql"))]
+    #[cfg(feature = "async")]
     lines: super::multiplexed::Lines,
     size: u32,
     /// That of a child.
@@ -129,7 +129,7 @@ impl Pool {
             process,
             manager,
             pool,
-            #[cfg(any(feature = "async-postgres", feature = "async-mysql"))]
+            #[cfg(feature = "async")]
             lines: Default::default(),
             size,
             next: OnceLock::new(),
@@ -141,7 +141,7 @@ impl Pool {
     }
 
     /// The connections that tasks share.
-    #[cfg(any(feature = "async-postgres", feature = "async-mysql"))]
+    #[cfg(feature = "async")]
     pub(super) fn lines(&self) -> &super::multiplexed::Lines {
         &self.lines
     }

@@ -172,7 +172,7 @@ impl RedisBackend {
     }
 }
 
-#[cfg(any(feature = "async-postgres", feature = "async-mysql"))]
+#[cfg(feature = "async")]
 impl crate::backend::AwaitedBackend for RedisBackend {
     fn fetch_unless<'a>(&'a self, ask: Ask<'a>, held: Option<Mark>) -> Answer<'a, Unless> {
         Box::pin(async move { self.fetch_by::<Multiplexed>(&ask, held).await })
@@ -199,5 +199,5 @@ impl crate::backend::AwaitedBackend for RedisBackend {
     }
 }
 
-#[cfg(any(feature = "async-postgres", feature = "async-mysql"))]
+#[cfg(feature = "async")]
 use crate::backend::Answer;

@@ -57,7 +57,7 @@ impl Tls {
     }
 
     /// Makes a session on a connected socket, for those who await it.
-    #[cfg(any(feature = "async-postgres", feature = "async-mysql"))]
+    #[cfg(feature = "async")]
     pub(super) async fn cover_awaited(
         &self,
         host: &str,

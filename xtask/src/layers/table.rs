@@ -13,7 +13,7 @@ pub(super) struct Table {
 
 pub(super) const TABLE: Table = Table {
     layers: &[
-        (5, &["lib", "prelude", "test"]),
+        (5, &["lib", "prelude", "test", "http"]),
         (
             4,
             &[

@@ -18,7 +18,7 @@ mod epochs;
 mod faults;
 mod further;
 mod memory;
-#[cfg(any(feature = "async-postgres", feature = "async-mysql"))]
+#[cfg(feature = "async")]
 mod multiplexed;
 mod server;
 mod setup;

@@ -1,0 +1,133 @@
+//! What is said of all responses that go through it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::http::header::HeaderName;
+use quick_cache::sync::Cache as Learned;
+use tower_layer::Layer;
+
+use super::CacheService;
+use crate::cache::Cache;
+
+/// Of so many paths it is remembered what their responses vary on.
+const PATHS: usize = 4096;
+
+/// A layer of tower's that caches whole responses, see [the module](super).
+#[derive(Debug, Clone)]
+pub struct CacheLayer {
+    pub(super) cache: Cache,
+    pub(super) ttl: Option<Duration>,
+    pub(super) max_body: u64,
+    pub(super) varied: Vec<HeaderName>,
+    pub(super) tables: Vec<String>,
+    pub(super) labels: Vec<String>,
+    pub(super) says_status: bool,
+    /// What the responses of a path were seen to vary on.
+    pub(super) learned: Arc<Learned<String, Arc<[HeaderName]>>>,
+}
+
+impl CacheLayer {
+    /// Responses are kept in that cache, which the connections of their handlers are attached to.
+    #[must_use]
+    pub fn new(cache: &Cache) -> Self {
+        Self {
+            cache: cache.clone(),
+            ttl: None,
+            max_body: 1 << 20,
+            varied: Vec::new(),
+            tables: Vec::new(),
+            labels: Vec::new(),
+            says_status: true,
+            learned: Arc::new(Learned::new(PATHS)),
+        }
+    }
+
+    /// How long a response lives at most. Default: the cache's time to live. It never outlives a
+    /// cached read that it was made from.
+    #[must_use]
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = Some(ttl);
+        self
+    }
+
+    /// How long a body may be to be stored, in bytes. Default: 1 MiB. The cache's own bound of an entry
+    /// holds as well.
+    #[must_use]
+    pub fn max_body(mut self, bytes: u64) -> Self {
+        self.max_body = bytes;
+        self
+    }
+
+    /// Tells responses apart by a header of their requests, whether they say that they vary on it or not.
+    /// For `Cookie` and `Authorization` that is what makes requests that have them cacheable: each
+    /// value then has responses of its own. May be called several times.
+    #[must_use]
+    pub fn vary_on(mut self, header: HeaderName) -> Self {
+        if !self.varied.contains(&header) {
+            self.varied.push(header);
+        }
+        self
+    }
+
+    /// Makes responses depend on a table, as [`Value::depends_on`](crate::Value::depends_on). May be
+    /// called several times.
+    #[must_use]
+    pub fn depends_on(mut self, table: impl Into<String>) -> Self {
+        self.tables.push(table.into());
+        self
+    }
+
+    /// Makes [`invalidate_tag`](Cache::invalidate_tag) of that name invalidate responses. May be called
+    /// several times.
+    #[must_use]
+    pub fn tag(mut self, name: impl Into<String>) -> Self {
+        self.labels.push(name.into());
+        self
+    }
+
+    /// Whether responses say in `Cache-Status` what became of them. Default: they do.
+    #[must_use]
+    pub fn cache_status(mut self, says: bool) -> Self {
+        self.says_status = says;
+        self
+    }
+
+    /// The headers that responses under that path are told apart by.
+    pub(super) fn varied(&self, path: &str) -> Vec<HeaderName> {
+        let mut varied = self.varied.clone();
+        if let Some(learned) = self.learned.get(path) {
+            varied.extend(learned.iter().cloned());
+        }
+        // Of two requests that differ in nothing the names are the same.
+        varied.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+        varied.dedup();
+        varied
+    }
+
+    /// A response under that path varies on these headers too.
+    pub(super) fn learn(&self, path: &str, names: &[HeaderName]) {
+        let mut all: Vec<HeaderName> = self
+            .learned
+            .get(path)
+            .map(|learned| learned.to_vec())
+            .unwrap_or_default();
+        all.extend(
+            names
+                .iter()
+                .filter(|name| !self.varied.contains(name))
+                .cloned(),
+        );
+        all.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+        all.dedup();
+        self.learned.insert(path.to_owned(), all.into());
+    }
+}
+
+impl<S> Layer<S> for CacheLayer {
+    type Service = CacheService<S>;
+
+    fn layer(&self, inner: S) -> CacheService<S> {
+        CacheService::new(inner, self.clone())
+    }
+}
