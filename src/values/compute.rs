@@ -1,18 +1,14 @@
 //! Values that are computed from the database, and what they depend on.
 
-use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::future::{Future, ready};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use diesel::connection::LoadConnection;
-
 use crate::backend::{Ask, Databases};
 use crate::bypass::Bypass;
 use crate::cache::Cache;
-use crate::catalogue::Reads;
-use crate::connection::{self, Blocking, Fill};
+use crate::connection::Fill;
 use crate::core::{Lives, Patience, Reach, TRIES, Thread};
 use crate::dependencies::watch;
 use crate::dependencies::{Collected, Dependencies, Read, Unstored};
@@ -23,7 +19,6 @@ use crate::key::{Key, ValueParts};
 use crate::now::now;
 use crate::outcome::{Outcome, Report};
 use crate::protocol::Leased;
-use crate::statement::CacheDatabase;
 use crate::stats::count;
 use crate::strategy::Strategies;
 use crate::tag::Tag;
@@ -251,79 +246,16 @@ impl Value {
         now(self
             .resolve::<Thread, _, _, _, _>(anybody(), Option::is_none, |value| ready(find(&value))))
     }
-
-    /// Like [`get_or_insert_with`](Self::get_or_insert_with), seen from a connection: what its open transaction
-    /// has written, or cannot see yet, is computed and neither found nor stored; and sessions
-    /// that differ in what the same SQL returns them do not share it.
-    ///
-    /// # Errors
-    /// What `compute` returns; nothing is then stored.
-    pub fn get_or_insert_on<C, T, E>(
-        self,
-        conn: &mut C,
-        compute: impl FnOnce(&Dependencies, &mut C) -> Result<T, E>,
-    ) -> Result<T, E>
-    where
-        C: LoadConnection,
-        C::Backend: CacheDatabase,
-        T: CacheValue,
-    {
-        let state = session(conn);
-        if connection::tracker(conn).is_some_and(|tracker| tracker.meets_closed_gate()) {
-            now(connection::open_gate(&mut Blocking(conn)));
-        }
-        let conn = RefCell::new(conn);
-        let admits = |tables: &BTreeSet<Name>| {
-            state.as_ref().map_err(|reason| *reason)?;
-            let mut conn = conn.borrow_mut();
-            let tracker = connection::tracker(*conn).ok_or(Bypass::Unattached)?;
-            tracker.admits(&Reads {
-                tables: tables.clone(),
-                ..Reads::default()
-            })
-        };
-        let asker = Asker {
-            admits,
-            hurried: !state.as_ref().is_ok_and(|session| session.may_wait),
-            session: state.as_ref().map_or(&[], |session| &session.digest),
-        };
-        let compute = |value: Dependencies| ready(compute(&value, *conn.borrow_mut()));
-        now(self.resolve::<Thread, _, _, _, _>(asker, |_| false, compute))
-    }
-}
-
-/// What a connection says of its session.
-struct Session {
-    /// What decides what the same SQL returns: the database and the session's state.
-    digest: [u8; 48],
-    may_wait: bool,
-}
-
-fn session<C>(conn: &mut C) -> Result<Session, Bypass>
-where
-    C: LoadConnection,
-    C::Backend: CacheDatabase,
-{
-    now(connection::make_known(&mut Blocking(conn)))?;
-    let tracker = connection::tracker(conn).ok_or(Bypass::Unattached)?;
-    let database = tracker.database().ok_or(Bypass::Unidentified)?;
-    let mut digest = [0; 48];
-    digest[..16].copy_from_slice(&database.id.keys.0);
-    digest[16..].copy_from_slice(&tracker.scope().ok_or(Bypass::Session)?);
-    Ok(Session {
-        digest,
-        may_wait: tracker.may_ask(),
-    })
 }
 
 /// Who asks for a value.
 pub(super) struct Asker<'a, A> {
     /// Whether a value made from those tables may be found now, and stored.
-    admits: A,
+    pub(super) admits: A,
     /// Whether it must not wait for another's.
-    hurried: bool,
+    pub(super) hurried: bool,
     /// The state of its session; empty where it is not known.
-    session: &'a [u8],
+    pub(super) session: &'a [u8],
 }
 
 /// What an [`Asker`] admits.

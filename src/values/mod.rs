@@ -26,6 +26,7 @@ mod compute;
 mod digest;
 mod held;
 mod look;
+mod on;
 mod probe;
 
 pub use self::compute::Value;

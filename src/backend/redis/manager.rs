@@ -71,6 +71,7 @@ impl Manager {
     }
 
     /// What connections are made to.
+    #[cfg(feature = "async")]
     pub(super) fn target(&self) -> &Arc<Target> {
         &self.0.target
     }

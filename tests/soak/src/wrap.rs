@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use diesel_cache::backend::{
-    Acknowledged, Ask, CacheBackend, Declarations, Holder, Put, Standing, Usage, Writer,
+    Acknowledged, Answer, Ask, AwaitedBackend, CacheBackend, Declarations, Holder, Mark, Put,
+    Standing, Unless, Usage, Writer,
 };
 use diesel_cache::database::TagSpace;
 use diesel_cache::entry::Entry;
@@ -43,9 +44,58 @@ impl Wrapped {
     }
 }
 
+impl Wrapped {
+    fn awaits(&self) -> Result<&dyn AwaitedBackend, BackendError> {
+        let unawaited = || BackendError::new("it cannot be awaited");
+        self.to.awaited().ok_or_else(unawaited)
+    }
+}
+
+impl AwaitedBackend for Wrapped {
+    fn fetch_unless<'a>(&'a self, ask: Ask<'a>, _: Option<Mark>) -> Answer<'a, Unless> {
+        Box::pin(async move {
+            self.armed.at(Point::BeforeFetch);
+            let fetched = self.awaits()?.fetch_unless(ask, None).await;
+            self.armed.at(Point::AfterFetch);
+            Ok(self.judged(fetched?.fetched, ask.tags).into())
+        })
+    }
+
+    fn recall_unless<'a>(
+        &'a self,
+        key: &'a Key,
+        attached: &'a [TagSpace],
+        _: Option<Mark>,
+    ) -> Answer<'a, Unless> {
+        Box::pin(async move {
+            let recalled = self.awaits()?.recall_unless(key, attached, None);
+            let fetched = recalled.await?.fetched;
+            let tags = fetched.entry.as_ref().map(|entry| Arc::clone(&entry.tags));
+            Ok(self
+                .judged(fetched, tags.as_deref().unwrap_or_default())
+                .into())
+        })
+    }
+
+    fn put(&self, key: Key, entry: Entry, holder: Option<ProcessId>) -> Answer<'_, Put> {
+        Box::pin(async move {
+            self.armed.at(Point::BeforePut);
+            self.awaits()?.put(key, self.stored(entry), holder).await
+        })
+    }
+
+    fn release<'a>(&'a self, key: &'a Key, holder: ProcessId) -> Answer<'a, ()> {
+        Box::pin(async move { self.awaits()?.release(key, holder).await })
+    }
+}
+
 impl CacheBackend for Wrapped {
     fn is_shared(&self) -> bool {
         self.to.is_shared()
+    }
+
+    fn awaited(&self) -> Option<&dyn AwaitedBackend> {
+        self.to.awaited().map(|_| self as &dyn AwaitedBackend)
     }
 
     fn fetch(&self, ask: &Ask<'_>) -> Result<Fetched, BackendError> {

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::pin;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 
 use super::faults::{Mood, Proxy, behind};
 use super::*;
@@ -94,7 +94,7 @@ async fn an_answer_that_nobody_awaits_is_nobody_elses() {
             let mut given_up = pin!(fetch(&store, "3", &t));
             for _ in 0..round % 4 {
                 let mut task = Context::from_waker(Waker::noop());
-                if let Poll::Ready(_) = given_up.as_mut().poll(&mut task) {
+                if given_up.as_mut().poll(&mut task).is_ready() {
                     break;
                 }
                 tokio::task::yield_now().await;

@@ -52,6 +52,7 @@ mod catalogue;
 mod columns;
 mod late;
 mod outbox;
+mod pages;
 mod precision;
 mod protocol;
 mod settings;
@@ -74,6 +75,7 @@ pub(super) const ALL: &[&[Mutant]] = &[
     late::RULES,
     outbox::RULES,
     asynchronous::RULES,
+    pages::RULES,
     precision::RULES,
     protocol::RULES,
     settings::RULES,

@@ -61,8 +61,8 @@ pub(super) const RULES: &[Mutant] = &[
     ),
     store(
         "a-term-is-verified",
-        "src/backend/redis/link.rs",
-        "let term = &*self.server.term;",
+        "src/backend/redis/call.rs",
+        "let term = &*server.term;",
         "let term = \"\";",
     ),
     store(
@@ -121,7 +121,7 @@ pub(super) const RULES: &[Mutant] = &[
     ),
     store(
         "a-token-of-the-store-is-random",
-        "src/backend/redis/operations.rs",
+        "src/backend/redis/reads.rs",
         "true => rand::random::<[u8; 16]>().to_vec(),",
         "true => vec![7; 16],",
     ),
