@@ -22,9 +22,11 @@ use crate::error::Error;
 use crate::model::CacheModel;
 
 /// A [`Cache`] whose operations are awaited: none of those here keeps a thread of the runtime
-/// waiting for a store. [Values](Cache::value) do, like all else that [`Cache`] alone has: with a
-/// shared store, ask for them where blocking is allowed. Cloning it is cheap; all clones are one cache, and [`Cache`] is another
-/// handle to it. What stands here in place of a method of [`Cache`] has its terms.
+/// waiting for a store, nor does [`Value::get_or_insert_async`](crate::Value::get_or_insert_async).
+/// All else that [`Cache`] alone has does: with a shared store, ask for it where blocking is allowed.
+///
+/// Cloning it is cheap; all clones are one cache, and [`Cache`] is another handle to it. What stands
+/// here in place of a method of [`Cache`] has its terms.
 #[derive(Debug, Clone)]
 pub struct AsyncCache(Cache);
 

@@ -97,7 +97,10 @@ macro_rules! awaited {
                 Q: Query + QueryFragment<Self::Backend> + QueryId + Send,
                 S: Stored<Self::Backend>,
             {
-                async move { execute(query, options, &mut Awaiting(self), row_type).await }
+                // In its own place: as a part of every future that reads it would be too large.
+                Box::pin(
+                    async move { execute(query, options, &mut Awaiting(self), row_type).await },
+                )
             }
         }
 

@@ -1,7 +1,7 @@
 //! Cached reads, models and transactions on connections of [`diesel_async`].
 //!
 //! ```no_run
-//! # #[cfg(feature = "async-postgres")]
+//! # #[cfg(all(feature = "async-postgres", feature = "bb8"))]
 //! # mod app {
 //! use diesel::prelude::*;
 //! use diesel_async::pooled_connection::AsyncDieselConnectionManager;
@@ -14,8 +14,9 @@
 //!     let cache = AsyncCache::from_url("memory://")?;
 //!     let config = cache.manager_config::<AsyncPgConnection>();
 //!     let manager = AsyncDieselConnectionManager::new_with_config("postgres://localhost/blog", config);
-//! #   let mut conn: AsyncPgConnection = unimplemented!("{manager:?}");
-//!     // … `let mut conn = pool.get().await?` of bb8, deadpool or mobc …
+//! #   let pool = bb8::Pool::builder().build(manager).await?;
+//!     // … a pool of bb8, deadpool or mobc …
+//!     let mut conn = pool.get().await?;
 //!     let titles: Vec<String> = posts::table.select(posts::title).cached().load(&mut conn).await?;
 //!     rename(&cache, &mut conn, 1, &titles.join(" and ")).await?;
 //!     Ok(())
@@ -40,9 +41,10 @@
 //! # What is promised
 //!
 //! The core is that of connections that block, and so are the statistics, the reasons and the
-//! errors. No thread of the runtime waits for a store: what asks one runs where blocking is
-//! allowed, or is handed to the cache's own worker. That makes one difference, on a store that
-//! other processes share:
+//! errors. No thread of the runtime waits for a store: Redis is awaited, on a connection that all
+//! tasks of a runtime share; others are asked where blocking is allowed; and what need not be waited
+//! for is handed to the cache's own worker. That makes one difference, on a store that other
+//! processes share:
 //!
 //! | write | in this process | in other processes |
 //! |---|---|---|
@@ -63,7 +65,8 @@
 //! One that writes is followed until its future has come to its end or is dropped.
 //!
 //! A statement that returns no rows is to be `execute`d: `load` on one that writes says that it
-//! has returned before it has committed, and only of a text with `RETURNING` is that expected.
+//! has returned before it has committed. That is expected only of a text with `RETURNING` or `WITH`, or
+//! that explains or describes.
 
 mod cache;
 mod connection;

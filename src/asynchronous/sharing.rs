@@ -97,6 +97,7 @@ impl CacheReader for &AsyncPgConnection {
         Q: Query + QueryFragment<Pg> + QueryId + Send,
         S: Stored<Pg>,
     {
-        execute(query, options, &mut Sharing::new(self), row_type).await
+        let mut conn = Sharing::new(self);
+        Box::pin(execute(query, options, &mut conn, row_type)).await
     }
 }

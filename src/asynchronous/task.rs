@@ -35,12 +35,17 @@ async fn to_the_end<T: Send + 'static>(
     }
 }
 
+/// Whether the store can be awaited, and here.
+fn is_awaited(core: &Core) -> bool {
+    core.backend.awaited().is_some() && tokio::runtime::Handle::try_current().is_ok()
+}
+
 impl Reach for Task {
     async fn fetch(core: &Arc<Core>, ask: &Ask<'_>) -> Result<Fetched, BackendError> {
         if !core.is_shared() {
             return core.backend.fetch(ask);
         }
-        if core.backend.awaited().is_some() {
+        if is_awaited(core) {
             let unless = Awaits(&core.backend).fetch_unless(ask, None).await?;
             return Ok(unless.fetched);
         }
@@ -53,7 +58,7 @@ impl Reach for Task {
         if !core.is_shared() {
             return core.backend.recall(key, &core.attached());
         }
-        if core.backend.awaited().is_some() {
+        if is_awaited(core) {
             let attached = core.attached();
             let unless = Awaits(&core.backend).recall_unless(key, &attached, None);
             return Ok(unless.await?.fetched);
@@ -73,7 +78,7 @@ impl Reach for Task {
             return core.backend.put(key, entry, holder);
         }
         let core = Arc::clone(core);
-        if core.backend.awaited().is_some() {
+        if is_awaited(&core) {
             return to_the_end(async move { Awaits(&core.backend).put(key, entry, holder).await })
                 .await;
         }

@@ -61,10 +61,16 @@ where
         async move {
             let query = query?;
             options.leave();
+            // The thread goes on when this is dropped, and tells when nobody listens any more.
+            let owed = options.owe();
             let read = move |conn: &mut SqliteConnection| {
                 now(execute(query, options, &mut Blocking(conn), row_type))
             };
-            self.spawn_blocking(read).await
+            let rows = self.spawn_blocking(read).await;
+            if let Some(owed) = owed {
+                owed.settle();
+            }
+            rows
         }
     }
 }

@@ -137,10 +137,10 @@ impl Dependencies {
         *ends = Some(ends.map_or(end, |before| before.min(end)));
     }
 
-    /// Somebody tells of a read as long as this lives. Should a panic end it, which the user
-    /// may catch, nothing was told, and the value is refused.
+    /// Somebody will tell of a read. Should a panic end it, which the user may catch, or its
+    /// future be dropped, nothing was told, and the value is refused.
     pub(crate) fn owe(&self) -> Owed {
-        Owed(self.clone())
+        Owed(Some(self.clone()))
     }
 
     /// The value must not be stored.
@@ -169,12 +169,19 @@ impl Dependencies {
 
 /// The duty to tell of a read, or to refuse the value; see [`Dependencies::owe`].
 #[derive(Debug)]
-pub(crate) struct Owed(Dependencies);
+pub(crate) struct Owed(Option<Dependencies>);
+
+impl Owed {
+    /// The read has ended.
+    pub(crate) fn settle(mut self) {
+        self.0 = None;
+    }
+}
 
 impl Drop for Owed {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.refuse(Unstored::Failed);
+        if let Some(value) = &self.0 {
+            value.refuse(Unstored::Failed);
         }
     }
 }

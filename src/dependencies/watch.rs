@@ -27,6 +27,22 @@ thread_local! {
     static TOLD: RefCell<Option<Dependencies>> = const { RefCell::new(None) };
 }
 
+/// For whom this thread may be at work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// For what runs on it: it waits for nothing.
+    Here,
+    /// For a task elsewhere, too, that waits for it: what it does holds it up.
+    Anywhere,
+}
+
+impl Place {
+    /// That of a thread which is held up, or not.
+    pub(crate) fn of(holds_up: bool) -> Self {
+        if holds_up { Self::Anywhere } else { Self::Here }
+    }
+}
+
 /// A value that is being computed.
 #[derive(Debug, Clone)]
 pub(crate) struct Watched {
@@ -78,12 +94,19 @@ pub(crate) fn may_be_awaited() -> bool {
 /// thread does.
 // rule: what-a-task-has-done-elsewhere-counts
 fn refuse_awaited(why: Unstored, matters: impl Fn(&Watched) -> bool) {
-    if is_watched() || !may_be_awaited() || TOLD.with_borrow(Option::is_some) {
+    if !may_be_awaited() || TOLD.with_borrow(Option::is_some) {
         return;
     }
+    // What this thread itself is at is judged apart.
+    let is_here = |watched: &Watched| {
+        let is = |here: &Watched| here.dependencies.is(&watched.dependencies);
+        is_watched() && WATCHES.with_borrow(|watches| watches.iter().any(is))
+    };
     let awaited = AWAITED.lock().unwrap_or_else(PoisonError::into_inner);
     for watched in awaited.iter().filter(|watched| matters(watched)) {
-        watched.dependencies.refuse(why);
+        if !is_here(watched) {
+            watched.dependencies.refuse(why);
+        }
     }
 }
 
@@ -150,20 +173,25 @@ pub(crate) fn is_watched() -> bool {
 /// This thread sends a read of these tables, or it is not known which, on a connection of
 /// that cache.
 // rule: a-read-outside-of-the-handle-is-not-stored
-pub(crate) fn statement(tables: Option<&BTreeSet<Name>>, cache: usize) {
+pub(crate) fn statement(tables: Option<&BTreeSet<Name>>, cache: usize, place: Place) {
     let matters = |watched: &Watched| {
         let named = tables.is_some_and(|tables| tables.is_subset(&watched.named));
         // What another cache invalidates does not reach this one.
         !(named && watched.cache == cache)
     };
-    refuse_awaited(Unstored::Unseen, matters);
+    if place == Place::Anywhere {
+        refuse_awaited(Unstored::Unseen, matters);
+    }
     TOLD.with_borrow(|told| refuse_ignorant(told.as_ref(), matters));
 }
 
 /// This thread reads through the cache; `told` is the handle that is told of it. No matter
 /// what the value names: it must not outlive what is found, nor be for others to see.
 // rule: a-cached-read-outside-of-the-handle-is-not-stored
-pub(crate) fn cached(told: Option<&Dependencies>) {
+pub(crate) fn cached(told: Option<&Dependencies>, place: Place) {
+    if told.is_none() && place == Place::Anywhere {
+        refuse_awaited(Unstored::Unseen, |_| true);
+    }
     refuse_ignorant(told, |_| true);
 }
 
@@ -186,8 +214,10 @@ fn refuse_ignorant(told: Option<&Dependencies>, matters: impl Fn(&Watched) -> bo
 }
 
 /// This thread does what no value may be computed from.
-pub(crate) fn refuse(why: Unstored) {
-    refuse_awaited(why, |_| true);
+pub(crate) fn refuse(why: Unstored, place: Place) {
+    if place == Place::Anywhere {
+        refuse_awaited(why, |_| true);
+    }
     if is_watched() {
         WATCHES.with_borrow(|watches| {
             for watched in watches {
@@ -219,9 +249,9 @@ mod tests {
     fn a_read_of_named_tables_is_fine() {
         let dependencies = Dependencies::new();
         let watch = begin(&dependencies, names(&["a", "b"]), 1);
-        statement(Some(&names(&["a"])), 1);
+        statement(Some(&names(&["a"])), 1, Place::Here);
         assert!(dependencies.finish().is_ok());
-        statement(Some(&names(&["a", "c"])), 1);
+        statement(Some(&names(&["a", "c"])), 1, Place::Here);
         assert_eq!(dependencies.finish().unwrap_err(), Unstored::Unseen);
         drop(watch);
     }
@@ -230,22 +260,22 @@ mod tests {
     fn a_read_of_another_cache_counts() {
         let dependencies = Dependencies::new();
         let _watch = begin(&dependencies, names(&["a"]), 1);
-        statement(Some(&names(&["a"])), 2);
+        statement(Some(&names(&["a"])), 2, Place::Here);
         assert!(dependencies.finish().is_err());
     }
 
     #[test]
     fn a_read_that_was_told_is_fine_and_nothing_outside_counts() {
         let dependencies = Dependencies::new();
-        statement(None, 1);
+        statement(None, 1, Place::Here);
         let watch = begin(&dependencies, BTreeSet::new(), 1);
         {
             let _told = told(&dependencies);
-            statement(None, 1);
+            statement(None, 1, Place::Here);
         }
         assert!(dependencies.finish().is_ok());
         drop(watch);
-        refuse(Unstored::Wrote);
+        refuse(Unstored::Wrote, Place::Here);
         assert!(dependencies.finish().is_ok());
     }
 
@@ -254,11 +284,11 @@ mod tests {
         let (outer, inner) = (Dependencies::new(), Dependencies::new());
         let _outer = begin(&outer, BTreeSet::new(), 1);
         let _inner = begin(&inner, BTreeSet::new(), 1);
-        cached(Some(&inner));
+        cached(Some(&inner), Place::Here);
         assert!(outer.finish().is_ok() && inner.finish().is_ok());
-        cached(Some(&outer));
+        cached(Some(&outer), Place::Here);
         assert!(outer.finish().is_ok() && inner.finish().is_err());
-        cached(Some(&Dependencies::new()));
+        cached(Some(&Dependencies::new()), Place::Here);
         assert!(outer.finish().is_err());
     }
 
@@ -267,7 +297,7 @@ mod tests {
         let (outer, inner) = (Dependencies::new(), Dependencies::new());
         let _outer = begin(&outer, BTreeSet::new(), 1);
         let _inner = begin(&inner, BTreeSet::new(), 1);
-        refuse(Unstored::Wrote);
+        refuse(Unstored::Wrote, Place::Here);
         assert!(outer.finish().is_err() && inner.finish().is_err());
     }
 }

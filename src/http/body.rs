@@ -62,48 +62,75 @@ impl http_body::Body for Body {
     }
 }
 
-/// What was read of a body, and what it ended with.
-struct Begun {
+/// A body of which something was read already.
+struct Begun<B> {
     frames: VecDeque<Frame<Bytes>>,
-    broken: Option<Broken>,
+    rest: Rest<B>,
 }
 
-impl http_body::Body for Begun {
+/// What is left of a body.
+enum Rest<B> {
+    Body(Pin<Box<B>>),
+    Broken(Broken),
+    Nothing,
+}
+
+impl<B> http_body::Body for Begun<B>
+where
+    B: http_body::Body<Data = Bytes, Error: Into<Broken>>,
+{
     type Data = Bytes;
     type Error = Broken;
 
     fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        self: Pin<&mut Self>,
+        task: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        let next = self.frames.pop_front().map(Ok);
-        Poll::Ready(next.or_else(|| self.broken.take().map(Err)))
+        let this = self.get_mut();
+        if let Some(frame) = this.frames.pop_front() {
+            return Poll::Ready(Some(Ok(frame)));
+        }
+        match std::mem::replace(&mut this.rest, Rest::Nothing) {
+            Rest::Body(mut body) => {
+                let frame = body.as_mut().poll_frame(task);
+                this.rest = Rest::Body(body);
+                frame.map_err(Into::into)
+            }
+            Rest::Broken(error) => Poll::Ready(Some(Err(error))),
+            Rest::Nothing => Poll::Ready(None),
+        }
     }
 }
 
-/// Reads all of a body.
+/// Reads all of a body that is said to be so long.
 ///
 /// # Errors
-/// The same once more, if it breaks, or has more than data.
-pub(super) async fn collect<B>(body: B) -> Result<Bytes, Body>
+/// The same once more, if it is longer, breaks, or has more than data.
+pub(super) async fn collect<B>(body: B, length: u64) -> Result<Bytes, Body>
 where
     B: http_body::Body<Data = Bytes, Error: Into<Broken>> + Send + 'static,
 {
     let mut body = Box::pin(body);
     let mut frames = VecDeque::new();
-    let mut is_plain = true;
-    let broken = loop {
-        match body.frame().await {
+    let mut left = length;
+    let rest = loop {
+        let (fits, frame) = match body.frame().await {
+            None => break Rest::Nothing,
+            Some(Err(error)) => break Rest::Broken(error.into()),
             Some(Ok(frame)) => {
-                is_plain &= frame.is_data();
-                frames.push_back(frame);
+                let size = frame.data_ref().map(|data| data.len() as u64);
+                let fits = size.is_some_and(|size| size <= left);
+                left = left.saturating_sub(size.unwrap_or_default());
+                (fits, frame)
             }
-            Some(Err(error)) => break Some(error.into()),
-            None => break None,
+        };
+        frames.push_back(frame);
+        if !fits {
+            break Rest::Body(body);
         }
     };
-    if !is_plain || broken.is_some() {
-        return Err(Body(Begun { frames, broken }.boxed_unsync()));
+    if !matches!(rest, Rest::Nothing) {
+        return Err(Body(Begun { frames, rest }.boxed_unsync()));
     }
     let mut data = frames
         .into_iter()

@@ -1,9 +1,12 @@
 //! What is said of all responses that go through it.
 
+use std::fmt;
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::header::HeaderName;
+use ::http::request::Parts;
 use quick_cache::sync::Cache as Learned;
 use tower_layer::Layer;
 
@@ -13,10 +16,26 @@ use crate::cache::Cache;
 /// Of so many paths it is remembered what their responses vary on.
 const PATHS: usize = 4096;
 
+type Tell = dyn Fn(&Parts) -> Option<Vec<u8>> + Send + Sync;
+
+/// What tells requests apart besides their headers.
+#[derive(Clone)]
+pub(super) struct By(pub(super) Arc<Tell>);
+
+impl fmt::Debug for By {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("By")
+    }
+}
+
 /// A layer of tower's that caches whole responses, see [the module](super).
 #[derive(Debug, Clone)]
 pub struct CacheLayer {
     pub(super) cache: Cache,
+    /// What tells its responses from those of other layers.
+    pub(super) place: String,
+    pub(super) by: Option<By>,
+    pub(super) refreshes: bool,
     pub(super) ttl: Option<Duration>,
     pub(super) max_body: u64,
     pub(super) varied: Vec<HeaderName>,
@@ -29,10 +48,18 @@ pub struct CacheLayer {
 
 impl CacheLayer {
     /// Responses are kept in that cache, which the connections of their handlers are attached to.
+    ///
+    /// Those of layers that are made in different places of the source have nothing in common, see
+    /// [`named`](Self::named).
     #[must_use]
+    #[track_caller]
     pub fn new(cache: &Cache) -> Self {
+        let place = Location::caller();
         Self {
             cache: cache.clone(),
+            place: format!("{}:{}:{}", place.file(), place.line(), place.column()),
+            by: None,
+            refreshes: true,
             ttl: None,
             max_body: 1 << 20,
             varied: Vec::new(),
@@ -41,6 +68,36 @@ impl CacheLayer {
             says_status: true,
             learned: Arc::new(Learned::new(PATHS)),
         }
+    }
+
+    /// The name of its responses, in place of where it is made: layers of the same name share them, also
+    /// those of other processes. Of applications that share a store and a namespace each needs names of
+    /// its own.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.place = format!("named {}", name.into());
+        self
+    }
+
+    /// Tells responses apart by what `tell` says of their requests, besides the URI and the headers: a
+    /// tenant, a role, whoever an extension says was authenticated. Where it says `None`, the handler
+    /// is asked. What it says stands for who asks: requests with a `Cookie` or `Authorization` have
+    /// responses in the cache then.
+    #[must_use]
+    pub fn vary_by(
+        mut self,
+        tell: impl Fn(&Parts) -> Option<Vec<u8>> + Send + Sync + 'static,
+    ) -> Self {
+        self.by = Some(By(Arc::new(tell)));
+        self
+    }
+
+    /// Whether a request with `Cache-Control: no-cache` or `max-age=0`, as a browser's reload has, has
+    /// its response made anew. Default: it has. Such requests do not wait for each other.
+    #[must_use]
+    pub fn client_refresh(mut self, allowed: bool) -> Self {
+        self.refreshes = allowed;
+        self
     }
 
     /// How long a response lives at most. Default: the cache's time to live. It never outlives a

@@ -7,6 +7,9 @@ use ::http::HeaderValue;
 use crate::bypass::Bypass;
 use crate::dependencies::Unstored;
 
+/// The header that says it (RFC 9211).
+pub(super) const HEADER: &str = "cache-status";
+
 /// What became of a request; in the extensions of its response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -35,8 +38,12 @@ pub enum Unfit {
     Personal,
     /// The request asks for a part.
     Range,
-    /// The request forbids it.
+    /// The request forbids it, has a content, or conditions that its handler must judge.
     Request,
+    /// A layer further out caches it already.
+    Nested,
+    /// What was to tell requests apart knows no answer.
+    Unknown,
     /// The status is not 200.
     Status,
     /// The response is for the one who asked: it sets a cookie, or says that it is private.
@@ -60,6 +67,8 @@ impl fmt::Display for Unfit {
             Self::Personal => "the request says who asks",
             Self::Range => "the request asks for a part",
             Self::Request => "the request forbids it",
+            Self::Nested => "a layer further out caches it",
+            Self::Unknown => "it is not known who asks",
             Self::Status => "the status is not 200",
             Self::Private => "the response is for one client",
             Self::Response => "the response forbids it",

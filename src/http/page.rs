@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ::http::header::{
     AGE, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_LOCATION, DATE, ETAG, EXPIRES,
-    HeaderMap, HeaderName, HeaderValue, LAST_MODIFIED, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
-    VARY,
+    HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED,
+    SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VARY,
 };
 use ::http::{Response, StatusCode, response};
 use bytes::Bytes;
@@ -18,14 +18,16 @@ use super::Body;
 const HOP_BY_HOP: [HeaderName; 5] = [CONNECTION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE];
 
 /// What an answer that is not repeated still says.
-const OF_THE_SAME: [HeaderName; 7] = [
+const OF_THE_SAME: [HeaderName; 9] = [
+    AGE,
     CACHE_CONTROL,
     CONTENT_LOCATION,
     DATE,
     ETAG,
     EXPIRES,
-    VARY,
     LAST_MODIFIED,
+    SET_COOKIE,
+    VARY,
 ];
 
 /// The response to a `GET`, with the status 200.
@@ -45,7 +47,8 @@ fn seconds_now() -> u64 {
 /// What a client has, by its request.
 #[derive(Debug, Default)]
 pub(super) struct Conditions {
-    none_match: Option<IfNoneMatch>,
+    /// Of several entity tags; none, if it is not understood.
+    none_match: Option<Option<IfNoneMatch>>,
     modified_since: Option<IfModifiedSince>,
 }
 
@@ -53,25 +56,47 @@ impl Conditions {
     /// Takes them out of the request: its handler makes the whole response.
     pub(super) fn take(headers: &mut HeaderMap) -> Self {
         let conditions = Self {
-            none_match: headers.typed_get(),
+            none_match: headers
+                .contains_key(IF_NONE_MATCH)
+                .then(|| headers.typed_get()),
             modified_since: headers.typed_get(),
         };
-        headers.remove(::http::header::IF_NONE_MATCH);
-        headers.remove(::http::header::IF_MODIFIED_SINCE);
+        headers.remove(IF_NONE_MATCH);
+        headers.remove(IF_MODIFIED_SINCE);
         conditions
     }
 
     /// Whether the client has what these headers are of (RFC 9110, section 13.2.2).
     fn are_met(&self, headers: &HeaderMap) -> bool {
         match (&self.none_match, &self.modified_since) {
-            (Some(none_match), _) => headers
-                .typed_get()
-                .is_some_and(|etag| !none_match.precondition_passes(&etag)),
+            (Some(none_match), _) => {
+                let etag = headers.typed_get();
+                let both = none_match.as_ref().zip(etag.as_ref());
+                both.is_some_and(|(none_match, etag)| !none_match.precondition_passes(etag))
+            }
             (None, Some(since)) => headers
                 .typed_get::<LastModified>()
                 .is_some_and(|modified| !since.is_modified(modified.into())),
             (None, None) => false,
         }
+    }
+}
+
+impl Conditions {
+    /// The response to one who asked under these conditions.
+    pub(super) fn answer(&self, response: Response<Body>) -> Response<Body> {
+        if response.status() != StatusCode::OK || !self.are_met(response.headers()) {
+            return response;
+        }
+        let (mut head, _) = response.into_parts();
+        head.status = StatusCode::NOT_MODIFIED;
+        let names: Vec<HeaderName> = head.headers.keys().cloned().collect();
+        for name in names {
+            if !OF_THE_SAME.contains(&name) {
+                head.headers.remove(name);
+            }
+        }
+        Response::from_parts(head, Body::whole(Bytes::new()))
     }
 }
 
@@ -88,6 +113,7 @@ impl Page {
             !HOP_BY_HOP.contains(name)
                 && *name != CONTENT_LENGTH
                 && *name != AGE
+                && name.as_str() != super::outcome::HEADER
                 && !named.iter().any(|named| named == name.as_str())
         };
         let headers = head.headers.iter().filter(|(name, _)| stays(name));
@@ -127,25 +153,9 @@ impl Page {
             let age = seconds_now().saturating_sub(self.made_at);
             headers.typed_insert(headers::Age::from(Duration::from_secs(age)));
         }
-        let (status, body) = match conditions.are_met(&headers) {
-            true => {
-                headers = headers
-                    .into_iter()
-                    .scan(None, |last, (name, value)| {
-                        // Of several values, only the first has the name.
-                        *last = name.or_else(|| last.take());
-                        Some((last.clone()?, value))
-                    })
-                    .filter(|(name, _)| OF_THE_SAME.contains(name) || *name == AGE)
-                    .collect();
-                (StatusCode::NOT_MODIFIED, Bytes::new())
-            }
-            false => (StatusCode::OK, self.body),
-        };
-        let mut response = Response::new(Body::whole(body));
-        *response.status_mut() = status;
+        let mut response = Response::new(Body::whole(self.body));
         *response.headers_mut() = headers;
-        response
+        conditions.answer(response)
     }
 }
 

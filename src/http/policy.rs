@@ -1,15 +1,16 @@
 //! Which requests and responses are for the cache: RFC 9111, as far as it concerns what is
 //! validated by other means.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use ::http::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONTENT_RANGE, COOKIE, HOST, HeaderMap, HeaderName, PRAGMA,
-    RANGE, SET_COOKIE, VARY,
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, COOKIE, EXPIRES, HOST, HeaderMap,
+    HeaderName, IF_MATCH, IF_UNMODIFIED_SINCE, PRAGMA, PROXY_AUTHORIZATION, RANGE, SET_COOKIE,
+    TRANSFER_ENCODING, VARY,
 };
 use ::http::request::Parts;
-use ::http::{Method, StatusCode, response};
-use headers::{CacheControl, HeaderMapExt};
+use ::http::{Method, StatusCode, Uri, response};
+use headers::{Age, CacheControl, Date, Expires, HeaderMapExt};
 
 use super::Unfit;
 
@@ -20,25 +21,37 @@ pub(super) struct Asked {
     pub(super) refresh: bool,
 }
 
-/// Whether a response to that request may be looked for. `varied` are the headers that responses are
-/// told apart by.
+/// Whether a response to that request may be looked for. `told` are the headers that the layer was
+/// told to tell responses apart by.
 ///
 /// # Errors
 /// Why not.
-pub(super) fn request(request: &Parts, varied: &[HeaderName]) -> Result<Asked, Unfit> {
+pub(super) fn request(request: &Parts, told: &[HeaderName]) -> Result<Asked, Unfit> {
     let headers = &request.headers;
     if request.method != Method::GET {
         return Err(Unfit::Method);
     }
     // rule: a-page-for-one-is-no-page-for-all
-    if [AUTHORIZATION, COOKIE]
+    // That a response says it varies on them is not enough: nothing tells when a session ends.
+    if [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION]
         .iter()
-        .any(|name| headers.contains_key(name) && !varied.contains(name))
+        .any(|name| headers.contains_key(name) && !told.contains(name))
     {
         return Err(Unfit::Personal);
     }
     if headers.contains_key(RANGE) {
         return Err(Unfit::Range);
+    }
+    // A handler may refuse for these, and answer by a content that is in no name.
+    // rule: a-request-with-content-has-no-page
+    let length = headers.get(CONTENT_LENGTH);
+    let has_content = length.is_some_and(|length| length != "0");
+    if has_content
+        || [TRANSFER_ENCODING, IF_MATCH, IF_UNMODIFIED_SINCE]
+            .iter()
+            .any(|name| headers.contains_key(name))
+    {
+        return Err(Unfit::Request);
     }
     let says = |word| says(headers, CACHE_CONTROL, word);
     if says("no-store") {
@@ -77,11 +90,35 @@ pub(super) fn response(
     }
     let control = headers.typed_try_get::<CacheControl>();
     let control = control.map_err(|_| Unfit::Response)?;
-    let ttl = control.and_then(|control| control.s_max_age().or(control.max_age()));
-    match ttl {
+    let said = control.and_then(|control| control.s_max_age().or(control.max_age()));
+    let ttl = match said {
+        Some(ttl) => Some(ttl),
+        None => until_expiry(headers)?,
+    };
+    // What another cache has had for a while has as much less to live.
+    let age = headers
+        .typed_try_get::<Age>()
+        .map_err(|_| Unfit::Response)?;
+    let age = age.map_or(Duration::ZERO, |age| Duration::from_secs(age.as_secs()));
+    match ttl.map(|ttl| ttl.saturating_sub(age)) {
         Some(Duration::ZERO) => Err(Unfit::Response),
         ttl => Ok(ttl),
     }
+}
+
+/// The time to live that `Expires` says; one that is not understood is over (RFC 9111, section 5.3).
+fn until_expiry(headers: &HeaderMap) -> Result<Option<Duration>, Unfit> {
+    if !headers.contains_key(EXPIRES) {
+        return Ok(None);
+    }
+    let end: SystemTime = headers
+        .typed_get::<Expires>()
+        .ok_or(Unfit::Response)?
+        .into();
+    let made = headers.typed_get::<Date>();
+    let made = made.map_or_else(SystemTime::now, SystemTime::from);
+    let left = end.duration_since(made).map_err(|_| Unfit::Response)?;
+    Ok(Some(left))
 }
 
 /// The names of the headers that a response says it varies on.
@@ -116,31 +153,35 @@ fn says(headers: &HeaderMap, name: HeaderName, word: &str) -> bool {
     })
 }
 
-/// The name under which a response is kept: all that may tell it from others.
-// rule: no-page-is-shared-by-two-requests
-pub(super) fn name(request: &Parts, varied: &[HeaderName]) -> String {
-    let uri = &request.uri;
-    let host = uri
-        .authority()
-        .map(|authority| authority.as_str().as_bytes());
-    let host = host.or_else(|| request.headers.get(HOST).map(|host| host.as_bytes()));
-    let mut name = format!(
-        "http page\n{}\n{}\n{}",
+/// Where a request goes: the authority and `Host`, either of which a handler may go by, and the URI.
+pub(super) fn target(request: &Parts, uri: &Uri) -> String {
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
+    let host = request.headers.get(HOST).map(|host| host.as_bytes());
+    format!(
+        "{}\n{}\n{}\n{}",
         uri.scheme_str().unwrap_or_default(),
+        authority.to_ascii_lowercase().escape_debug(),
         host.unwrap_or_default().to_ascii_lowercase().escape_ascii(),
         uri.path_and_query()
             .map_or("/", |path| path.as_str())
             .escape_debug(),
-    );
+    )
+}
+
+/// What tells requests with the same target apart: each header has a line, and each of its values.
+// rule: no-page-is-shared-by-two-requests
+pub(super) fn variant(request: &Parts, varied: &[HeaderName]) -> String {
+    let mut variant = String::new();
     for header in varied {
-        name.push('\n');
-        name.push_str(header.as_str());
+        variant.push('\n');
+        variant.push_str(header.as_str());
         for value in request.headers.get_all(header) {
-            name.push('=');
-            name.push_str(&value.as_bytes().escape_ascii().to_string());
+            // No name begins like that, and no value has a line of its own.
+            variant.push_str("\n=");
+            variant.push_str(&value.as_bytes().escape_ascii().to_string());
         }
     }
-    name
+    variant
 }
 
 #[cfg(test)]
@@ -172,6 +213,9 @@ mod tests {
         assert_eq!(asked(&[("cookie", "a=b")]), Err(Unfit::Personal));
         assert_eq!(asked(&[("authorization", "Basic x")]), Err(Unfit::Personal));
         assert_eq!(asked(&[("range", "bytes=0-1")]), Err(Unfit::Range));
+        assert_eq!(asked(&[("if-match", "\"x\"")]), Err(Unfit::Request));
+        assert_eq!(asked(&[("content-length", "9")]), Err(Unfit::Request));
+        assert!(asked(&[("content-length", "0")]).is_ok());
         assert_eq!(asked(&[("cache-control", "No-Store")]), Err(Unfit::Request));
         for control in ["no-cache", "max-age=0", "max-age=0, must-revalidate"] {
             assert_eq!(
@@ -229,7 +273,7 @@ mod tests {
                 request = request.header(*name, *value);
             }
             let parts = request.body(()).unwrap().into_parts().0;
-            name(&parts, &[HOST, COOKIE])
+            target(&parts, &parts.uri) + &variant(&parts, &[HOST, COOKIE])
         };
         let all = [
             named("/a", &[]),
@@ -242,6 +286,9 @@ mod tests {
             named("/a", &[("host", "y")]),
             named("/a", &[("cookie", "")]),
             named("/a", &[("cookie", "a"), ("cookie", "b")]),
+            named("/a", &[("cookie", "b"), ("cookie", "a")]),
+            named("/a", &[("cookie", "a"), ("cookie", "=b")]),
+            named("http://x/a", &[("host", "y")]),
             named("/a", &[("cookie", "a=b")]),
             named("/a", &[("cookie", "a\\n")]),
         ];

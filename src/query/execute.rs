@@ -1,6 +1,8 @@
 //! The way of a cached read.
 
 use std::any::Any;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,7 +13,8 @@ use crate::bypass::Bypass;
 use crate::cache::Cache;
 use crate::connection::{self, Fill};
 use crate::core::{Asking, Awaited, Core, Dropped, Found, Lives, Patience, Question, Reach, TRIES};
-use crate::dependencies::{self, Dependencies, Unstored, watch};
+use crate::dependencies::watch::{self, Place};
+use crate::dependencies::{self, Dependencies, Unstored};
 use crate::entry::{Entry, Payload};
 use crate::flight::{Came, Leader, Seat};
 use crate::outcome::Outcome;
@@ -48,10 +51,38 @@ where
     S: Stored<R::Backend>,
 {
     options.adopt();
-    let options = options;
-    let within = options.within.as_ref();
+    let within = options.within.clone();
     // rule: a-read-that-never-returns-makes-no-value
-    let _owed = within.map(Dependencies::owe);
+    let owed = options.owe();
+    let mut read = pin!(read(query, options, conn, row_type));
+    let mut is_under_way = false;
+    let rows = poll_fn(|task| {
+        // Several may wait for one read, each computing a value.
+        // rule: whoever-polls-a-read-knows-of-it
+        if std::mem::replace(&mut is_under_way, true) {
+            watch::cached(within.as_ref(), Place::Here);
+        }
+        read.as_mut().poll(task)
+    })
+    .await;
+    if let Some(owed) = owed {
+        owed.settle();
+    }
+    rows
+}
+
+async fn read<Q, R, S>(
+    query: Q,
+    options: Options,
+    conn: &mut R,
+    row_type: &'static str,
+) -> QueryResult<Arc<S>>
+where
+    R: Reader<Q, S>,
+    Q: QueryFragment<R::Backend>,
+    S: Stored<R::Backend>,
+{
+    let within = options.within.as_ref();
     let report = |cache: Option<&Cache>, outcome: Outcome| {
         if let Some(cache) = cache {
             let counters = &cache.core().counters;
@@ -102,10 +133,11 @@ where
     } = &plan;
     let (fill, space, opening) = (*fill, *space, *opening);
     let core = cache.core();
-    watch::cached(within);
+    let place = Place::of(R::Store::HOLDS_UP && !options.has_left);
+    watch::cached(within, place);
     // rule: uncommitted-rows-make-no-value
     if conn.tracker().is_some_and(|tracker| tracker.is_simulated()) {
-        watch::refuse(Unstored::Transaction);
+        watch::refuse(Unstored::Transaction, place);
         if let Some(value) = &options.within {
             value.refuse(Unstored::Transaction);
         }

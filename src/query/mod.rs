@@ -9,7 +9,10 @@ use diesel::query_dsl::RunQueryDsl;
 use diesel::query_dsl::methods::LimitDsl;
 use diesel::sql_types::Untyped;
 
-use crate::dependencies::{Dependencies, watch};
+use crate::dependencies::watch;
+#[cfg(feature = "async-sqlite")]
+use crate::dependencies::watch::Place;
+use crate::dependencies::{Dependencies, Owed};
 use crate::footprint::{self, Name};
 use crate::outcome::Report;
 
@@ -72,6 +75,8 @@ pub struct Options {
     refresh: bool,
     no_cache: bool,
     report: Option<Report>,
+    /// Whether whoever computes a value has met it, before it left for another thread.
+    has_left: bool,
 }
 
 impl Options {
@@ -83,11 +88,17 @@ impl Options {
         }
     }
 
+    /// Somebody will tell of it, if there is a handle.
+    pub(crate) fn owe(&self) -> Option<Owed> {
+        self.within.as_ref().map(Dependencies::owe)
+    }
+
     /// The read is about to leave for a thread that does not know what is computed here.
     #[cfg(feature = "async-sqlite")]
     pub(crate) fn leave(&mut self) {
         self.adopt();
-        watch::cached(self.within.as_ref());
+        watch::cached(self.within.as_ref(), Place::Here);
+        self.has_left = true;
     }
 }
 

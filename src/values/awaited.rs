@@ -52,8 +52,7 @@ impl Value {
         T: CacheValue,
         F: Future<Output = Result<T, E>>,
     {
-        self.resolve::<Task, _, _, _, _>(anybody(), |_| false, compute)
-            .await
+        Box::pin(self.resolve::<Task, _, _, _, _>(anybody(), |_| false, compute)).await
     }
 
     /// As [`get_or_find_with`](Self::get_or_find_with), under the terms of
@@ -69,7 +68,6 @@ impl Value {
         T: CacheValue,
         F: Future<Output = Result<Option<T>, E>>,
     {
-        self.resolve::<Task, _, _, _, _>(anybody(), Option::is_none, find)
-            .await
+        Box::pin(self.resolve::<Task, _, _, _, _>(anybody(), Option::is_none, find)).await
     }
 }

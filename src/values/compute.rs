@@ -10,7 +10,7 @@ use crate::bypass::Bypass;
 use crate::cache::Cache;
 use crate::connection::Fill;
 use crate::core::{Lives, Patience, Reach, TRIES, Thread};
-use crate::dependencies::watch;
+use crate::dependencies::watch::{self, Place};
 use crate::dependencies::{Collected, Dependencies, Read, Unstored};
 use crate::entry::{Entry, Vector};
 use crate::flight::{Came, Leader, Seat};
@@ -306,9 +306,30 @@ impl Value {
             self.within = watch::adopting();
         }
         // rule: a-value-that-never-returns-makes-no-other
-        let _owed = self.within.as_ref().map(Dependencies::owe);
-        watch::cached(self.within.as_ref());
-        let plan = match self.find::<R, T>(&mut asker).await {
+        let owed = self.within.as_ref().map(Dependencies::owe);
+        watch::cached(self.within.as_ref(), Place::of(R::HOLDS_UP));
+        let computed = self
+            .resolve_told::<R, _, _, _, _>(&mut asker, is_empty, compute)
+            .await;
+        if let Some(owed) = owed {
+            owed.settle();
+        }
+        computed
+    }
+
+    async fn resolve_told<R, T, E, A, Fut>(
+        self,
+        asker: &mut Asker<'_, A>,
+        is_empty: fn(&T) -> bool,
+        compute: impl FnOnce(Dependencies) -> Fut,
+    ) -> Result<T, E>
+    where
+        R: Reach,
+        T: CacheValue,
+        A: Admits,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        let mut plan = match self.find::<R, T>(asker).await {
             Found::Hit(value) => {
                 count(&self.cache.core().counters.hits);
                 self.tell(Outcome::Hit, None);
@@ -335,7 +356,7 @@ impl Value {
         let computed = watch::during(watched, async { compute(handle).await }).await;
         let core = self.cache.core();
         count(&core.counters.misses);
-        let (key, lease) = (plan.key.clone(), plan.lease);
+        let (key, lease, leader) = (plan.key.clone(), plan.lease, plan.leader.take());
         let kept = match &computed {
             Ok(value) => {
                 let empty = is_empty(value);
@@ -343,6 +364,14 @@ impl Value {
             }
             Err(_) => Err(Unstored::Failed),
         };
+        // After it is stored, so that those who wait find it. What is not stored is not waited for.
+        if let Some(leader) = leader {
+            match &kept {
+                Ok(entry) => leader.land(entry.clone()),
+                Err(_) => leader.fail(),
+            }
+        }
+        let kept = kept.map(drop);
         if kept.is_err() {
             // rule: a-refresh-leaves-nothing-older
             let forget = self.refresh && computed.is_ok();
@@ -492,7 +521,7 @@ impl Value {
         value: &T,
         empty: bool,
         dependencies: &Dependencies,
-    ) -> Result<(), Unstored> {
+    ) -> Result<Entry, Unstored> {
         let core = self.cache.core();
         dependencies.add(&Read {
             tags: &plan.tags,
@@ -567,12 +596,8 @@ impl Value {
         };
         let stored =
             lifetime.is_some() && core.store::<R>(plan.key, entry.clone(), plan.lease).await;
-        // After it is stored, so that those who wait find it.
-        if let Some(leader) = plan.leader {
-            leader.land(entry);
-        }
         if stored {
-            Ok(())
+            Ok(entry)
         } else {
             Err(Unstored::Refused)
         }

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use crate::backend::{Ask, Databases};
 use crate::cache::Cache;
 use crate::core::{LONGEST, Thread};
-use crate::dependencies::watch;
+use crate::dependencies::watch::{self, Place};
 use crate::entry::Entry;
 use crate::key::{Key, ValueParts};
 use crate::now::now;
@@ -123,7 +123,7 @@ impl Values {
     #[must_use]
     pub fn get<T: CacheValue>(&self, name: &str) -> Option<T> {
         // A value that is being computed does not see what this depends on.
-        watch::cached(None);
+        watch::cached(None, Place::Anywhere);
         let core = self.cache.core();
         if let Some(reason) = self.cache.refuses() {
             core.counters.bypass(reason);
@@ -222,7 +222,7 @@ impl Values {
     /// Whether there is a value of that name, of whatever type.
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {
-        watch::cached(None);
+        watch::cached(None, Place::Anywhere);
         self.cache.refuses().is_none()
             && now(look::entry::<Thread>(self.cache.core(), &self.key(name))).is_some()
     }

@@ -25,7 +25,7 @@ const PACKAGES: [&str; 11] = [
 ];
 
 /// The features of shared stores, and of connections that are awaited.
-const STORE: &str = "async-mysql,async-postgres,async-sqlite,bb8,deadpool,file,memcached,mobc,redis,\
+const STORE: &str = "async-mysql,async-postgres,async-sqlite,axum,bb8,deadpool,file,memcached,mobc,redis,\
                      redis-cluster,redis-sentinel,tiered,tls";
 
 /// Runs every check, also after one has failed, and then the tests.
@@ -54,7 +54,7 @@ pub(crate) fn command(no_test: bool) -> Result<ExitCode> {
         &[
             "diesel-cache",
             "--features",
-            "async-mysql,async-postgres,async-sqlite,bb8,conformance,deadpool,file,memcached,mobc,sqlite,\
+            "async-mysql,async-postgres,async-sqlite,axum,bb8,conformance,deadpool,file,memcached,mobc,sqlite,\
              r2d2,redis,redis-cluster,redis-sentinel,test,tiered,tls",
         ],
         &["diesel-cache-derive"],

@@ -9,7 +9,8 @@
 //! - `settings.rs`: what the environment says; `serve.rs`: listening, and ending cleanly
 //! - `schema.rs`, `models.rs`: the tables and their rows
 //! - `postgres.rs`, `sqlite.rs`: a pool that the cache is attached to
-//! - `blog/`: the application itself: its reads, its writes, its pages
+//! - `blog/`: the application itself: its reads, its writes, its pages, and a sitemap that is cached
+//!   as a whole
 //! - `foot.rs`: what became of the reads of one page
 //! - `drafts.rs`, `extract.rs`: what visitors send, and what is wrong with it
 //! - `views.rs`, `failure.rs`: the templates' values, and the pages of what went wrong

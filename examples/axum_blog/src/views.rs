@@ -17,6 +17,15 @@ pub(crate) struct Front {
     pub(crate) foot: Foot,
 }
 
+/// Where everything is.
+#[derive(Debug, Template)]
+#[template(path = "sitemap.xml")]
+pub(crate) struct Sitemap {
+    pub(crate) host: String,
+    pub(crate) latest: Vec<Headline>,
+    pub(crate) authors: Vec<Author>,
+}
+
 /// A post with its comments.
 #[derive(Debug, Template)]
 #[template(path = "post.html")]

@@ -5,7 +5,8 @@ use super::Tracker;
 use crate::bypass::Bypass;
 use crate::catalogue::Reads;
 use crate::connection::transaction::Fill;
-use crate::dependencies::{Unstored, watch};
+use crate::dependencies::Unstored;
+use crate::dependencies::watch::{self, Place};
 use crate::dialect::Dialect;
 use crate::footprint::Step;
 use crate::resolve::Resolved;
@@ -28,18 +29,23 @@ impl Tracker {
 
     /// Tells whoever computes a value on this thread what it cannot be made of.
     pub(super) fn observe(&self, resolved: &Resolved) {
+        let place = Place::of(self.blocks());
         // rule: a-write-makes-no-value
         if !resolved.writes.is_empty() || resolved.writes.sets {
-            watch::refuse(Unstored::Wrote);
+            watch::refuse(Unstored::Wrote, place);
         }
         let reads = |step: &Step| matches!(step, Step::Read(_));
         if resolved.analysis.steps.iter().any(reads) {
             let read = resolved.read.as_ref().ok();
-            watch::statement(read.map(|read| &read.reads.tables), self.cache.identity());
+            watch::statement(
+                read.map(|read| &read.reads.tables),
+                self.cache.identity(),
+                place,
+            );
             // rule: a-read-that-others-would-not-repeat-makes-no-value
             match read.map(|read| self.admits_all(&read.reads)) {
-                Some(Err(reason)) => watch::refuse(Unstored::Bypassed(reason)),
-                Some(Ok(Fill::Forbidden)) => watch::refuse(Unstored::Transaction),
+                Some(Err(reason)) => watch::refuse(Unstored::Bypassed(reason), place),
+                Some(Ok(Fill::Forbidden)) => watch::refuse(Unstored::Transaction, place),
                 Some(Ok(Fill::Allowed)) | None => {}
             }
         }

@@ -57,8 +57,20 @@ const RUNS: &[Run] = &[
         words: &[
             "--doc",
             "--features",
-            "async-mysql,async-postgres,async-sqlite,bb8,deadpool,mobc",
+            "async-mysql,async-postgres,async-sqlite,axum,bb8,deadpool,mobc",
         ],
+        ..all_of("diesel-cache")
+    },
+    // The connection to Redis that tasks share.
+    Run {
+        name: "diesel-cache, shared connection",
+        words: &["--lib", "--features", "axum,redis", "multiplexed"],
+        ..all_of("diesel-cache")
+    },
+    // What may be kept of HTTP.
+    Run {
+        name: "diesel-cache, http",
+        words: &["--lib", "--features", "axum,redis", "http::"],
         ..all_of("diesel-cache")
     },
     all_of("diesel-cache-derive"),

@@ -4,6 +4,7 @@ mod forms;
 mod pages;
 mod reads;
 mod seed;
+mod sitemap;
 mod writes;
 
 use std::error::Error;
@@ -14,6 +15,7 @@ use axum::routing::{get, post};
 use diesel_async::SimpleAsyncConnection;
 use diesel_async::pooled_connection::deadpool::Pool;
 use diesel_cache::asynchronous::AsyncCache;
+use diesel_cache::http::CacheLayer;
 
 use super::{Connection, TABLES};
 use crate::drafts::FORM;
@@ -36,6 +38,7 @@ pub(super) async fn app(app: App) -> Result<Router, Box<dyn Error + Send + Sync>
     conn.batch_execute(TABLES).await?;
     seed::plant(&app.cache, &mut conn).await?;
     drop(conn);
+    let sitemap = get(sitemap::sitemap).layer(CacheLayer::new(&app.cache));
     Ok(Router::new()
         .route("/", get(pages::front))
         .route("/posts", post(forms::post))
@@ -43,6 +46,7 @@ pub(super) async fn app(app: App) -> Result<Router, Box<dyn Error + Send + Sync>
         .route("/posts/{id}", get(pages::post))
         .route("/posts/{id}/comments", post(forms::comment))
         .route("/authors/{id}", get(pages::author))
+        .route("/sitemap.xml", sitemap)
         .fallback(async || Failure::NotFound(Foot::default()))
         .method_not_allowed_fallback(async || Failure::NotAllowed)
         .layer(DefaultBodyLimit::max(FORM))

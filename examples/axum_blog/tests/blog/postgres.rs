@@ -11,6 +11,8 @@ mod forms;
 mod life;
 #[path = "cases/reads.rs"]
 mod reads;
+#[path = "cases/sitemap.rs"]
+mod sitemap;
 
 #[test]
 fn one_process_sees_at_once_what_another_wrote() {

@@ -11,6 +11,8 @@ mod forms;
 mod life;
 #[path = "cases/reads.rs"]
 mod reads;
+#[path = "cases/sitemap.rs"]
+mod sitemap;
 
 #[test]
 fn nothing_has_to_be_said_to_start_it() {

@@ -24,7 +24,7 @@ use super::kit::{blog, join, memory, posts, retitle, title, truth};
 type Asked = Request<Empty<Bytes>>;
 
 /// On connections that block it cannot be told whose statements are whose: one test at a time.
-static ALONE: Mutex<()> = Mutex::const_new(());
+pub(crate) static ALONE: Mutex<()> = Mutex::const_new(());
 
 /// What handlers work with.
 struct Site {
@@ -35,6 +35,9 @@ struct Site {
     conns: Vec<Mutex<Option<Conn>>>,
     /// How often a handler ran.
     runs: AtomicUsize,
+    /// How many handlers are about to answer, and how many were at most.
+    busy: AtomicUsize,
+    most: AtomicUsize,
     /// How long it takes before it answers.
     pause: Duration,
 }
@@ -50,6 +53,8 @@ impl Site {
             url: arena.url(),
             conns,
             runs: AtomicUsize::new(0),
+            busy: AtomicUsize::new(0),
+            most: AtomicUsize::new(0),
             pause,
         })
     }
@@ -116,10 +121,41 @@ impl Site {
                 let title: String = cached().first(&mut conn).await.unwrap();
                 format!("{title} {found:?}")
             }
+            "/cookied" => {
+                response = response.header("vary", "cookie");
+                cached().first(&mut conn).await.unwrap()
+            }
+            "/tagged" => {
+                response = response
+                    .header("cache-control", "private")
+                    .header("etag", "\"mine\"");
+                cached().first(&mut conn).await.unwrap()
+            }
+            // A read that takes too long is done without.
+            "/hasty" => {
+                let title: String = cached().first(&mut conn).await.unwrap();
+                // On a fast machine the answer may be there at once.
+                loop {
+                    let slow = posts::table.find(2).select(posts::title).cached().refresh();
+                    let slow = slow.first::<String>(&mut conn);
+                    if give_up(1, slow).await.is_none() {
+                        break;
+                    }
+                }
+                // What is left of its answer makes a connection of MySQL's useless.
+                conn = attached(Conn::establish(&self.url).await.unwrap(), &self.cache).await;
+                format!("{title} and more")
+            }
             "/nothing" => "nothing".to_owned(),
             other => panic!("{other}"),
         };
+        self.busy.fetch_add(1, Ordering::SeqCst);
+        self.most.fetch_max(
+            AtomicUsize::load(&self.busy, Ordering::SeqCst),
+            Ordering::SeqCst,
+        );
         tokio::time::sleep(self.pause).await;
+        self.busy.fetch_sub(1, Ordering::SeqCst);
         *slot = Some(conn);
         response.body(Full::from(text)).unwrap()
     }
@@ -241,9 +277,11 @@ async fn a_page_of_what_the_cache_did_not_see_is_not_stored() {
         ("/mine", PageOutcome::Unfit(Unfit::Private)),
         ("/private", PageOutcome::Unfit(Unfit::Private)),
         ("/missing", PageOutcome::Unfit(Unfit::Status)),
+        ("/hasty", PageOutcome::Unstored(Unstored::Failed)),
     ] {
         for _ in 0..3 {
-            assert_eq!(get(&pages, path).await.1, outcome, "{path}");
+            let (text, found) = get(&pages, path).await;
+            assert_eq!(found, outcome, "{path}: {text}");
         }
     }
 }
@@ -295,6 +333,8 @@ async fn who_has_a_page_is_not_sent_it_again() {
     let (head, body, _) = ask(&pages, conditional()).await;
     assert_eq!((head.status(), &*body), (StatusCode::OK, "z"));
     assert_ne!(head.headers()["etag"], etag.as_str());
+    let (head, _, _) = ask(&pages, request("/tagged", &[("if-none-match", "\"mine\"")])).await;
+    assert_eq!(head.status(), StatusCode::NOT_MODIFIED);
     // One that is made anew, and is the same, is not sent either.
     retitle(&mut writer, 1, "a").await.unwrap();
     let (head, _, outcome) = ask(&pages, conditional()).await;
@@ -333,6 +373,28 @@ async fn requests_that_differ_in_what_matters_have_pages_of_their_own() {
     ] {
         let (_, _, outcome) = ask(&pages_of_all, request("/cached", &[(name, "x")])).await;
         assert_eq!(outcome, PageOutcome::Forbidden(why));
+    }
+    // That a response varies on who asks does not make those cacheable who say it.
+    for _ in 0..2 {
+        get(&pages_of_all, "/cookied").await;
+        let asked = request("/cookied", &[("cookie", "session=1")]);
+        let outcome = ask(&pages_of_all, asked).await.2;
+        assert_eq!(outcome, PageOutcome::Forbidden(Unfit::Personal));
+    }
+    assert_eq!(get(&pages_of_all, "/cookied").await.1, PageOutcome::Hit);
+    let layer = CacheLayer::new(&cache).vary_by(|head| {
+        let user = head.extensions.get::<&'static str>()?;
+        Some(user.as_bytes().to_vec())
+    });
+    let pages_of_users = pages(&site, layer);
+    let nobody = PageOutcome::Forbidden(Unfit::Unknown);
+    assert_eq!(get(&pages_of_users, "/cached").await.1, nobody);
+    for user in ["ada", "bob"] {
+        for outcome in [PageOutcome::Stored, PageOutcome::Hit] {
+            let mut asked = request("/cached", &[("cookie", "any")]);
+            asked.extensions_mut().insert(user);
+            assert_eq!(ask(&pages_of_users, asked).await.2, outcome);
+        }
     }
     let layer = CacheLayer::new(&cache).vary_on(http::header::COOKIE);
     let pages_of_each = pages(&site, layer);
@@ -386,6 +448,110 @@ async fn one_handler_runs_for_all_who_ask_at_once() {
             hits += usize::from(outcome == PageOutcome::Hit);
         }
         assert_eq!((site.runs(), hits), (1, 49));
+    }
+}
+
+/// What may not be stored is not waited for by one after another.
+#[tokio::test(flavor = "multi_thread")]
+async fn handlers_whose_pages_are_not_kept_run_at_the_same_time() {
+    let _alone = ALONE.lock().await;
+    let arena = blog().await;
+    let cache = memory();
+    let site = Site::new(&arena, &cache, Duration::from_millis(100)).await;
+    warm(&site).await;
+    let pages = pages(&site, CacheLayer::new(&cache));
+    let ended = (0..9).map(|_| {
+        let pages = pages.clone();
+        tokio::spawn(async move { get(&pages, "/private").await.1 })
+    });
+    for ended in ended.collect::<Vec<_>>() {
+        assert_eq!(ended.await.unwrap(), PageOutcome::Unfit(Unfit::Private));
+    }
+    assert_eq!(site.runs(), 9);
+    assert!(AtomicUsize::load(&site.most, Ordering::SeqCst) > 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn layers_have_pages_of_their_own_and_one_request_meets_one() {
+    let _alone = ALONE.lock().await;
+    let arena = blog().await;
+    let cache = memory();
+    let site = Site::new(&arena, &cache, Duration::ZERO).await;
+    warm(&site).await;
+    let one = pages(&site, CacheLayer::new(&cache));
+    let two = pages(&site, CacheLayer::new(&cache));
+    assert_eq!(get(&one, "/cached").await.1, PageOutcome::Stored);
+    assert_eq!(get(&two, "/cached").await.1, PageOutcome::Stored);
+    let named = || CacheLayer::new(&cache).named("both");
+    let (one, two) = (pages(&site, named()), pages(&site, named()));
+    assert_eq!(get(&one, "/cached").await.1, PageOutcome::Stored);
+    assert_eq!(get(&two, "/cached").await.1, PageOutcome::Hit);
+    let nested: Pages = {
+        let inner = pages(&site, CacheLayer::new(&cache).named("inner"));
+        BoxCloneSyncService::new(CacheLayer::new(&cache).layer(inner))
+    };
+    for outcome in [PageOutcome::Stored, PageOutcome::Hit] {
+        let (head, _, found) = ask(&nested, request("/cached", &[])).await;
+        assert_eq!(found, outcome);
+        assert_eq!(head.headers().get_all("cache-status").iter().count(), 1);
+    }
+}
+
+/// A nested router takes its part of the path away before the layer sees it.
+#[tokio::test(flavor = "multi_thread")]
+async fn nested_routers_have_pages_of_their_own() {
+    let _alone = ALONE.lock().await;
+    let arena = blog().await;
+    let cache = memory();
+    let site = Site::new(&arena, &cache, Duration::ZERO).await;
+    warm(&site).await;
+    let layer = CacheLayer::new(&cache);
+    let router = || {
+        let site = Arc::clone(&site);
+        let handler = async move || site.answer(request("/cached", &[])).await;
+        let handler = axum::routing::get(async move || {
+            let (head, body) = handler().await.into_parts();
+            let body = body.collect().await.unwrap().to_bytes();
+            Response::from_parts(head, axum::body::Body::from(body))
+        });
+        axum::Router::new()
+            .route("/list", handler)
+            .layer(layer.clone())
+    };
+    let app = axum::Router::new()
+        .nest("/shop", router())
+        .nest("/tenant/{id}", router());
+    let outcome = async |path: &str| {
+        let asked = Request::get(path).body(axum::body::Body::empty()).unwrap();
+        let response = app.clone().oneshot(asked).await.unwrap();
+        *response.extensions().get::<PageOutcome>().unwrap()
+    };
+    for path in ["/shop/list", "/tenant/1/list", "/tenant/2/list"] {
+        assert_eq!(outcome(path).await, PageOutcome::Stored, "{path}");
+        assert_eq!(outcome(path).await, PageOutcome::Hit, "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_method_that_is_not_safe_invalidates_its_uri() {
+    let _alone = ALONE.lock().await;
+    let arena = blog().await;
+    let cache = memory();
+    let site = Site::new(&arena, &cache, Duration::ZERO).await;
+    warm(&site).await;
+    let pages = pages(&site, CacheLayer::new(&cache));
+    for method in ["POST", "PUT", "DELETE", "HEAD", "OPTIONS"] {
+        get(&pages, "/cached").await;
+        assert_eq!(get(&pages, "/cached").await.1, PageOutcome::Hit);
+        let mut asked = request("/cached", &[]);
+        *asked.method_mut() = method.parse().unwrap();
+        let outcome = ask(&pages, asked).await.2;
+        assert_eq!(outcome, PageOutcome::Forbidden(Unfit::Method));
+        let after = match method {
+            "HEAD" | "OPTIONS" => PageOutcome::Hit,
+            _ => PageOutcome::Stored,
+        };
+        assert_eq!(get(&pages, "/cached").await.1, after, "{method}");
     }
 }
 

@@ -6,6 +6,7 @@
 )]
 #![allow(clippy::unwrap_used, reason = "a failure fails the test")]
 
+mod aside;
 mod mysql;
 mod postgres;
 mod sqlite;

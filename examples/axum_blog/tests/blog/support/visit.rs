@@ -26,6 +26,18 @@ impl Blog {
         page(self.agent.get(&url).call())
     }
 
+    /// The sitemap, and what `Cache-Status` says of it.
+    pub(crate) fn sitemap(&self) -> (String, String) {
+        let url = format!("{}/sitemap.xml", self.url);
+        let mut answer = self.agent.get(&url).call().unwrap();
+        assert_eq!(answer.status(), 200);
+        let status = answer.headers()["cache-status"]
+            .to_str()
+            .unwrap()
+            .to_owned();
+        (answer.body_mut().read_to_string().unwrap(), status)
+    }
+
     pub(crate) fn post(&self, path: &str, fields: &[(&str, &str)]) -> Page {
         let url = format!("{}{path}", self.url);
         page(self.agent.post(&url).send_form(fields.iter().copied()))
