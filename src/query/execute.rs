@@ -14,7 +14,7 @@ use crate::cache::Cache;
 use crate::connection::{self, Fill};
 use crate::core::{Asking, Awaited, Core, Dropped, Found, Lives, Patience, Question, Reach, TRIES};
 use crate::dependencies::watch::{self, Place};
-use crate::dependencies::{self, Dependencies, Unstored};
+use crate::dependencies::{self, Unstored};
 use crate::entry::{Entry, Payload};
 use crate::flight::{Came, Leader, Seat};
 use crate::outcome::Outcome;

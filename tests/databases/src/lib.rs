@@ -14,7 +14,18 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use diesel_cache::Cache;
+use diesel::connection::LoadConnection;
+use diesel_cache::{AttachConnection, Cache, CacheDatabase};
+
+pub mod awaited;
+
+/// Attaches a cache.
+pub fn attach<C>(cache: &Cache, conn: &mut C)
+where
+    C: AttachConnection + LoadConnection<Backend: CacheDatabase>,
+{
+    cache.attach(conn).unwrap();
+}
 
 fn unique() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -71,6 +82,12 @@ pub mod sqlite {
     pub type Conn = SqliteConnection;
     pub type Db = diesel::sqlite::Sqlite;
     pub const NAME: &str = "sqlite";
+    /// What a new connection is told.
+    pub const PREPARATION: &str = "PRAGMA busy_timeout = 2000; PRAGMA journal_mode = WAL; \
+         PRAGMA synchronous = OFF; PRAGMA foreign_keys = ON;";
+
+    pub use super::attach;
+    pub use diesel_cache::CachedDsl;
 
     /// A database of its own, in a file.
     #[derive(Debug)]
@@ -96,11 +113,7 @@ pub mod sqlite {
 
         pub fn connect(&self) -> Conn {
             let mut conn = Conn::establish(&self.url()).unwrap();
-            conn.batch_execute(
-                "PRAGMA busy_timeout = 2000; PRAGMA journal_mode = WAL; \
-                 PRAGMA synchronous = OFF; PRAGMA foreign_keys = ON;",
-            )
-            .unwrap();
+            conn.batch_execute(PREPARATION).unwrap();
             conn
         }
     }
@@ -113,6 +126,11 @@ pub mod postgres {
     pub type Conn = PgConnection;
     pub type Db = diesel::pg::Pg;
     pub const NAME: &str = "postgres";
+    /// What a new connection is told.
+    pub const PREPARATION: &str = "SELECT 1";
+
+    pub use super::attach;
+    pub use diesel_cache::CachedDsl;
 
     /// A database of its own.
     #[derive(Debug)]
@@ -158,6 +176,11 @@ pub mod mysql {
     pub type Conn = MysqlConnection;
     pub type Db = diesel::mysql::Mysql;
     pub const NAME: &str = "mysql";
+    /// What a new connection is told.
+    pub const PREPARATION: &str = "SELECT 1";
+
+    pub use super::attach;
+    pub use diesel_cache::CachedDsl;
 
     // A MySQL server is one database to the cache, and tables of one name count as one:
     // two tests at once would see each other's triggers and references.

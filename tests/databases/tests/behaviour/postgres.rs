@@ -4,6 +4,8 @@ use diesel_cache_databases::postgres as engine;
 
 #[path = "cases/bad_input.rs"]
 mod bad_input;
+#[path = "cases/postgres_blocking.rs"]
+mod blocking;
 #[path = "cases/postgres_only.rs"]
 mod dialect;
 #[path = "cases/reads.rs"]

@@ -4,6 +4,8 @@ use diesel_cache_databases::sqlite as engine;
 
 #[path = "cases/bad_input.rs"]
 mod bad_input;
+#[path = "cases/sqlite_blocking.rs"]
+mod blocking;
 #[path = "cases/sqlite_only.rs"]
 mod dialect;
 #[path = "cases/reads.rs"]

@@ -4,6 +4,7 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel_cache::{Bypass, Report};
 
+use super::blocking;
 use super::engine::Conn;
 use super::reads::*;
 use super::schema::{Post, posts, tags};
@@ -81,6 +82,7 @@ pub(super) fn cases() -> Vec<Case> {
     cases.extend(transactions());
     cases.extend(harmless());
     cases.extend(bypasses());
+    cases.extend(blocking::cases());
     cases
 }
 
@@ -146,15 +148,6 @@ fn writes() -> Vec<Case> {
             }),
         ),
         miss(
-            "save_changes",
-            by_key,
-            Run(|w| {
-                let mut post: Post = posts::table.find(1).first(&mut w.b).unwrap();
-                post.views = 17;
-                let _: Post = post.save_changes(&mut w.b).unwrap();
-            }),
-        ),
-        miss(
             "update from",
             all_posts,
             Sql("UPDATE posts p SET title = a.name FROM authors a WHERE a.id = p.author_id"),
@@ -215,16 +208,6 @@ fn writes() -> Vec<Case> {
             "truncate cascade",
             all_comments,
             Sql("TRUNCATE authors CASCADE"),
-        ),
-        miss(
-            "copy from",
-            all_tags,
-            Run(|w| {
-                diesel::copy_from(tags::table)
-                    .from_insertable(vec![(tags::id.eq(30), tags::label.eq("copied"))])
-                    .execute(&mut w.b)
-                    .unwrap();
-            }),
         ),
         miss(
             "a function that writes",
@@ -609,16 +592,6 @@ fn transactions() -> Vec<Case> {
             }),
         ),
         miss(
-            "build_transaction, serializable",
-            by_key,
-            Run(|w| {
-                w.b.build_transaction()
-                    .serializable()
-                    .run(|conn| set_views(conn, 1, 3))
-                    .unwrap();
-            }),
-        ),
-        miss(
             "begin twice",
             by_key,
             Each(&[
@@ -814,20 +787,6 @@ fn harmless() -> Vec<Case> {
             "explain analyze of a read",
             by_key,
             Sql("EXPLAIN ANALYZE SELECT * FROM posts"),
-        ),
-        hit(
-            "copy to",
-            by_key,
-            Run(|w| {
-                use std::io::Read as _;
-                let mut text = String::new();
-                diesel::copy_to(posts::table)
-                    .load_raw(&mut w.b)
-                    .unwrap()
-                    .read_to_string(&mut text)
-                    .unwrap();
-                assert!(text.contains("one"));
-            }),
         ),
         hit(
             "a cursor",

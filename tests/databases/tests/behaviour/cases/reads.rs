@@ -6,9 +6,9 @@ use diesel::dsl::{count, exists, max, not, sum};
 use diesel::prelude::*;
 use diesel::query_dsl::positional_order_dsl::PositionalOrderDsl as _;
 use diesel::sql_types::Integer;
-use diesel_cache::{CachedDsl, Report};
+use diesel_cache::Report;
 
-use super::engine::{Conn, NAME};
+use super::engine::{CachedDsl, Conn, NAME};
 use super::schema::{
     Author, Post, audit, authors, comments, early_posts, posts, published_posts, reviews, tags,
 };
@@ -56,8 +56,8 @@ macro_rules! raw {
             conn: &mut super::engine::Conn,
             report: Option<&diesel_cache::Report>,
         ) -> String {
-            use diesel::RunQueryDsl;
-            use diesel_cache::CachedDsl;
+            use super::engine::CachedDsl as _;
+            use diesel::RunQueryDsl as _;
             let query = diesel::sql_query($sql);
             super::reads::show(match report {
                 Some(report) => query.cached().report(report).load::<$row>(conn),

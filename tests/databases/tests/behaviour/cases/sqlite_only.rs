@@ -4,6 +4,7 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel_cache::Bypass;
 
+use super::blocking;
 use super::reads::*;
 use super::schema::{Post, posts, tags};
 use super::shared::set_views;
@@ -51,6 +52,7 @@ pub(super) fn cases() -> Vec<Case> {
     cases.extend(transactions());
     cases.extend(harmless());
     cases.extend(bypasses());
+    cases.extend(blocking::cases());
     cases
 }
 
@@ -139,15 +141,6 @@ fn writes() -> Vec<Case> {
                     .returning(tags::label)
                     .get_result::<String>(&mut w.b)
                     .unwrap();
-            }),
-        ),
-        miss(
-            "save_changes",
-            by_key,
-            Run(|w| {
-                let mut post: Post = posts::table.find(1).first(&mut w.b).unwrap();
-                post.views = 17;
-                let _: Post = post.save_changes(&mut w.b).unwrap();
             }),
         ),
         miss(
@@ -279,22 +272,6 @@ fn writes() -> Vec<Case> {
 
 fn transactions() -> Vec<Case> {
     vec![
-        miss(
-            "begin immediate",
-            by_key,
-            Run(|w| {
-                w.b.immediate_transaction(|conn| set_views(conn, 1, 4))
-                    .unwrap();
-            }),
-        ),
-        miss(
-            "begin exclusive",
-            by_key,
-            Run(|w| {
-                w.b.exclusive_transaction(|conn| set_views(conn, 1, 4))
-                    .unwrap();
-            }),
-        ),
         miss(
             "the outermost savepoint is a transaction",
             by_key,

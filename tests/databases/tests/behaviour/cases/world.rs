@@ -28,6 +28,7 @@ pub(super) struct World {
 
 impl World {
     /// In a database of its own.
+    #[allow(dead_code, reason = "the tables of cases make theirs elsewhere")]
     pub(super) fn new(setup: &str) -> Self {
         Self::within(Rc::new(engine::arena()), setup)
     }
@@ -58,7 +59,7 @@ impl World {
 
 fn attached(arena: &Arena, cache: &Cache) -> Conn {
     let mut conn = arena.connect();
-    cache.attach(&mut conn).unwrap();
+    engine::attach(cache, &mut conn);
     conn
 }
 

@@ -74,7 +74,7 @@ struct Run {
 fn side(arena: &Arena, cache: &Cache) -> Side {
     let mut conn = arena.connect();
     conn.batch_execute(impatience()).unwrap();
-    cache.attach(&mut conn).unwrap();
+    engine::attach(cache, &mut conn);
     Side {
         conn,
         open: false,

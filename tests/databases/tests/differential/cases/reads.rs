@@ -6,9 +6,9 @@ use diesel::dsl::{count, exists, max, not};
 use diesel::prelude::*;
 use diesel::query_dsl::positional_order_dsl::PositionalOrderDsl as _;
 use diesel::sql_types::Integer;
-use diesel_cache::{CachedDsl, Report};
+use diesel_cache::Report;
 
-use super::engine::{Conn, NAME};
+use super::engine::{CachedDsl, Conn, NAME};
 
 diesel::table! { authors (id) { id -> Integer, name -> Text } }
 diesel::table! {
