@@ -11,7 +11,7 @@ pub(crate) use self::compare::Dropped;
 pub use self::compare::OverInvalidation;
 use self::complaints::Complaints;
 pub(crate) use self::lookup::{Asking, Awaited, Found, Patience, Question};
-pub(crate) use self::reach::{Reach, Thread};
+pub(crate) use self::reach::{Held, Reach, Thread};
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};

@@ -97,6 +97,21 @@ impl Reach for Task {
         aside(move || run(&core)).await
     }
 
+    fn let_go(core: &Arc<Core>, key: Key) {
+        // Whoever ends a runtime ends its leases' time as well.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        let core = Arc::clone(core);
+        if is_awaited(&core) {
+            runtime.spawn(async move {
+                let _ = Awaits(&core.backend).release(&key, core.process).await;
+            });
+        } else if core.is_shared() {
+            runtime.spawn_blocking(move || core.backend.release(&key, core.process));
+        }
+    }
+
     const HOLDS_UP: bool = false;
 
     async fn follow(flight: Following, patience: Duration) -> Came {

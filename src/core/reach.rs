@@ -1,6 +1,7 @@
 //! Who waits for the store, and for others that read the same: a thread, or a task.
 
 use std::future::{self, Future};
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +45,9 @@ pub(crate) trait Reach {
         run: impl FnOnce(&Arc<Core>) -> T + Send + 'static,
     ) -> impl Future<Output = Option<T>> + Send;
 
+    /// Ends a lease, some time soon, and waits for nothing.
+    fn let_go(core: &Arc<Core>, key: Key);
+
     /// Whether waiting holds up the thread.
     const HOLDS_UP: bool;
 
@@ -52,6 +56,46 @@ pub(crate) trait Reach {
 
     /// Sleeps.
     fn sleep(time: Duration) -> impl Future<Output = ()> + Send;
+}
+
+/// A lease to make an entry. Dropped before it [has ended](Self::end), since nobody waits for the entry
+/// any more, it is given back.
+#[derive(Debug)]
+pub(crate) struct Held<'c, R: Reach> {
+    core: &'c Arc<Core>,
+    key: Option<&'c Key>,
+    reach: PhantomData<fn(R)>,
+}
+
+impl<'c, R: Reach> Held<'c, R> {
+    pub(crate) fn new(core: &'c Arc<Core>, key: &'c Key, is_granted: bool) -> Self {
+        Self {
+            core,
+            key: is_granted.then_some(key),
+            reach: PhantomData,
+        }
+    }
+
+    /// Who holds it; nobody, if it was not granted.
+    pub(crate) fn holder(&self) -> Option<ProcessId> {
+        self.key.map(|_| self.core.process)
+    }
+
+    /// It ends with what is stored or given back now.
+    pub(crate) fn end(mut self) -> Option<ProcessId> {
+        let holder = self.holder();
+        self.key = None;
+        holder
+    }
+}
+
+impl<R: Reach> Drop for Held<'_, R> {
+    // rule: a-lease-of-one-who-is-gone-is-given-back
+    fn drop(&mut self) {
+        if let Some(key) = self.key {
+            R::let_go(self.core, key.clone());
+        }
+    }
 }
 
 /// The thread waits.
@@ -88,6 +132,9 @@ impl Reach for Thread {
     ) -> impl Future<Output = Option<T>> + Send {
         future::ready(Some(run(core)))
     }
+
+    // It ends by itself: a thread gives up what it makes only when it panics.
+    fn let_go(_: &Arc<Core>, _: Key) {}
 
     const HOLDS_UP: bool = true;
 

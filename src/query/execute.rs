@@ -12,7 +12,9 @@ use diesel::result::QueryResult;
 use crate::bypass::Bypass;
 use crate::cache::Cache;
 use crate::connection::{self, Fill};
-use crate::core::{Asking, Awaited, Core, Dropped, Found, Lives, Patience, Question, Reach, TRIES};
+use crate::core::{
+    Asking, Awaited, Core, Dropped, Found, Held, Lives, Patience, Question, Reach, TRIES,
+};
 use crate::dependencies::watch::{self, Place};
 use crate::dependencies::{self, Unstored};
 use crate::entry::{Entry, Payload};
@@ -294,7 +296,7 @@ where
             Awaited::Nothing | Awaited::Never => {}
         }
     }
-    let lease = (missing.leased == Leased::Granted).then_some(core.process);
+    let lease = Held::<R::Store>::new(core, key, missing.leased == Leased::Granted);
     let is_sampled = core.is_sampled(key);
     let dropped = match is_sampled {
         true => core.dropped::<R::Store>(key).await,
@@ -306,11 +308,11 @@ where
         Keep::Values
     };
     // Nothing is stored, and nobody waits for it any more.
-    let give_up = async |leader: Option<Leader<'_>>, lease, forget, why| {
+    let give_up = async |leader: Option<Leader<'_>>, lease: Held<'_, R::Store>, forget, why| {
         if let Some(leader) = leader {
             leader.fail();
         }
-        core.relinquish::<R::Store>(key, lease, forget).await;
+        core.relinquish::<R::Store>(key, lease.end(), forget).await;
         report(Some(cache), UNSTORED);
         if let Some(value) = within {
             value.refuse(why);
@@ -370,11 +372,13 @@ where
         leader.land(entry.clone());
     }
     let storable = lifetime.is_some() && (!core.is_shared() || entry.become_bytes(stored.encode()));
-    let kept = storable && core.store::<R::Store>(key.clone(), entry, lease).await;
+    let holder = lease.holder();
+    let kept = storable && core.store::<R::Store>(key.clone(), entry, holder).await;
     if !kept {
         // rule: a-refresh-leaves-nothing-older
-        core.relinquish::<R::Store>(key, lease, refresh).await;
+        core.relinquish::<R::Store>(key, holder, refresh).await;
     }
+    lease.end();
     report(
         Some(cache),
         Outcome::Miss {

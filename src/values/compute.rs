@@ -9,7 +9,7 @@ use crate::backend::{Ask, Databases};
 use crate::bypass::Bypass;
 use crate::cache::Cache;
 use crate::connection::Fill;
-use crate::core::{Lives, Patience, Reach, TRIES, Thread};
+use crate::core::{Held as Lease, Lives, Patience, Reach, TRIES, Thread};
 use crate::dependencies::watch::{self, Place};
 use crate::dependencies::{Collected, Dependencies, Read, Unstored};
 use crate::entry::{Entry, Vector};
@@ -353,10 +353,12 @@ impl Value {
             adopts: self.adopts,
             awaited: !R::HOLDS_UP,
         };
+        let (key, holder) = (plan.key.clone(), plan.lease);
+        let lease = Lease::<R>::new(self.cache.core(), &key, holder.is_some());
         let computed = watch::during(watched, async { compute(handle).await }).await;
         let core = self.cache.core();
         count(&core.counters.misses);
-        let (key, lease, leader) = (plan.key.clone(), plan.lease, plan.leader.take());
+        let leader = plan.leader.take();
         let kept = match &computed {
             Ok(value) => {
                 let empty = is_empty(value);
@@ -375,8 +377,9 @@ impl Value {
         if kept.is_err() {
             // rule: a-refresh-leaves-nothing-older
             let forget = self.refresh && computed.is_ok();
-            core.relinquish::<R>(&key, lease, forget).await;
+            core.relinquish::<R>(&key, holder, forget).await;
         }
+        lease.end();
         if let (Err(why), true) = (kept, computed.is_ok()) {
             count(&core.counters.rejected_dependencies);
             log::debug!("a computed value is not stored: {why}");

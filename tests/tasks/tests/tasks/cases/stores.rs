@@ -30,6 +30,30 @@ async fn a_second_process_hits() {
     assert_eq!(title(&mut other, 1).await, ("a".to_owned(), Outcome::Hit));
 }
 
+/// Whoever was to make an entry, and is gone, keeps no other process waiting.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lease_of_one_who_is_gone_is_given_back() {
+    let arena = blog().await;
+    let url = format!("{}&single_flight_wait=300s", redis());
+    let [one, two] = [(); 2].map(|()| AsyncCache::from_url(&url).unwrap());
+    let mut other = join(&arena, &two).await;
+    let mut plain = arena.connect().await;
+    settle(&mut other, &mut plain, 2).await;
+    for after in 1..30 {
+        // What is left of an answer makes a connection of MySQL's useless.
+        let mut gone = join(&arena, &one).await;
+        settle(&mut gone, &mut plain, 2).await;
+        one.clear().await;
+        let done = give_up(after, title(&mut gone, 1)).await;
+        let read = tokio::time::timeout(LONG, title(&mut other, 1)).await;
+        let (title, _) = read.expect("waits for nobody");
+        assert_eq!(title, "a");
+        if done.is_some() {
+            return;
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_explicit_transaction_is_seen_everywhere_when_it_returns() {
     let arena = blog().await;
