@@ -362,7 +362,12 @@ impl Core {
         if self.shared.is_undelivered(ask.tags) {
             return Err(Bypass::Undelivered);
         }
+        // Given up before it is answered, it may have been granted.
+        let asked = ask
+            .key
+            .map(|key| Held::<R>::new(self, key, ask.lease.is_some()));
         let fetched = R::fetch(self, ask).await;
+        asked.map(Held::end);
         fetched.map_err(|error| self.failed(&error))
     }
 
