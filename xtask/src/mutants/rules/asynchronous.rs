@@ -19,6 +19,12 @@ noticed! {
 
 pub(super) const RULES: &[Mutant] = &[
     served(
+        "a-lease-of-one-who-is-gone-is-given-back",
+        "src/core/reach.rs",
+        "R::let_go(self.core, key.clone());",
+        "let _ = key;",
+    ),
+    served(
         "rows-come-before-their-commit",
         FLIGHT,
         "!self.is_awaited() || !returns && resolved.analysis.steps.iter().all(plain)",

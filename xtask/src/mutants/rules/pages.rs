@@ -37,14 +37,14 @@ pub(super) const RULES: &[Mutant] = &[
     page(
         "what-a-task-has-done-elsewhere-counts",
         WATCH,
-        "if is_watched() || !may_be_awaited()",
-        "if true || !may_be_awaited()",
+        "if !may_be_awaited() || TOLD",
+        "if true || TOLD",
     ),
     page(
         "a-page-for-one-is-no-page-for-all",
         POLICY,
-        ".any(|name| headers.contains_key(name) && !varied.contains(name))",
-        ".any(|name| false && headers.contains_key(name) && !varied.contains(name))",
+        ".any(|name| headers.contains_key(name) && !told.contains(name))",
+        ".any(|name| false && headers.contains_key(name) && !told.contains(name))",
     ),
     page(
         "a-page-varies-only-on-what-is-in-its-name",
@@ -55,7 +55,7 @@ pub(super) const RULES: &[Mutant] = &[
     page(
         "no-page-is-shared-by-two-requests",
         POLICY,
-        "name.push_str(&value.as_bytes().escape_ascii().to_string());",
+        "variant.push_str(&value.as_bytes().escape_ascii().to_string());",
         "let _ = value;",
     ),
     page(
@@ -63,6 +63,30 @@ pub(super) const RULES: &[Mutant] = &[
         SERVICE,
         "if !names_something && handle.is_empty() {",
         "if false && !names_something && handle.is_empty() {",
+    ),
+    page(
+        "what-a-task-has-read-elsewhere-counts",
+        WATCH,
+        "if told.is_none() && place == Place::Anywhere {",
+        "if false && told.is_none() && place == Place::Anywhere {",
+    ),
+    page(
+        "a-request-is-cached-once",
+        SERVICE,
+        "if head.extensions.get::<Met>().is_some() {",
+        "if false && head.extensions.get::<Met>().is_some() {",
+    ),
+    page(
+        "a-method-that-is-not-safe-invalidates-its-uri",
+        SERVICE,
+        "let unsafe_of = (!head.method.is_safe()).then(",
+        "let unsafe_of = (false && !head.method.is_safe()).then(",
+    ),
+    page(
+        "a-page-goes-by-the-whole-path",
+        SERVICE,
+        "return original.0.clone();",
+        "let _ = original;",
     ),
     line(
         "a-shared-connection-that-fails-is-replaced",

@@ -38,7 +38,7 @@ pub(super) const RULES: &[Mutant] = &[
     Mutant {
         name: "a-cached-read-outside-of-the-handle-counts",
         file: "src/query/execute.rs",
-        find: "    watch::cached(within);\n",
+        find: "    watch::cached(within, place);\n",
         replace: "",
         tests: SUITE,
         servers: false,
@@ -54,7 +54,7 @@ pub(super) const RULES: &[Mutant] = &[
     Mutant {
         name: "a-write-makes-no-value",
         file: "src/connection/tracker/observe.rs",
-        find: "            watch::refuse(Unstored::Wrote);\n",
+        find: "            watch::refuse(Unstored::Wrote, place);\n",
         replace: "",
         tests: SUITE,
         servers: false,
@@ -158,8 +158,8 @@ pub(super) const RULES: &[Mutant] = &[
     Mutant {
         name: "a-read-that-never-returns-makes-no-value",
         file: "src/dependencies/mod.rs",
-        find: "        if std::thread::panicking() {\n",
-        replace: "        if false {\n",
+        find: "        if let Some(value) = &self.0 {\n",
+        replace: "        if let (false, Some(value)) = (true, &self.0) {\n",
         tests: SUITE,
         servers: false,
     },
