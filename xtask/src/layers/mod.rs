@@ -106,6 +106,9 @@ fn violation(name: &str, layer: u8, reference: &Reference, table: &Table) -> Opt
             Some(used) if used > layer => Some(format!(
                 "`{name}` (L{layer}) uses `{other}` (L{used}), a layer above it"
             )),
+            Some(_) if table.decides(name, other) => Some(format!(
+                "`{name}` is a front, and leaves `{other}` to the core"
+            )),
             Some(_) => None,
         },
         Target::Root(item) => match table.layer("lib") {
@@ -154,6 +157,7 @@ mod tests {
             (0, &["key", "error"]),
         ],
         diesel: &["query", "error"],
+        fronts: &[("query", &["codec"])],
         max_lines: 5,
     };
 
@@ -220,6 +224,12 @@ mod tests {
             "macro_rules! m { () => { $crate::query::f() } }",
             "`query`",
         );
+    }
+
+    #[test]
+    fn a_front_leaves_decisions_to_the_core() {
+        rejects("query/a.rs", "use crate::codec::C;", "leaves `codec`");
+        accepts("backend.rs", "use crate::codec::C;");
     }
 
     #[test]

@@ -7,6 +7,9 @@ pub(super) struct Table {
     pub(super) layers: &'static [(u8, &'static [&'static str])],
     /// The modules that may name Diesel.
     pub(super) diesel: &'static [&'static str],
+    /// Fronts of the one core, and the modules that they must leave to it: each is where something is
+    /// decided, and what one front decided for itself another would have to decide again.
+    pub(super) fronts: &'static [(&'static str, &'static [&'static str])],
     /// How many lines of code a file may have.
     pub(super) max_lines: usize,
 }
@@ -77,10 +80,48 @@ pub(super) const TABLE: Table = Table {
         "statement",
         "error",
     ],
+    fronts: &[
+        (
+            "asynchronous",
+            &[
+                "catalogue",
+                "database_state",
+                "datum",
+                "footprint",
+                "invalidate",
+                "precision",
+                "relay",
+                "resolve",
+                "shared",
+                "strategy",
+            ],
+        ),
+        (
+            "http",
+            &[
+                "backend",
+                "catalogue",
+                "connection",
+                "flight",
+                "footprint",
+                "invalidate",
+                "protocol",
+                "query",
+                "resolve",
+                "shared",
+            ],
+        ),
+    ],
     max_lines: 500,
 };
 
 impl Table {
+    /// Whether a module is a front that must leave another to the core.
+    pub(super) fn decides(&self, front: &str, other: &str) -> bool {
+        let of = |(name, others): &&(&str, &[&str])| *name == front && others.contains(&other);
+        self.fronts.iter().any(|front| of(&front))
+    }
+
     /// The layer of `module`.
     pub(super) fn layer(&self, module: &str) -> Option<u8> {
         let found = self.layers.iter().find(|(_, m)| m.contains(&module));
