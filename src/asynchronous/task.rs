@@ -1,6 +1,6 @@
 //! A task that waits for the store, or for others.
 
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,16 +23,6 @@ pub(crate) struct Task;
 /// What comes of work that panicked, or could not be begun any more.
 fn lost() -> BackendError {
     BackendError::new("the work for the store was given up")
-}
-
-/// Does what runs to its end, whoever waits for it.
-async fn to_the_end<T: Send + 'static>(
-    work: impl Future<Output = Result<T, BackendError>> + Send + 'static,
-) -> Result<T, BackendError> {
-    match tokio::runtime::Handle::try_current() {
-        Ok(runtime) => runtime.spawn(work).await.unwrap_or_else(|_| Err(lost())),
-        Err(_) => work.await,
-    }
 }
 
 /// Whether the store can be awaited, and here.
@@ -79,8 +69,9 @@ impl Reach for Task {
         }
         let core = Arc::clone(core);
         if is_awaited(&core) {
-            return to_the_end(async move { Awaits(&core.backend).put(key, entry, holder).await })
-                .await;
+            // Once begun, it runs to its end.
+            let put = async move { Awaits(&core.backend).put(key, entry, holder).await };
+            return tokio::spawn(put).await.unwrap_or_else(|_| Err(lost()));
         }
         let put = aside(move || core.backend.put(key, entry, holder));
         put.await.unwrap_or_else(|| Err(lost()))

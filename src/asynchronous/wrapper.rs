@@ -67,9 +67,7 @@ where
                 now(execute(query, options, &mut Blocking(conn), row_type))
             };
             let rows = self.spawn_blocking(read).await;
-            if let Some(owed) = owed {
-                owed.settle();
-            }
+            owed.settle();
             rows
         }
     }

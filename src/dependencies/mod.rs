@@ -137,12 +137,6 @@ impl Dependencies {
         *ends = Some(ends.map_or(end, |before| before.min(end)));
     }
 
-    /// Somebody will tell of a read. Should a panic end it, which the user may catch, or its
-    /// future be dropped, nothing was told, and the value is refused.
-    pub(crate) fn owe(&self) -> Owed {
-        Owed(Some(self.clone()))
-    }
-
     /// The value must not be stored.
     pub(crate) fn refuse(&self, why: Unstored) {
         self.state().refused.get_or_insert(why);
@@ -167,11 +161,16 @@ impl Dependencies {
     }
 }
 
-/// The duty to tell of a read, or to refuse the value; see [`Dependencies::owe`].
+/// The duty to tell a handle, if there is one, of a read. Should a panic end the read, which the user
+/// may catch, or its future be dropped, nothing was told, and the value is refused.
 #[derive(Debug)]
 pub(crate) struct Owed(Option<Dependencies>);
 
 impl Owed {
+    pub(crate) fn to(value: Option<&Dependencies>) -> Self {
+        Self(value.cloned())
+    }
+
     /// The read has ended.
     pub(crate) fn settle(mut self) {
         self.0 = None;

@@ -136,15 +136,16 @@ pub(crate) async fn during<T>(watched: Watched, work: impl Future<Output = T>) -
     .await
 }
 
-/// The handle that cached reads are told of here if they are told of no other.
-pub(crate) fn adopting() -> Option<Dependencies> {
-    if !is_watched() {
-        return None;
+/// Told of no handle, a read is told of that of the value which is being computed here, if that
+/// takes what it meets.
+pub(crate) fn adopt(told: &mut Option<Dependencies>) {
+    if told.is_some() || !is_watched() {
+        return;
     }
-    WATCHES.with_borrow(|watches| {
+    *told = WATCHES.with_borrow(|watches| {
         let innermost = watches.last().filter(|watched| watched.adopts)?;
         Some(innermost.dependencies.clone())
-    })
+    });
 }
 
 impl Drop for Watch {

@@ -157,9 +157,7 @@ impl CacheLayer {
             varied.extend(learned.iter().cloned());
         }
         // Of two requests that differ in nothing the names are the same.
-        varied.sort_by(|a, b| a.as_str().cmp(b.as_str()));
-        varied.dedup();
-        varied
+        ordered(varied)
     }
 
     /// A response under that path varies on these headers too.
@@ -175,10 +173,15 @@ impl CacheLayer {
                 .filter(|name| !self.varied.contains(name))
                 .cloned(),
         );
-        all.sort_by(|a, b| a.as_str().cmp(b.as_str()));
-        all.dedup();
-        self.learned.insert(path.to_owned(), all.into());
+        self.learned.insert(path.to_owned(), ordered(all).into());
     }
+}
+
+/// Each of them once, in an order of their own.
+fn ordered(mut names: Vec<HeaderName>) -> Vec<HeaderName> {
+    names.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+    names.dedup();
+    names
 }
 
 impl<S> Layer<S> for CacheLayer {

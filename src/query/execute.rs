@@ -67,9 +67,7 @@ where
         read.as_mut().poll(task)
     })
     .await;
-    if let Some(owed) = owed {
-        owed.settle();
-    }
+    owed.settle();
     rows
 }
 
@@ -322,8 +320,7 @@ where
     let stored = match conn.read(query, keep, observer.as_mut(), within).await {
         Ok(stored) => stored,
         Err(error) => {
-            let unstored = give_up(leader, lease, false, Unstored::Failed);
-            unstored.await;
+            give_up(leader, lease, false, Unstored::Failed).await;
             return Err(error);
         }
     };

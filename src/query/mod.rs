@@ -83,14 +83,12 @@ impl Options {
     /// Told of no handle, it is told of that of the value which is being computed here, if that
     /// takes what it meets.
     pub(crate) fn adopt(&mut self) {
-        if self.within.is_none() {
-            self.within = watch::adopting();
-        }
+        watch::adopt(&mut self.within);
     }
 
     /// Somebody will tell of it, if there is a handle.
-    pub(crate) fn owe(&self) -> Option<Owed> {
-        self.within.as_ref().map(Dependencies::owe)
+    pub(crate) fn owe(&self) -> Owed {
+        Owed::to(self.within.as_ref())
     }
 
     /// The read is about to leave for a thread that does not know what is computed here.

@@ -11,7 +11,7 @@ use crate::cache::Cache;
 use crate::connection::Fill;
 use crate::core::{Held as Lease, Lives, Patience, Reach, TRIES, Thread};
 use crate::dependencies::watch::{self, Place};
-use crate::dependencies::{Collected, Dependencies, Read, Unstored};
+use crate::dependencies::{Collected, Dependencies, Owed, Read, Unstored};
 use crate::entry::{Entry, Vector};
 use crate::flight::{Came, Leader, Seat};
 use crate::footprint::{self, Name};
@@ -302,18 +302,14 @@ impl Value {
         A: Admits,
         Fut: Future<Output = Result<T, E>>,
     {
-        if self.within.is_none() {
-            self.within = watch::adopting();
-        }
+        watch::adopt(&mut self.within);
         // rule: a-value-that-never-returns-makes-no-other
-        let owed = self.within.as_ref().map(Dependencies::owe);
+        let owed = Owed::to(self.within.as_ref());
         watch::cached(self.within.as_ref(), Place::of(R::HOLDS_UP));
         let computed = self
             .resolve_told::<R, _, _, _, _>(&mut asker, is_empty, compute)
             .await;
-        if let Some(owed) = owed {
-            owed.settle();
-        }
+        owed.settle();
         computed
     }
 
