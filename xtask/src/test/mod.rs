@@ -16,7 +16,7 @@ use crate::servers::{Kind, Servers};
 use crate::{process, setup, workspace};
 
 pub(crate) use self::manifest::Database;
-use self::manifest::{Manifest, Scope};
+use self::manifest::{Manifest, Scope, Suite};
 pub(crate) use self::output::Output;
 
 /// Tests that are run in one go.
@@ -26,6 +26,8 @@ struct Run {
     /// What the report calls it.
     name: &'static str,
     words: &'static [&'static str],
+    /// Of all tests, those whose names have this in them: the others run elsewhere.
+    part: Option<&'static str>,
     environment: &'static [(&'static str, &'static str)],
     /// Whether it has tests of databases.
     databases: bool,
@@ -36,6 +38,7 @@ const fn all_of(package: &'static str) -> Run {
         package,
         name: package,
         words: &[],
+        part: None,
         environment: &[],
         databases: false,
     }
@@ -64,13 +67,15 @@ const RUNS: &[Run] = &[
     // The connection to Redis that tasks share.
     Run {
         name: "diesel-cache, shared connection",
-        words: &["--lib", "--features", "axum,redis", "multiplexed"],
+        words: &["--lib", "--features", "axum,redis"],
+        part: Some("multiplexed"),
         ..all_of("diesel-cache")
     },
     // What may be kept of HTTP.
     Run {
         name: "diesel-cache, http",
-        words: &["--lib", "--features", "axum,redis", "http::"],
+        words: &["--lib", "--features", "axum,redis"],
+        part: Some("http::"),
         ..all_of("diesel-cache")
     },
     all_of("diesel-cache-derive"),
@@ -110,6 +115,7 @@ const RUNS: &[Run] = &[
 const SHORTENED: &[(&str, &str)] = &[
     ("CACHE_TEST_ENTRIES", "100000"),
     ("CACHE_TEST_INVALIDATIONS", "100000"),
+    ("CACHE_TEST_ROUNDS", "5"),
 ];
 /// Names Valkey's program, where there is one.
 const VALKEY: &str = "CACHE_TEST_VALKEY";
@@ -169,6 +175,7 @@ fn run(
         }
     }
     words.push("--");
+    words.extend(one.part);
     let filter = only.map(|database| format!("{}::", database.segment()));
     words.extend(filter.as_deref());
     words.extend(args.iter().map(String::as_str));
@@ -190,6 +197,10 @@ fn run(
         println!("{line}");
         output.line(line);
     })?;
-    manifest.add(one.name, output, ended, began.elapsed());
+    let suite = Suite {
+        name: one.name,
+        is_part: one.part.is_some(),
+    };
+    manifest.add(suite, output, ended, began.elapsed());
     Ok(())
 }

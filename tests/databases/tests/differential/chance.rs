@@ -53,3 +53,15 @@ pub(crate) fn steps(usual: usize) -> usize {
         Err(_) => usual,
     }
 }
+
+/// How many rounds to take: one if a seed was asked for, fewer than usual if
+/// `CACHE_TEST_ROUNDS` says so.
+pub(crate) fn rounds(usual: u64) -> u64 {
+    if std::env::var_os("CACHE_TEST_SEED").is_some() {
+        return 1;
+    }
+    match std::env::var("CACHE_TEST_ROUNDS") {
+        Ok(most) => usual.min(most.parse().expect("CACHE_TEST_ROUNDS is a number")),
+        Err(_) => usual,
+    }
+}

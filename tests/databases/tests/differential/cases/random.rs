@@ -12,7 +12,7 @@ use diesel_cache_databases::Store;
 
 use super::engine::{self, Arena, Conn, NAME};
 use super::reads::{READS, authors, comments, posts};
-use crate::chance::{Chance, seed, steps};
+use crate::chance::{Chance, rounds, seed, steps};
 
 const TABLES: &str = "
     CREATE TABLE authors (id INTEGER PRIMARY KEY, name VARCHAR(99) NOT NULL);
@@ -453,11 +453,7 @@ fn round(seed: u64, steps: usize) -> Tally {
 fn cached_reads_equal_uncached_ones() {
     let first = seed();
     eprintln!("{NAME}: CACHE_TEST_SEED={first}");
-    let rounds = if std::env::var_os("CACHE_TEST_SEED").is_some() {
-        1
-    } else {
-        10
-    };
+    let rounds = rounds(10);
     let mut all = Tally::default();
     for number in 0..rounds {
         let tally = round(first + number, steps(2000));

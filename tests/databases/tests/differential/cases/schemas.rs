@@ -12,7 +12,7 @@ use diesel_cache_databases::Store;
 
 use super::dynamic::{self, How};
 use super::engine::{self, Arena, Conn, NAME};
-use crate::chance::{Chance, seed, steps};
+use crate::chance::{Chance, rounds, seed, steps};
 use crate::schema::{Engine, Query, Schema};
 
 /// The least share of hits, of a hundred reads: above what it would be if each trigger and
@@ -475,11 +475,7 @@ fn round(seed: u64, steps: usize) -> Tally {
 fn cached_reads_equal_uncached_ones_on_random_schemas() {
     let first = seed();
     eprintln!("{NAME}: CACHE_TEST_SEED={first}");
-    let rounds = if std::env::var_os("CACHE_TEST_SEED").is_some() {
-        1
-    } else {
-        12
-    };
+    let rounds = rounds(12);
     let mut all = Tally::default();
     for number in 0..rounds {
         all.add(&round(first + number, steps(300)));
